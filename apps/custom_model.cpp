@@ -1,0 +1,60 @@
+// A residual network of one's own and the loop that trains it: custom_model DATA EPOCHS
+#include <cstdio>
+#include <string>
+
+#include "core/elementwise.h"
+#include "core/reduce.h"
+#include "data/loader.h"
+#include "layers/batch_norm.h"
+#include "layers/conv2d.h"
+#include "layers/cross_entropy.h"
+#include "layers/linear.h"
+#include "layers/relu.h"
+#include "optim/sgd.h"
+using namespace striate;  // NOLINT(google-build-using-namespace)
+
+struct Block : Layer {
+  std::int64_t in, out, stride;
+  Conv2d conv1{*this, "conv1", in, out, {.kernel_size = 3, .stride = stride, .padding = 1, .bias = false}};
+  BatchNorm2d norm1{*this, "norm1", out};
+  Conv2d conv2{*this, "conv2", out, out, {.kernel_size = 3, .padding = 1, .bias = false}};
+  BatchNorm2d norm2{*this, "norm2", out};
+  Conv2d skip{*this, "skip", in, out, {.stride = stride}};
+  Block(Module& parent, std::string name, std::int64_t from, std::int64_t to, std::int64_t step)
+      : Layer(parent, std::move(name)), in(from), out(to), stride(step) {}
+  Tensor forward(const Tensor& x) override { return relu(skip(x) + norm2(conv2(relu(norm1(conv1(x)))))); }
+};
+
+struct ResNet : Layer {
+  Block stage1{*this, "stage1", 3, 16, 1};
+  Block stage2{*this, "stage2", 16, 32, 2};
+  Block stage3{*this, "stage3", 32, 64, 2};
+  Linear head;
+  explicit ResNet(std::int64_t classes) : head(*this, "head", 64, classes) {}
+  Tensor forward(const Tensor& x) override {
+    return head(mean(stage3(stage2(stage1(x))), {Axis::height, Axis::width}));
+  }
+};
+
+int main(int argc, char** argv) try {
+  if (argc != 3) throw std::invalid_argument("usage: custom_model DATA EPOCHS");
+  const Dataset data = load_split(argv[1], Split::train);
+  Loader loader(data, {.batch_size = 128, .augment = AugmentOptions::standard()});
+  ResNet model(data.classes());
+  Sgd sgd(model.parameters(), {.lr = 0.05, .momentum = 0.9, .weight_decay = 5e-4, .nesterov = true});
+  for (int epoch = 1; epoch <= std::stoi(argv[2]); ++epoch) {
+    double loss_sum = 0, correct = 0;
+    loader.start_epoch(epoch);
+    for (Batch batch; loader.next(batch);) {
+      const Tensor logits = model(batch.images), loss = cross_entropy(logits, batch.labels);
+      sgd.zero_grad();
+      loss.backward();
+      sgd.step();
+      loss_sum += loss.item() / double(loader.batches_per_epoch());
+      correct += double(count_correct(logits, batch.labels));
+    }
+    std::printf("epoch %d loss %.4f accuracy %.4f\n", epoch, loss_sum, correct / double(data.size()));
+  }
+} catch (const std::exception& error) {
+  return std::fprintf(stderr, "%s\n", error.what()), 1;
+}

@@ -1,0 +1,17 @@
+#pragma once
+// Where numbers stopped being numbers.
+
+#include <string>
+
+#include "core/module.h"
+
+namespace striate::apps {
+
+/// The name of the first parameter or buffer that holds a NaN or an infinity; empty where none does.
+std::string first_not_finite(const Module& model);
+
+/// Runs the model on a batch and names the first layer whose output is not finite ("features.7
+/// (BatchNorm2d)"); empty where all are finite.
+std::string first_layer_not_finite(Layer& model, const Tensor& images);
+
+}  // namespace striate::apps

@@ -1,0 +1,70 @@
+// striate: trains, evaluates and looks at convolutional networks from the command line.
+
+#include <spdlog/fmt/fmt.h>
+
+#include <array>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "apps/commands.h"
+#include "apps/trainer.h"
+#include "core/nearest_name.h"
+
+namespace {
+
+using namespace striate::apps;
+
+struct Command {
+  const char* name;
+  const char* what;
+  int (*run)(const Arguments&);
+};
+
+constexpr std::array kCommands = {
+    Command{"train", "train a model on a folder of images", run_train},
+    Command{"eval", "measure a file of weights on a data set", run_eval},
+    Command{"predict", "classify image files", run_predict},
+    Command{"summary", "show a model layer by layer", run_summary},
+    Command{"bench", "measure training and inference speed", run_bench},
+    Command{"generate", "draw a data set, so that everything runs without a download", run_generate},
+    Command{"verify", "check a data folder", run_verify},
+};
+
+void print_help() {
+  fmt::print("usage: striate COMMAND [FLAGS]\n\n");
+  for (const Command& command : kCommands) fmt::print("  {:<10}{}\n", command.name, command.what);
+  fmt::print(
+      "\nstriate COMMAND --help lists a command's flags; any flag may come from --config FILE.toml.\n");
+}
+
+int run(const Arguments& arguments) {
+  if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h" || arguments[0] == "help") {
+    print_help();
+    return arguments.empty() ? 2 : 0;
+  }
+  std::vector<std::string> names;
+  for (const Command& command : kCommands) {
+    if (arguments[0] == command.name) return command.run({arguments.begin() + 1, arguments.end()});
+    names.emplace_back(command.name);
+  }
+  throw UsageError("unknown command " + arguments[0] + "; did you mean " +
+                   striate::nearest_name(arguments[0], names) + "? (striate --help lists them all)");
+}
+
+}  // namespace
+
+int main(int count, char** values) {
+  try {
+    return run(Arguments(values + 1, values + count));
+  } catch (const CLI::CallForHelp&) {
+    return 0;
+  } catch (const UsageError& error) {
+    fmt::print(stderr, "striate: {}\n", error.what());
+    return 2;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "striate: {}\n", error.what());
+    return 1;
+  }
+}

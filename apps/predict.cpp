@@ -1,0 +1,94 @@
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "apps/commands.h"
+#include "apps/evaluate.h"
+#include "apps/weights.h"
+#include "core/autograd.h"
+#include "core/parallel.h"
+#include "data/image.h"
+#include "data/normalize.h"
+#include "data/resize.h"
+#include "layers/softmax.h"
+
+namespace striate::apps {
+namespace {
+
+struct PredictOptions {
+  std::string weights;
+  std::vector<std::string> images;
+  std::optional<std::string> model;
+  std::int64_t top = 3;
+  int threads = 0;
+  bool json = false;
+};
+
+struct Guess {
+  std::string name;
+  double probability;
+};
+
+PredictOptions parse_predict(const Arguments& arguments) {
+  PredictOptions options;
+  CLI::App app("Classifies image files; an image of another size is resized to the model's.", "predict");
+  app.add_option("IMAGE", options.images, "Image files (jpg, png, bmp, ...)")->required();
+  app.add_option("--weights", options.weights, "A safetensors file")->required();
+  app.add_option("--model", options.model, "Model by name (default: the file's metadata)");
+  app.add_option("--top", options.top, "Classes to show for each image")->capture_default_str();
+  app.add_option("--threads", options.threads, "Threads of the arithmetic; 0: all processors")
+      ->capture_default_str();
+  app.add_flag("--json", options.json, "Print one JSON object for each image");
+  parse(app, arguments);
+  if (options.top < 1) throw UsageError("--top must be 1 or more, got " + std::to_string(options.top));
+  return options;
+}
+
+std::vector<Guess> classify(LoadedModel& loaded, const std::string& file, std::int64_t top) {
+  const NoGradGuard no_grad;
+  const Tensor image = resized(read_image(file), loaded.card.height, loaded.card.width);
+  Shape batch = image.shape();
+  batch.insert(batch.begin(), 1);
+  const DType dtype = loaded.precision.parameters;
+  const Tensor input = as_input(normalized(image, dtype).viewed_as(batch), loaded.precision.activations);
+  const auto probabilities = softmax((*loaded.model)(input)).to_vector();
+  std::vector<std::size_t> order(probabilities.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return probabilities[a] > probabilities[b]; });
+  order.resize(std::min(order.size(), static_cast<std::size_t>(top)));
+  std::vector<Guess> guesses;
+  for (const std::size_t label : order)
+    guesses.push_back({loaded.card.class_names[label], probabilities[label]});
+  return guesses;
+}
+
+void print_json(const std::string& file, const std::vector<Guess>& guesses) {
+  nlohmann::json classes = nlohmann::json::array();
+  for (const Guess& guess : guesses)
+    classes.push_back({{"class", guess.name}, {"probability", guess.probability}});
+  fmt::print("{}\n", nlohmann::json{{"image", file}, {"top", classes}}.dump());
+}
+
+void print_text(const std::string& file, const std::vector<Guess>& guesses) {
+  fmt::print("{}:", file);
+  for (const Guess& guess : guesses) fmt::print("  {} {:.1f}%", guess.name, 100 * guess.probability);
+  fmt::print("\n");
+}
+
+}  // namespace
+
+int run_predict(const Arguments& arguments) {
+  const PredictOptions options = parse_predict(arguments);
+  if (options.threads != 0) set_num_threads(options.threads);
+  LoadedModel loaded = load_weights(options.weights, options.model, std::nullopt);
+  for (const std::string& file : options.images) {
+    const auto guesses = classify(loaded, file, options.top);
+    options.json ? print_json(file, guesses) : print_text(file, guesses);
+  }
+  return 0;
+}
+
+}  // namespace striate::apps

@@ -1,0 +1,27 @@
+#pragma once
+// Where tensors get their memory: 64-byte-aligned blocks, kept and handed out again instead of freed, so that a
+// training loop with fixed shapes stops asking the system after its second step.
+
+#include <cstddef>
+#include <cstdint>
+
+namespace striate {
+
+struct AllocatorStats {
+  std::size_t live_bytes = 0;          ///< in use by tensors now
+  std::size_t peak_bytes = 0;          ///< the most that was ever in use at once
+  std::size_t cached_bytes = 0;        ///< kept for reuse
+  std::uint64_t system_requests = 0;   ///< how often the system was asked for a block
+};
+
+/// A block of at least `bytes` bytes, aligned to 64. Safe from any thread. Throws std::bad_alloc.
+void* allocate_block(std::size_t bytes);
+/// Takes back what allocate_block gave.
+void release_block(void* block) noexcept;
+
+AllocatorStats allocator_stats();
+void reset_peak_bytes();
+/// Gives all cached blocks back to the system.
+void release_cached_blocks();
+
+}  // namespace striate

@@ -1,0 +1,84 @@
+#pragma once
+// Define by run: an op computes its output and records a closure for the way back. A graph holds nodes, not
+// outputs; what a closure needs of the forward pass it keeps as Saved.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/tensor.h"
+
+namespace striate {
+
+/// A tensor kept for backward, outside the graph. get() throws std::logic_error where it was written to since.
+class Saved {
+ public:
+  Saved() = default;
+  explicit Saved(const Tensor& tensor);
+  [[nodiscard]] const Tensor& get() const;
+  [[nodiscard]] bool defined() const { return tensor_.defined(); }
+
+ private:
+  Tensor tensor_;
+  std::uint64_t version_ = 0;
+};
+
+/// What a backward closure sees: the gradient of the op's output, and for each input of record(), by its place in
+/// the list, whether a gradient is wanted and where it goes.
+class Backward {
+ public:
+  explicit Backward(Node& node) : node_(node) {}
+  [[nodiscard]] const Tensor& dy() const;
+  [[nodiscard]] bool wants(std::size_t input) const;
+  /// Adds to the gradient of an input; shape and dtype are the input's. Does nothing where it is not wanted.
+  void add(std::size_t input, const Tensor& gradient);
+
+ private:
+  Node& node_;
+};
+
+/// Enters y into the graph where recording is on and an input wants a gradient; undefined inputs are allowed
+/// (an absent bias). The closure must not own y: keep Saved(y) where backward needs the output.
+void record(const char* op, Tensor& y, const std::vector<Tensor>& inputs, std::function<void(Backward&)> closure);
+
+/// True where record() would enter an output of these inputs: to skip work that only backward needs.
+bool recording(const std::vector<Tensor>& inputs);
+
+/// While one lives, ops of this thread record nothing.
+class NoGradGuard {
+ public:
+  NoGradGuard();
+  ~NoGradGuard();
+  NoGradGuard(const NoGradGuard&) = delete;
+  NoGradGuard& operator=(const NoGradGuard&) = delete;
+  NoGradGuard(NoGradGuard&&) = delete;
+  NoGradGuard& operator=(NoGradGuard&&) = delete;
+
+ private:
+  bool before_;
+};
+
+/// A node of the graph: one op's output, or a leaf (no closure) whose gradient stays.
+struct Node {
+  const char* op = "leaf";
+  std::uint64_t sequence = 0;  ///< later ops have higher numbers: backward walks them downwards
+  Shape shape;
+  DType dtype = DType::f32;
+  std::vector<std::shared_ptr<Node>> inputs;  ///< null where no gradient is wanted
+  std::function<void(Backward&)> closure;
+  Tensor grad;
+  bool leaf = false;
+  bool freed = false;   ///< a backward pass went through and let go of what was saved
+  bool queued = false;  ///< waits in the running backward pass
+
+  Node() = default;
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+  Node(Node&&) = delete;
+  Node& operator=(Node&&) = delete;
+};
+
+}  // namespace striate

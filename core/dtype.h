@@ -1,0 +1,105 @@
+#pragma once
+// Element types. f32 is the default, f64 the reference, bf16 low precision, i64 labels, u8 images.
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace striate {
+
+enum class DType : std::uint8_t { f32, f64, bf16, i64, u8 };
+
+/// The upper half of an IEEE float: 8 exponent bits, 7 mantissa bits. Arithmetic happens in float.
+struct bfloat16 {
+  std::uint16_t bits = 0;
+
+  bfloat16() = default;
+  /// Rounds to nearest, ties to even; NaN stays NaN.
+  explicit bfloat16(float value) {
+    const auto word = std::bit_cast<std::uint32_t>(value);
+    if ((word & 0x7fffffffU) > 0x7f800000U) {
+      bits = static_cast<std::uint16_t>((word >> 16U) | 0x40U);
+    } else {
+      bits = static_cast<std::uint16_t>((word + 0x7fffU + ((word >> 16U) & 1U)) >> 16U);
+    }
+  }
+  explicit bfloat16(double value) : bfloat16(static_cast<float>(value)) {}
+  explicit operator float() const { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16U); }
+  explicit operator double() const { return static_cast<double>(static_cast<float>(*this)); }
+};
+
+template <class T>
+struct DTypeOf;
+template <>
+struct DTypeOf<float> {
+  static constexpr DType value = DType::f32;
+};
+template <>
+struct DTypeOf<double> {
+  static constexpr DType value = DType::f64;
+};
+template <>
+struct DTypeOf<bfloat16> {
+  static constexpr DType value = DType::bf16;
+};
+template <>
+struct DTypeOf<std::int64_t> {
+  static constexpr DType value = DType::i64;
+};
+template <>
+struct DTypeOf<std::uint8_t> {
+  static constexpr DType value = DType::u8;
+};
+
+constexpr std::size_t size_of(DType dtype) {
+  constexpr std::size_t sizes[] = {4, 8, 2, 8, 1};
+  return sizes[static_cast<std::size_t>(dtype)];
+}
+
+constexpr bool is_floating(DType dtype) { return dtype <= DType::bf16; }
+
+inline std::string to_string(DType dtype) {
+  constexpr const char* names[] = {"f32", "f64", "bf16", "i64", "u8"};
+  return names[static_cast<std::size_t>(dtype)];
+}
+
+/// The type that arithmetic on T happens in: float for bf16, else T itself.
+template <class T>
+struct ComputeOf {
+  using type = T;
+};
+template <>
+struct ComputeOf<bfloat16> {
+  using type = float;
+};
+template <class T>
+using compute_t = typename ComputeOf<T>::type;
+
+/// Calls f with a value of the C++ type behind a floating dtype (f32, f64 or bf16): f(float{}), ...
+/// Throws std::invalid_argument "[op] ..." for the others.
+template <class F>
+decltype(auto) dispatch_floating(const char* op, DType dtype, F&& f) {
+  switch (dtype) {
+    case DType::f32:
+      return std::forward<F>(f)(float{});
+    case DType::f64:
+      return std::forward<F>(f)(double{});
+    case DType::bf16:
+      return std::forward<F>(f)(bfloat16{});
+    default:
+      throw std::invalid_argument("[" + std::string(op) + "] expected f32, f64 or bf16, got " + to_string(dtype));
+  }
+}
+
+/// Calls f with a value of the C++ type behind any dtype.
+template <class F>
+decltype(auto) dispatch_all(DType dtype, F&& f) {
+  if (dtype == DType::i64) return std::forward<F>(f)(std::int64_t{});
+  if (dtype == DType::u8) return std::forward<F>(f)(std::uint8_t{});
+  return dispatch_floating("dispatch", dtype, std::forward<F>(f));
+}
+
+}  // namespace striate

@@ -1,0 +1,34 @@
+#pragma once
+// The two kinds of failure a user can mend: shapes that do not fit, and files that are not what they should be.
+
+#include <stdexcept>
+#include <string>
+
+namespace striate {
+
+/// Arguments of an op that do not fit together. what() is "[op] rule: what came", and inside a model it starts
+/// with the path of the layer: "features.3: [conv2d] ...".
+class ShapeError : public std::invalid_argument {
+ public:
+  explicit ShapeError(const std::string& message, bool located = false)
+      : std::invalid_argument(message), located_(located) {}
+
+  /// True once the path of a layer stands in front of the message.
+  [[nodiscard]] bool located() const noexcept { return located_; }
+
+ private:
+  bool located_;
+};
+
+/// A file that cannot be read, written or understood: the path, what is wrong, and what to do.
+class FileError : public std::runtime_error {
+ public:
+  FileError(const std::string& path, const std::string& problem) : std::runtime_error(path + ": " + problem) {}
+};
+
+/// Throws ShapeError("[op] message").
+[[noreturn]] inline void shape_error(const std::string& op, const std::string& message) {
+  throw ShapeError("[" + op + "] " + message);
+}
+
+}  // namespace striate

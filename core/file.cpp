@@ -1,0 +1,182 @@
+#include "core/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "core/error.h"
+
+namespace striate {
+
+namespace {
+
+/// The system moves at most about 2 GiB a call.
+constexpr std::size_t most_per_call = std::size_t{1} << 30U;
+
+std::string advice(int error) {
+  switch (error) {
+    case ENOSPC:
+      return "free some space on the disk, or choose a folder on another one";
+    case EDQUOT:
+      return "free some space within your quota, or choose another folder";
+    case EFBIG:
+      return "raise the file size limit (ulimit -f), or choose a file system that holds larger files";
+    case EACCES:
+    case EPERM:
+      return "check the permissions of the file and its folder";
+    case EROFS:
+      return "choose a folder on a file system that is not mounted read-only";
+    case ENOENT:
+      return "check the path, and create its folder where it is missing";
+    case ENOTDIR:
+      return "a part of the path is a file: choose another folder";
+    case EISDIR:
+      return "give the path of a file";
+    case ENAMETOOLONG:
+      return "choose a shorter name";
+    case EMFILE:
+    case ENFILE:
+      return "close files, or raise the limit of open ones (ulimit -n)";
+    default:
+      return "check the path and its disk, then try again";
+  }
+}
+
+[[noreturn]] void system_failure(const std::string& path, const std::string& what, int error) {
+  throw FileError(path, what + ": " + std::generic_category().message(error) + "; " + advice(error));
+}
+
+/// A file under a temporary name that goes away unless it is published.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::filesystem::path& target) : target_(target.string()) {
+    static std::atomic<unsigned> counter{0};
+    folder_ = target.parent_path().empty() ? "." : target.parent_path().string();
+    // A process that was killed may have left its file under a number that the system gave us again.
+    do {
+      name_ = folder_ + "/.striate-" + std::to_string(::getpid()) + "-" + std::to_string(counter++) + ".tmp";
+      descriptor_ = ::open(name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    } while (descriptor_ < 0 && (errno == EEXIST || errno == EINTR));
+    if (descriptor_ < 0) system_failure(target_, "cannot be written", errno);
+  }
+
+  ~TemporaryFile() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    if (!published_) ::unlink(name_.c_str());
+  }
+
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  TemporaryFile(TemporaryFile&&) = delete;
+  TemporaryFile& operator=(TemporaryFile&&) = delete;
+
+  void append(const void* bytes, std::size_t count) {
+    const auto* next = static_cast<const char*>(bytes);
+    while (count > 0 && error_ == 0) {
+      const ssize_t written = ::write(descriptor_, next, std::min(count, most_per_call));
+      if (written > 0) {
+        next += written;
+        count -= static_cast<std::size_t>(written);
+      } else if (written == 0 || errno != EINTR) {
+        error_ = written == 0 ? EIO : errno;
+      }
+    }
+    check();
+  }
+
+  void publish() {
+    check();  // a caller may have caught what append threw
+    if (::fsync(descriptor_) != 0) system_failure(target_, "cannot be written", errno);
+    if (::close(std::exchange(descriptor_, -1)) != 0) system_failure(target_, "cannot be written", errno);
+    if (::rename(name_.c_str(), target_.c_str()) != 0) system_failure(target_, "cannot be replaced", errno);
+    published_ = true;
+    sync_folder();
+  }
+
+ private:
+  void check() const {
+    if (error_ != 0) system_failure(target_, "cannot be written", error_);
+  }
+
+  void sync_folder() const {
+    const int folder = ::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0) return;  // a folder may be writable and not readable
+    const int error = ::fsync(folder) == 0 ? 0 : errno;
+    ::close(folder);
+    // EINVAL: the file system has nothing to sync for a folder.
+    if (error != 0 && error != EINVAL)
+      system_failure(target_, "is written, but its folder cannot be synced", error);
+  }
+
+  std::string target_;
+  std::string folder_;
+  std::string name_;
+  int descriptor_ = -1;
+  int error_ = 0;
+  bool published_ = false;
+};
+
+}  // namespace
+
+void write_atomically(const std::filesystem::path& path,
+                      const std::function<void(const AppendBytes&)>& produce) {
+  TemporaryFile file(path);
+  produce([&file](const void* bytes, std::size_t count) { file.append(bytes, count); });
+  file.publish();
+}
+
+void write_atomically(const std::filesystem::path& path, const std::string& text) {
+  write_atomically(path, [&text](const AppendBytes& append) { append(text.data(), text.size()); });
+}
+
+std::vector<std::uint8_t> read_bytes(const std::filesystem::path& path) {
+  InputFile file(path);
+  std::vector<std::uint8_t> bytes(file.size());
+  file.read(bytes.data(), bytes.size());
+  return bytes;
+}
+
+// O_NONBLOCK: to open a pipe that nobody writes to would wait for ever.
+InputFile::InputFile(const std::filesystem::path& path)
+    : path_(path.string()), descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+  if (descriptor_ < 0) system_failure(path_, "cannot be opened", errno);
+  struct stat status {};
+  const int error = ::fstat(descriptor_, &status) == 0 ? 0 : errno;
+  if (error == 0 && S_ISREG(status.st_mode)) {
+    size_ = static_cast<std::uint64_t>(status.st_size);
+    return;
+  }
+  ::close(descriptor_);
+  if (error != 0) system_failure(path_, "cannot be read", error);
+  if (S_ISDIR(status.st_mode)) throw FileError(path_, "is a directory; give the path of a file");
+  throw FileError(path_, "is a device or a pipe; give the path of a regular file");
+}
+
+InputFile::~InputFile() {
+  ::close(descriptor_);
+}
+
+void InputFile::read(void* bytes, std::size_t count) {
+  auto* next = static_cast<char*>(bytes);
+  while (count > 0) {
+    const ssize_t got = ::read(descriptor_, next, std::min(count, most_per_call));
+    if (got > 0) {
+      next += got;
+      count -= static_cast<std::size_t>(got);
+    } else if (got == 0) {
+      throw FileError(path_,
+                      "ends " + std::to_string(count) +
+                          " bytes too early: it is truncated or was changed while it was read; make it anew");
+    } else if (errno != EINTR) {
+      system_failure(path_, "cannot be read", errno);
+    }
+  }
+}
+
+}  // namespace striate

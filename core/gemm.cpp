@@ -1,0 +1,120 @@
+#include "core/gemm.h"
+
+#include <algorithm>
+
+#include "core/parallel.h"
+
+// Eigen under a name of our own: a program that links us may hold an Eigen built for another instruction set,
+// and the linker would mix the inline functions of the two.
+#if defined(__GNUC__) && !defined(__clang__)
+// False alarms in gcc 12's own AVX-512 header.
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#define Eigen striate_eigen
+#include <Eigen/Core>
+#undef Eigen
+
+namespace striate {
+namespace {
+
+using Index = std::ptrdiff_t;
+
+// Eigen asks the processor for its caches and blocks by them, which would let the order of additions depend
+// on the machine. These sizes fit any of the last decade.
+void fix_blocking() {
+  static const bool fixed = [] {
+    striate_eigen::setCpuCacheSizes(32 * 1024, 512 * 1024, 8 * 1024 * 1024);
+    return true;
+  }();
+  static_cast<void>(fixed);
+}
+
+// c^T (n,m) += op(b)^T (n,l) * op(a)^T (l,m) in column-major order, which is the row-major product. Eigen's
+// kernel is called without its dispatch to dot products for small or thin shapes: those peel loops by the
+// alignment of c, and the bits would change with the address.
+template <class T, int OrderB, int OrderA>
+void add_product(Index m, Index n, Index l, const T* a, Index lda, const T* b, Index ldb, T* c, Index ldc) {
+  namespace detail = striate_eigen::internal;
+  constexpr int any = striate_eigen::Dynamic;
+  constexpr int column_major = striate_eigen::ColMajor;
+  detail::gemm_blocking_space<column_major, T, T, any, any, any, 1, false> blocking(n, m, l, 1, true);
+  detail::general_matrix_matrix_product<Index, T, OrderB, false, T, OrderA, false, column_major, 1>::run(
+      n, m, l, b, ldb, a, lda, c, 1, ldc, T(1), blocking, nullptr);
+}
+
+template <class T>
+void product(Transpose ta, Transpose tb, Index m, Index n, Index l, const T* a, Index lda, const T* b,
+             Index ldb, T* c, Index ldc, bool accumulate) {
+  if (m == 0 || n == 0) return;
+  if (!accumulate) {
+    for (Index row = 0; row < m; ++row) std::fill_n(c + row * ldc, n, T(0));
+  }
+  if (l == 0) return;
+  fix_blocking();
+  constexpr int column_major = striate_eigen::ColMajor;
+  constexpr int row_major = striate_eigen::RowMajor;
+  if (ta == Transpose::no) {
+    const auto run = tb == Transpose::no ? add_product<T, column_major, column_major>
+                                         : add_product<T, row_major, column_major>;
+    run(m, n, l, a, lda, b, ldb, c, ldc);
+  } else {
+    const auto run =
+        tb == Transpose::no ? add_product<T, column_major, row_major> : add_product<T, row_major, row_major>;
+    run(m, n, l, a, lda, b, ldb, c, ldc);
+  }
+}
+
+constexpr Index divide_up(Index a, Index b) {
+  return (a + b - 1) / b;
+}
+
+// The length of near-equal pieces of `size`, each at most `longest` and a multiple of `step` (the last one
+// aside).
+constexpr Index piece(Index size, Index longest, Index step) {
+  const Index pieces = divide_up(size, longest);
+  return divide_up(divide_up(size, pieces), step) * step;
+}
+
+}  // namespace
+
+void gemm(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::int64_t l, const float* a,
+          std::int64_t lda, const float* b, std::int64_t ldb, float* c, std::int64_t ldc, bool accumulate) {
+  product(ta, tb, m, n, l, a, lda, b, ldb, c, ldc, accumulate);
+}
+
+void gemm(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::int64_t l, const double* a,
+          std::int64_t lda, const double* b, std::int64_t ldb, double* c, std::int64_t ldc, bool accumulate) {
+  product(ta, tb, m, n, l, a, lda, b, ldb, c, ldc, accumulate);
+}
+
+template <class T>
+void parallel_gemm(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::int64_t l, const T* a,
+                   std::int64_t lda, const T* b, std::int64_t ldb, T* c, std::int64_t ldc, bool accumulate) {
+  if (m == 0 || n == 0) return;
+  // Blocks as large as may be, since every block packs its operands anew, but eight of them where there is
+  // enough to share.
+  const Index columns = piece(n, 512, 48);
+  const Index blocks_across = divide_up(n, columns);
+  const Index rows = piece(m, std::clamp<Index>(m * blocks_across / 8, 64, 256), 16);
+  const Index blocks = divide_up(m, rows) * blocks_across;
+  // Small blocks go together: a task should be worth its start.
+  const Index grain =
+      std::clamp<Index>((Index{1} << 19) / (rows * columns * std::max<Index>(l, 1)), 1, blocks);
+  parallel_for(blocks, grain, [&](Index begin, Index end) {
+    for (Index block = begin; block < end; ++block) {
+      const Index row = block / blocks_across * rows;
+      const Index column = block % blocks_across * columns;
+      gemm(ta, tb, std::min(rows, m - row), std::min(columns, n - column), l,
+           a + (ta == Transpose::no ? row * lda : row), lda,
+           b + (tb == Transpose::no ? column : column * ldb), ldb, c + row * ldc + column, ldc, accumulate);
+    }
+  });
+}
+
+template void parallel_gemm(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, const float*,
+                            std::int64_t, const float*, std::int64_t, float*, std::int64_t, bool);
+template void parallel_gemm(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, const double*,
+                            std::int64_t, const double*, std::int64_t, double*, std::int64_t, bool);
+
+}  // namespace striate

@@ -1,0 +1,53 @@
+#include "core/matmul.h"
+
+#include "core/autograd.h"
+#include "core/elementwise.h"
+#include "core/gemm.h"
+
+namespace striate {
+namespace {
+
+// op(a) (m,l) * op(b) (l,n); bf16 by way of f32.
+Tensor product(Transpose ta, Transpose tb, const Tensor& a, const Tensor& b) {
+  if (a.dtype() == DType::bf16) {
+    return cast(product(ta, tb, cast(a.detach(), DType::f32), cast(b.detach(), DType::f32)), DType::bf16);
+  }
+  const std::int64_t m = ta == Transpose::no ? a.size(0) : a.size(1);
+  const std::int64_t l = ta == Transpose::no ? a.size(1) : a.size(0);
+  const std::int64_t n = tb == Transpose::no ? b.size(1) : b.size(0);
+  Tensor c = Tensor::empty({m, n}, a.dtype());
+  if (a.dtype() == DType::f64) {
+    parallel_gemm(ta, tb, m, n, l, a.data<double>(), a.size(1), b.data<double>(), b.size(1),
+                  c.mutable_data<double>(), n, false);
+  } else {
+    parallel_gemm(ta, tb, m, n, l, a.data<float>(), a.size(1), b.data<float>(), b.size(1),
+                  c.mutable_data<float>(), n, false);
+  }
+  return c;
+}
+
+void check_matmul(const Tensor& a, const Tensor& b) {
+  if (a.rank() != 2 || b.rank() != 2 || a.size(1) != b.size(0)) {
+    shape_error("matmul",
+                "needs (M,L) and (L,N): got " + to_string(a.shape()) + " and " + to_string(b.shape()));
+  }
+  if (a.dtype() != b.dtype() || !is_floating(a.dtype())) {
+    shape_error("matmul", "both inputs must be f32, f64 or bf16 alike: " + to_string(a.shape()) + " is " +
+                              to_string(a.dtype()) + ", " + to_string(b.shape()) + " is " +
+                              to_string(b.dtype()));
+  }
+}
+
+}  // namespace
+
+Tensor matmul(const Tensor& a, const Tensor& b) {
+  check_matmul(a, b);
+  Tensor y = product(Transpose::no, Transpose::no, a, b);
+  record("matmul", y, {a, b}, [a = Saved(a), b = Saved(b)](Backward& bw) {
+    if (bw.wants(0)) bw.add(0, product(Transpose::no, Transpose::yes, bw.dy(), b.get()));
+    if (bw.wants(1)) bw.add(1, product(Transpose::yes, Transpose::no, a.get(), bw.dy()));
+  });
+  return y;
+}
+
+}  // namespace striate

@@ -1,0 +1,119 @@
+#include "core/parallel.h"
+
+// A user's program may carry another build of Eigen; under a name of our own the two never meet.
+#define Eigen striate_eigen
+#define EIGEN_USE_THREADS
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <unsupported/Eigen/CXX11/ThreadPool>
+
+namespace striate {
+namespace {
+
+thread_local bool inside_loop = false;
+
+struct Pool {
+  int threads = 0;
+  std::unique_ptr<Eigen::ThreadPool> workers;  // threads - 1 of them: the caller works too
+};
+
+Pool& pool() {
+  static Pool instance;
+  return instance;
+}
+
+// One loop in flight. Kept alive by every task, since a late worker may look at it after the loop returned.
+struct Loop {
+  std::int64_t count = 0;
+  std::int64_t grain = 0;
+  std::int64_t chunks = 0;
+  const std::function<void(std::int64_t, std::int64_t)>* body = nullptr;
+  std::atomic<std::int64_t> next{0};
+  std::mutex mutex;
+  std::condition_variable finished;
+  std::int64_t done = 0;
+  std::int64_t failed_chunk = -1;
+  std::exception_ptr failure;
+
+  void run_chunk(std::int64_t chunk) {
+    const std::int64_t begin = chunk * grain;
+    try {
+      (*body)(begin, std::min(count, begin + grain));
+    } catch (...) {
+      const std::scoped_lock lock(mutex);
+      if (failed_chunk < 0 || chunk < failed_chunk) {
+        failed_chunk = chunk;
+        failure = std::current_exception();
+      }
+    }
+  }
+
+  void work() {
+    inside_loop = true;
+    std::int64_t mine = 0;
+    for (std::int64_t chunk = next.fetch_add(1); chunk < chunks; chunk = next.fetch_add(1)) {
+      run_chunk(chunk);
+      ++mine;
+    }
+    inside_loop = false;
+    if (mine == 0) return;
+    const std::scoped_lock lock(mutex);
+    done += mine;
+    if (done == chunks) finished.notify_all();
+  }
+
+  void wait() {
+    std::unique_lock lock(mutex);
+    finished.wait(lock, [&] { return done == chunks; });
+    if (failure) std::rethrow_exception(failure);
+  }
+};
+
+void run_serially(std::int64_t count, std::int64_t grain,
+                  const std::function<void(std::int64_t, std::int64_t)>& body) {
+  for (std::int64_t begin = 0; begin < count; begin += grain) body(begin, std::min(count, begin + grain));
+}
+
+}  // namespace
+
+void set_num_threads(int threads) {
+  if (threads < 1) throw std::invalid_argument("threads must be 1 or more, got " + std::to_string(threads));
+  if (threads == pool().threads) return;
+  pool().workers.reset();
+  if (threads > 1) pool().workers = std::make_unique<Eigen::ThreadPool>(threads - 1);
+  pool().threads = threads;
+}
+
+int num_threads() {
+  if (pool().threads == 0) set_num_threads(std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
+  return pool().threads;
+}
+
+void parallel_for(std::int64_t count, std::int64_t grain,
+                  const std::function<void(std::int64_t begin, std::int64_t end)>& body) {
+  if (count <= 0) return;
+  if (grain < 1) throw std::invalid_argument("the grain of a loop must be 1 or more, got " + std::to_string(grain));
+  const std::int64_t chunks = (count + grain - 1) / grain;
+  if (chunks == 1 || inside_loop || num_threads() == 1) {
+    run_serially(count, grain, body);
+    return;
+  }
+  auto loop = std::make_shared<Loop>();
+  loop->count = count;
+  loop->grain = grain;
+  loop->chunks = chunks;
+  loop->body = &body;
+  const auto helpers = std::min<std::int64_t>(num_threads(), chunks) - 1;
+  for (std::int64_t i = 0; i < helpers; ++i) pool().workers->Schedule([loop] { loop->work(); });
+  loop->work();
+  loop->wait();
+}
+
+}  // namespace striate

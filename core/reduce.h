@@ -1,0 +1,18 @@
+#pragma once
+// Sums and means. Partial sums are added in an order that depends on the shape alone.
+
+#include <vector>
+
+#include "core/axis.h"
+#include "core/tensor.h"
+
+namespace striate {
+
+/// The sum of all elements: shape ().
+Tensor sum(const Tensor& x);
+Tensor mean(const Tensor& x);
+/// Over the named axes; with keepdim they stay with size 1, else they go. Throws ShapeError.
+Tensor sum(const Tensor& x, const std::vector<Axis>& axes, bool keepdim = false);
+Tensor mean(const Tensor& x, const std::vector<Axis>& axes, bool keepdim = false);
+
+}  // namespace striate

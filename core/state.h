@@ -1,0 +1,52 @@
+#pragma once
+// The state of a module as files hold it: PyTorch's names and axis orders. The one place where layouts
+// convert.
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/module.h"
+#include "core/safetensors.h"
+
+namespace striate {
+
+/// Tensors in file layout by name.
+using FileState = std::vector<std::pair<std::string, Tensor>>;
+
+/// Memory order to file order by NamedTensor::file_axes ((R,S,C,K) to (K,C,R,S), (C,K) to (K,C), ...): a copy
+/// where axes move, the same memory otherwise. Throws std::invalid_argument where file_axes is neither empty
+/// nor a permutation of the tensor's axes.
+Tensor to_file_layout(const Tensor& tensor, const std::vector<int>& file_axes);
+/// The inverse.
+Tensor from_file_layout(const Tensor& tensor, const std::vector<int>& file_axes);
+
+/// Parameters and buffers under their names, in file layout. Where axes stay the memory is the module's:
+/// clone() what must outlive a change.
+FileState state_of(const Module& module);
+
+/// How strictly a state must fit.
+struct StateRules {
+  /// Names that start with one of these may be left over.
+  std::vector<std::string> ignored_prefixes = {};
+  /// f32, f64 and bf16 stand for one another; without it dtypes must agree.
+  bool convert = true;
+  bool missing_allowed = false;
+};
+
+/// All that keeps `state` from being copied into the tensors of `wanted`, a line for each missing,
+/// unexpected, repeated or mismatched name; empty where it fits.
+std::string state_problems(const std::vector<NamedTensor>& wanted, const FileState& state,
+                           const StateRules& rules = {});
+
+/// Parameters and buffers: what load_state wants.
+std::vector<NamedTensor> named_state(const Module& module);
+
+/// Copies tensors by name into parameters and buffers, converting between f32, f64 and bf16. Either all of
+/// the module's names are there in the right shape and nothing is left over, or std::invalid_argument lists
+/// all missing, unexpected and mismatched names at once and the module is unchanged. Names that start with
+/// one of `ignored_prefixes` may be left over.
+void load_state(Module& module, const FileState& state,
+                const std::vector<std::string>& ignored_prefixes = {});
+
+}  // namespace striate

@@ -1,0 +1,19 @@
+#pragma once
+// The kernel behind sums, means and the way back of broadcasting.
+
+#include <vector>
+
+#include "core/tensor.h"
+
+namespace striate {
+
+/// Adds x up over the axes i with summed[i], divides by `divisor` and gives the result `shape`, whose numel
+/// is that of the other axes. Adds in double, in an order that depends on the shape of x alone. Outside the
+/// graph.
+Tensor sum_over(const Tensor& x, const std::vector<bool>& summed, Shape shape, double divisor = 1);
+
+/// Adds up the axes of x along which a tensor of this shape was stretched to x's shape: the gradient of
+/// broadcasting. x itself where nothing was stretched.
+Tensor sum_to(const Tensor& x, const Shape& shape);
+
+}  // namespace striate

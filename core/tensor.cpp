@@ -1,0 +1,198 @@
+#include "core/tensor.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <limits>
+
+#include "core/allocator.h"
+#include "core/autograd.h"
+
+namespace striate {
+
+class Storage {
+ public:
+  explicit Storage(std::size_t bytes) : block_(allocate_block(bytes)) {}
+  ~Storage() { release_block(block_); }
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+  Storage(Storage&&) = delete;
+  Storage& operator=(Storage&&) = delete;
+
+  [[nodiscard]] void* block() const { return block_; }
+  // Atomic since several threads may open different parts of one tensor.
+  std::atomic<std::uint64_t> version{0};
+
+ private:
+  void* block_;
+};
+
+struct Tensor::Impl {
+  Shape shape;
+  std::int64_t count = 0;
+  DType dtype = DType::f32;
+  std::shared_ptr<Storage> storage;
+  std::shared_ptr<Node> node;
+};
+
+std::string to_string(const Shape& shape) {
+  std::string text = "(";
+  for (std::size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ",") + std::to_string(shape[i]);
+  return text + ")";
+}
+
+std::int64_t numel(const Shape& shape) {
+  std::int64_t count = 1;
+  for (const std::int64_t size : shape) {
+    if (size < 0) throw ShapeError("a size below zero in shape " + to_string(shape));
+    if (size != 0 && count > std::numeric_limits<std::int64_t>::max() / 8 / size) {
+      throw ShapeError("too many elements in shape " + to_string(shape));
+    }
+    count *= size;
+  }
+  return count;
+}
+
+Tensor Tensor::empty(Shape shape, DType dtype) {
+  Tensor tensor;
+  tensor.impl_ = std::make_shared<Impl>();
+  Impl& impl = *tensor.impl_;
+  impl.count = striate::numel(shape);
+  impl.shape = std::move(shape);
+  impl.dtype = dtype;
+  impl.storage = std::make_shared<Storage>(static_cast<std::size_t>(impl.count) * size_of(dtype));
+  return tensor;
+}
+
+Tensor Tensor::zeros(Shape shape, DType dtype) {
+  Tensor tensor = empty(std::move(shape), dtype);
+  std::memset(tensor.mutable_raw(), 0, tensor.bytes());
+  return tensor;
+}
+
+Tensor Tensor::full(Shape shape, double value, DType dtype) {
+  Tensor tensor = empty(std::move(shape), dtype);
+  dispatch_all(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    std::fill_n(tensor.mutable_data<T>(), tensor.numel(), static_cast<T>(value));
+  });
+  return tensor;
+}
+
+Tensor Tensor::copy_of(Shape shape, DType dtype, const void* values, std::size_t count) {
+  Tensor tensor = empty(std::move(shape), dtype);
+  if (static_cast<std::size_t>(tensor.numel()) != count) {
+    shape_error("from", "the number of values must be that of the shape: shape " + to_string(tensor.shape()) +
+                            " holds " + std::to_string(tensor.numel()) + ", got " + std::to_string(count));
+  }
+  if (count > 0) std::memcpy(tensor.mutable_raw(), values, tensor.bytes());
+  return tensor;
+}
+
+const Tensor::Impl& Tensor::impl() const {
+  if (!impl_) throw std::invalid_argument("an undefined tensor was used where a value is needed");
+  return *impl_;
+}
+
+const Shape& Tensor::shape() const { return impl().shape; }
+std::int64_t Tensor::numel() const { return impl().count; }
+DType Tensor::dtype() const { return impl().dtype; }
+std::size_t Tensor::bytes() const { return static_cast<std::size_t>(numel()) * size_of(dtype()); }
+std::uint64_t Tensor::version() const { return impl().storage->version.load(std::memory_order_relaxed); }
+bool Tensor::unique() const { return impl().storage.use_count() == 1; }
+const void* Tensor::raw() const { return impl().storage->block(); }
+
+std::int64_t Tensor::size(int axis) const {
+  const int index = axis < 0 ? axis + rank() : axis;
+  if (index < 0 || index >= rank()) {
+    shape_error("size", "axis must be within the shape: shape " + to_string(shape()) + ", axis " + std::to_string(axis));
+  }
+  return shape()[static_cast<std::size_t>(index)];
+}
+
+void* Tensor::mutable_raw() {
+  impl().storage->version.fetch_add(1, std::memory_order_relaxed);
+  return impl().storage->block();
+}
+
+const void* Tensor::checked(DType wanted) const {
+  if (dtype() != wanted) {
+    throw std::invalid_argument("data of a tensor " + to_string(shape()) + " of " + to_string(dtype()) +
+                                " was asked for as " + to_string(wanted));
+  }
+  return raw();
+}
+
+void* Tensor::checked_mutable(DType wanted) {
+  static_cast<void>(checked(wanted));
+  return mutable_raw();
+}
+
+double Tensor::item() const {
+  if (numel() != 1) shape_error("item", "needs exactly one element: shape " + to_string(shape()));
+  return to_vector()[0];
+}
+
+std::vector<double> Tensor::to_vector() const {
+  std::vector<double> values(static_cast<std::size_t>(numel()));
+  dispatch_all(dtype(), [&](auto zero) {
+    const auto* from = data<decltype(zero)>();
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<double>(from[i]);
+  });
+  return values;
+}
+
+void Tensor::copy_from(const Tensor& other) {
+  if (shape() != other.shape()) {
+    shape_error("copy_from", "shapes must be equal: " + to_string(shape()) + " from " + to_string(other.shape()));
+  }
+  if (dtype() == other.dtype()) {
+    std::memmove(mutable_raw(), other.raw(), bytes());
+    return;
+  }
+  dispatch_all(dtype(), [&](auto to_zero) {
+    using To = decltype(to_zero);
+    To* to = mutable_data<To>();
+    dispatch_all(other.dtype(), [&](auto from_zero) {
+      using From = decltype(from_zero);
+      const From* from = other.data<From>();
+      for (std::int64_t i = 0; i < numel(); ++i) {
+        to[i] = static_cast<To>(static_cast<compute_t<To>>(static_cast<compute_t<From>>(from[i])));
+      }
+    });
+  });
+}
+
+Tensor Tensor::clone() const {
+  Tensor copy = empty(shape(), dtype());
+  copy.copy_from(*this);
+  return copy;
+}
+
+Tensor Tensor::detach() const {
+  if (!impl_) return {};
+  Tensor same;
+  same.impl_ = std::make_shared<Impl>(*impl_);
+  same.impl_->node.reset();
+  return same;
+}
+
+Tensor Tensor::viewed_as(Shape shape) const {
+  if (striate::numel(shape) != numel()) {
+    shape_error("reshape", "the number of elements must stay: " + to_string(this->shape()) + " as " + to_string(shape));
+  }
+  Tensor same = detach();
+  same.impl_->shape = std::move(shape);
+  return same;
+}
+
+bool Tensor::requires_grad() const { return impl_ != nullptr && impl_->node != nullptr; }
+
+const std::shared_ptr<Node>& Tensor::node() const { return impl().node; }
+
+void Tensor::set_node(std::shared_ptr<Node> node) {
+  static_cast<void>(impl());
+  impl_->node = std::move(node);
+}
+
+}  // namespace striate

@@ -1,0 +1,90 @@
+#include "data/augment.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "data/normalize.h"
+
+namespace striate {
+
+namespace {
+
+constexpr std::int64_t kOutside = -1;
+
+/// Where a row or column of the padded image comes from: kOutside is padding.
+std::int64_t source(std::int64_t position, std::int64_t size, PadMode pad_mode) {
+  if (position >= 0 && position < size) return position;
+  if (pad_mode == PadMode::zero) return kOutside;
+  return position < 0 ? -position : 2 * (size - 1) - position;
+}
+
+}  // namespace
+
+void check_augment(const AugmentOptions& options, std::int64_t height, std::int64_t width) {
+  if (options.crop_padding < 0) {
+    throw std::invalid_argument("crop padding must be at least 0, got " +
+                                std::to_string(options.crop_padding));
+  }
+  if (options.cutout < 0) {
+    throw std::invalid_argument("cutout must be at least 0, got " + std::to_string(options.cutout));
+  }
+  if (options.pad_mode == PadMode::reflect && options.crop_padding >= std::min(height, width)) {
+    throw std::invalid_argument("reflect padding must be less than the image's sides: padding " +
+                                std::to_string(options.crop_padding) + ", image " + std::to_string(height) +
+                                "x" + std::to_string(width));
+  }
+}
+
+Augmentation draw_augmentation(const AugmentOptions& options, std::int64_t height, std::int64_t width,
+                               RandomStream stream) {
+  Augmentation drawn;
+  if (options.crop_padding > 0) {
+    drawn.shift_y = stream.below(0, 2 * options.crop_padding + 1) - options.crop_padding;
+    drawn.shift_x = stream.below(1, 2 * options.crop_padding + 1) - options.crop_padding;
+  }
+  drawn.flipped = options.flip && stream.below(2, 2) == 1;
+  if (options.cutout > 0) {
+    const std::int64_t top = stream.below(3, height) - options.cutout / 2;
+    const std::int64_t left = stream.below(4, width) - options.cutout / 2;
+    drawn.cut_top = std::max<std::int64_t>(top, 0);
+    drawn.cut_bottom = std::min(top + options.cutout, height);
+    drawn.cut_left = std::max<std::int64_t>(left, 0);
+    drawn.cut_right = std::min(left + options.cutout, width);
+  }
+  return drawn;
+}
+
+template <class T>
+void augment_image(const std::uint8_t* image, std::int64_t height, std::int64_t width, PadMode pad_mode,
+                   const Augmentation& augmentation, T* out) {
+  const NormalizeTable<T>& table = normalize_table<T>();
+  std::vector<std::int64_t> columns(static_cast<std::size_t>(width));
+  for (std::int64_t x = 0; x < width; ++x) {
+    const std::int64_t unflipped = augmentation.flipped ? width - 1 - x : x;
+    columns[static_cast<std::size_t>(x)] = source(unflipped + augmentation.shift_x, width, pad_mode);
+  }
+  for (std::int64_t y = 0; y < height; ++y, out += width * 3) {
+    const std::int64_t row = source(y + augmentation.shift_y, height, pad_mode);
+    if (row == kOutside) {
+      std::fill(out, out + width * 3, T(0));
+      continue;
+    }
+    T* pixel = out;
+    for (const std::int64_t column : columns) {
+      const std::uint8_t* bytes = image + (row * width + column) * 3;
+      const bool inside = column != kOutside;
+      for (std::size_t c = 0; c < 3; ++c) *pixel++ = inside ? table[c][bytes[c]] : T(0);
+    }
+    if (y >= augmentation.cut_top && y < augmentation.cut_bottom) {
+      std::fill(out + augmentation.cut_left * 3, out + augmentation.cut_right * 3, T(0));
+    }
+  }
+}
+template void augment_image(const std::uint8_t*, std::int64_t, std::int64_t, PadMode, const Augmentation&,
+                            float*);
+template void augment_image(const std::uint8_t*, std::int64_t, std::int64_t, PadMode, const Augmentation&,
+                            double*);
+
+}  // namespace striate

@@ -1,0 +1,51 @@
+#include "data/image.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <climits>
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include "core/file.h"
+
+#define STB_IMAGE_IMPLEMENTATION
+#define STB_IMAGE_STATIC
+#define STBI_NO_STDIO
+#define STBI_NO_HDR
+#define STBI_NO_LINEAR
+#define STBI_NO_PSD
+#define STBI_NO_PIC
+#define STBI_MAX_DIMENSIONS 16384
+#include <stb/stb_image.h>
+
+namespace striate {
+
+bool is_image_file(const std::filesystem::path& file) {
+  std::string extension = file.extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  constexpr std::array known = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tga", ".ppm"};
+  return std::find(known.begin(), known.end(), extension) != known.end();
+}
+
+Tensor read_image(const std::filesystem::path& file) {
+  const std::vector<std::uint8_t> bytes = read_bytes(file);
+  if (bytes.empty()) throw FileError(file.string(), "expected an image, the file is empty");
+  if (bytes.size() > INT_MAX) throw FileError(file.string(), "expected an image, the file is over 2 GiB");
+  int width = 0;
+  int height = 0;
+  int channels = 0;
+  const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
+      stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &channels, 3),
+      stbi_image_free);
+  if (pixels == nullptr) {
+    throw FileError(file.string(), std::string("cannot be decoded as an image: ") + stbi_failure_reason());
+  }
+  Tensor image = Tensor::empty({height, width, 3}, DType::u8);
+  std::memcpy(image.mutable_raw(), pixels.get(), image.bytes());
+  return image;
+}
+
+}  // namespace striate

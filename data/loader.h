@@ -1,0 +1,87 @@
+#pragma once
+// Batches prepared ahead on threads of the loader's own. Batch b of epoch e is a function of (seed, e, b)
+// alone, so a run may start anywhere and workers hold nothing worth saving.
+
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "data/augment.h"
+#include "data/dataset.h"
+
+namespace striate {
+
+struct LoaderOptions {
+  std::int64_t batch_size = 128;
+  bool shuffle = true;     ///< a new permutation each epoch; false: in the data set's order
+  bool drop_last = false;  ///< leaves out the last batch where it is not full
+  std::uint64_t seed = 0;
+  AugmentOptions augment{};
+  double mixup = 0;          ///< alpha of Beta(alpha, alpha); 0: off
+  DType dtype = DType::f32;  ///< of images and targets: f32 or f64
+  int workers = 1;           ///< threads; 0 prepares in next()
+  int prefetch = 2;          ///< batches kept ready, at most
+};
+
+struct Batch {
+  Tensor images;           ///< normalised (N,H,W,3)
+  Tensor labels;           ///< i64 (N); with mixup those of the images before they were mixed
+  Tensor targets;          ///< probabilities (N,classes) with mixup, else undefined
+  std::int64_t index = 0;  ///< in the epoch
+
+  [[nodiscard]] std::int64_t size() const { return labels.size(0); }
+};
+
+class Loader {
+ public:
+  /// Shares the data set's memory. Throws std::invalid_argument for bad options and ShapeError unless images
+  /// are (N,H,W,3) with N >= 1 labels.
+  Loader(Dataset dataset, LoaderOptions options);
+  /// Waits for the batches that are being made, for no more.
+  ~Loader();
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+  Loader(Loader&&) = delete;
+  Loader& operator=(Loader&&) = delete;
+
+  [[nodiscard]] std::int64_t batches_per_epoch() const;
+  /// Begins an epoch, at batch `first_batch`; what was left of another one is dropped.
+  void start_epoch(std::int64_t epoch, std::int64_t first_batch = 0);
+  /// The next batch in order; false where the epoch has ended (or none was started). What a worker threw is
+  /// thrown here, in its batch's turn, and ends the epoch.
+  bool next(Batch& batch);
+
+ private:
+  struct Slot {
+    bool ready = false;
+    Batch batch;
+    std::exception_ptr error;
+  };
+
+  [[nodiscard]] Batch make_batch(std::int64_t index) const;
+  template <class T>
+  void fill_images(const std::vector<std::int64_t>& samples, Tensor& images) const;
+  void work();
+  void stop();
+
+  Dataset dataset_;
+  LoaderOptions options_;
+  // Fixed while workers run.
+  std::int64_t epoch_ = 0;
+  std::int64_t end_ = 0;             // batches of this epoch; 0 before the first
+  std::vector<std::int64_t> order_;  // empty without shuffling
+
+  std::mutex mutex_;  // guards what follows, up to threads_
+  std::condition_variable made_;
+  std::condition_variable taken_;
+  std::int64_t next_to_make_ = 0;
+  std::int64_t next_to_take_ = 0;
+  bool stopping_ = false;
+  std::vector<Slot> slots_;  // batch b waits in slot b % prefetch
+  std::vector<std::jthread> threads_;
+};
+
+}  // namespace striate

@@ -1,0 +1,174 @@
+#include "layers/conv2d.h"
+
+#include <utility>
+#include <vector>
+
+#include "core/autograd.h"
+#include "core/elementwise.h"
+#include "core/reduce.h"
+#include "layers/conv_kernels.h"
+#include "layers/init.h"
+
+namespace striate {
+namespace {
+
+constexpr const char* kOp = "conv2d";
+
+void check_at_least(const char* what, const Extent2d& extent, std::int64_t least) {
+  if (extent.height < least || extent.width < least) {
+    throw std::invalid_argument("[conv2d] " + std::string(what) + " must be " + std::to_string(least) +
+                                " or more, got " + to_string(extent));
+  }
+}
+
+void check_options(const Conv2dOptions& options) {
+  check_at_least("kernel_size", options.kernel_size, 1);
+  check_at_least("stride", options.stride, 1);
+  check_at_least("padding", options.padding, 0);
+  check_at_least("dilation", options.dilation, 1);
+  if (options.groups < 1) {
+    throw std::invalid_argument("[conv2d] groups must be 1 or more, got " + std::to_string(options.groups));
+  }
+}
+
+std::int64_t output_size(std::int64_t in, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
+                         std::int64_t dilation) {
+  const std::int64_t room = in + 2 * padding - dilation * (kernel - 1) - 1;
+  return room < 0 ? 0 : room / stride + 1;
+}
+
+void check_dtypes(const Tensor& x, const Tensor& w, const Tensor& b) {
+  const DType wanted = x.dtype() == DType::bf16 ? DType::f32 : x.dtype();
+  if (!is_floating(x.dtype()) || w.dtype() != wanted || (b.defined() && b.dtype() != wanted)) {
+    throw std::invalid_argument("[conv2d] input f32 or bf16 goes with f32 parameters, f64 with f64: input " +
+                                to_string(x.dtype()) + ", weight " + to_string(w.dtype()) +
+                                (b.defined() ? ", bias " + to_string(b.dtype()) : ""));
+  }
+}
+
+ConvGeometry check_conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2dOptions& options) {
+  check_options(options);
+  check_dtypes(x, w, b);
+  const std::string shapes = "input " + to_string(x.shape()) + ", weight " + to_string(w.shape());
+  if (x.rank() != 4 || w.rank() != 4) {
+    shape_error(kOp, "input must be (N,H,W,C) and weight (R,S,C/groups,K): " + shapes);
+  }
+  const std::int64_t c = x.size(3);
+  const std::int64_t k = w.size(3);
+  if (c != w.size(2) * options.groups) {
+    shape_error(kOp, "input channels must equal weight channels * groups: input " + to_string(x.shape()) +
+                         " has " + std::to_string(c) + ", weight " + to_string(w.shape()) + " * " +
+                         std::to_string(options.groups) + " needs " +
+                         std::to_string(w.size(2) * options.groups));
+  }
+  if (k == 0 || k % options.groups != 0) {
+    shape_error(kOp, "output channels must be a multiple of groups: " + shapes + " has " + std::to_string(k) +
+                         ", groups " + std::to_string(options.groups));
+  }
+  if (b.defined() && b.shape() != Shape{k}) {
+    shape_error(kOp,
+                "bias must be (" + std::to_string(k) + "): " + shapes + ", bias " + to_string(b.shape()));
+  }
+  const std::int64_t p = output_size(x.size(1), w.size(0), options.stride.height, options.padding.height,
+                                     options.dilation.height);
+  const std::int64_t q =
+      output_size(x.size(2), w.size(1), options.stride.width, options.padding.width, options.dilation.width);
+  if (p < 1 || q < 1) {
+    shape_error(kOp, "the dilated kernel must fit into the padded input: " + shapes + ", padding " +
+                         to_string(options.padding) + ", dilation " + to_string(options.dilation));
+  }
+  return {x.size(0),       x.size(1),        x.size(2),     c, w.size(0), w.size(1), k, p, q, options.stride,
+          options.padding, options.dilation, options.groups};
+}
+
+// The tensor as the kernels take it: bf16 as f32. Operands of a bf16 convolution are rounded to bf16 first.
+Tensor operand(const Tensor& tensor, bool low_precision) {
+  if (!low_precision) return tensor;
+  return cast(tensor.dtype() == DType::bf16 ? tensor : cast(tensor, DType::bf16), DType::f32);
+}
+
+template <class F>
+auto with_kernels(const Tensor& x, F&& f) {
+  return x.dtype() == DType::f64 ? f(double{}) : f(float{});
+}
+
+Tensor forward(const ConvGeometry& g, const Tensor& x, const Tensor& w, const Tensor& b) {
+  return with_kernels(x, [&](auto zero) {
+    using T = decltype(zero);
+    Tensor y = Tensor::empty({g.n, g.p, g.q, g.k}, x.dtype());
+    conv_forward(g, x.data<T>(), w.data<T>(), b.defined() ? b.data<T>() : nullptr, y.mutable_data<T>());
+    return y;
+  });
+}
+
+Tensor backward_data(const ConvGeometry& g, const Tensor& dy, const Tensor& w) {
+  return with_kernels(dy, [&](auto zero) {
+    using T = decltype(zero);
+    Tensor dx = Tensor::empty({g.n, g.h, g.w, g.c}, dy.dtype());
+    conv_backward_data(g, dy.data<T>(), w.data<T>(), dx.mutable_data<T>());
+    return dx;
+  });
+}
+
+Tensor backward_weights(const ConvGeometry& g, const Tensor& x, const Tensor& dy) {
+  return with_kernels(dy, [&](auto zero) {
+    using T = decltype(zero);
+    Tensor dw = Tensor::empty({g.r, g.s, g.group_inputs(), g.k}, dy.dtype());
+    conv_backward_weights(g, x.data<T>(), dy.data<T>(), dw.mutable_data<T>());
+    return dw;
+  });
+}
+
+}  // namespace
+
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2dOptions& options) {
+  const ConvGeometry g = check_conv2d(x, w, b, options);
+  const bool low = x.dtype() == DType::bf16;
+  Tensor y;
+  {
+    const NoGradGuard guard;
+    y = forward(g, operand(x, low), operand(w, low), b);
+    if (low) y = cast(y, DType::bf16);
+  }
+  record(kOp, y, {x, w, b}, [g, low, x = Saved(x), w = Saved(w)](Backward& bw) {
+    const Tensor dy = operand(bw.dy(), low);
+    if (bw.wants(0)) {
+      const Tensor dx = backward_data(g, dy, operand(w.get(), low));
+      bw.add(0, low ? cast(dx, DType::bf16) : dx);
+    }
+    if (bw.wants(1)) bw.add(1, backward_weights(g, operand(x.get(), low), dy));
+    if (bw.wants(2)) bw.add(2, sum(dy, {Axis::batch, Axis::height, Axis::width}));
+  });
+  return y;
+}
+
+Conv2d::Conv2d(Module& parent, std::string name, std::int64_t in_channels, std::int64_t out_channels,
+               const Conv2dOptions& options)
+    : Layer(parent, std::move(name)), options_(options) {
+  check_options(options);
+  if (in_channels < 1 || out_channels < 1 || in_channels % options.groups != 0 ||
+      out_channels % options.groups != 0) {
+    throw std::invalid_argument(
+        "[conv2d] in_channels and out_channels must be positive multiples of groups: " +
+        std::to_string(in_channels) + ", " + std::to_string(out_channels) + ", groups " +
+        std::to_string(options.groups));
+  }
+  add_parameter("weight", weight,
+                Tensor::empty({options.kernel_size.height, options.kernel_size.width,
+                               in_channels / options.groups, out_channels}),
+                {3, 2, 0, 1});
+  if (options.bias) add_parameter("bias", bias, Tensor::empty({out_channels}));
+  default_init_(weight, bias);
+}
+
+LayerGeometry Conv2d::geometry(const Shape& input, const Shape& output) const {
+  const auto per_output = static_cast<double>(weight.size(0) * weight.size(1) * weight.size(2));
+  const auto inputs = static_cast<double>(numel(input) / input[0]);
+  const auto outputs = static_cast<double>(numel(output) / output[0]);
+  return {.kernel = (options_.kernel_size.height - 1) * options_.dilation.height + 1,
+          .stride = options_.stride.height,
+          .multiply_adds = outputs * per_output,
+          .dense_parameters = inputs * outputs + outputs};
+}
+
+}  // namespace striate

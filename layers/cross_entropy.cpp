@@ -1,0 +1,173 @@
+#include "layers/cross_entropy.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+
+#include "core/autograd.h"
+#include "core/elementwise.h"
+#include "layers/softmax.h"
+
+namespace striate {
+namespace {
+
+void check_cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntropyOptions& options) {
+  const auto shapes = [&] {
+    return "logits " + to_string(logits.shape()) + ", target " + to_string(target.shape());
+  };
+  if (logits.rank() != 2 || logits.size(1) < 1)
+    shape_error("cross_entropy", "logits must be (N,K): " + shapes());
+  if (target.dtype() == DType::i64) {
+    if (target.shape() != Shape{logits.size(0)}) {
+      shape_error("cross_entropy", "i64 target must hold one label per row of logits: " + shapes());
+    }
+  } else if (!is_floating(target.dtype())) {
+    throw std::invalid_argument("[cross_entropy] target must be i64 labels or floating probabilities, got " +
+                                to_string(target.dtype()));
+  } else if (target.shape() != logits.shape()) {
+    shape_error("cross_entropy", "target of probabilities must have the shape of logits: " + shapes());
+  }
+  if (!(options.label_smoothing >= 0 && options.label_smoothing <= 1)) {
+    throw std::invalid_argument("[cross_entropy] label_smoothing must be in [0, 1], got " +
+                                std::to_string(options.label_smoothing));
+  }
+  if (!options.weight.defined()) return;
+  if (options.weight.shape() != Shape{logits.size(1)}) {
+    shape_error("cross_entropy", "weight must hold one value per class: " + shapes() + ", weight " +
+                                     to_string(options.weight.shape()));
+  }
+  if (!is_floating(options.weight.dtype())) {
+    throw std::invalid_argument("[cross_entropy] weight must be floating, got " +
+                                to_string(options.weight.dtype()));
+  }
+}
+
+/// The loss as loss_n = -sum_k factor[n,k] log p[n,k], divided by `divisor` where it is averaged.
+struct Factors {
+  Tensor factor;  // (N,K)
+  double divisor = 1;
+};
+
+template <class T>
+Factors label_factors(const Tensor& target, std::int64_t classes, const T* weight,
+                      const CrossEntropyOptions& options) {
+  const std::int64_t n = target.size(0);
+  const auto* labels = target.data<std::int64_t>();
+  Factors result{Tensor::zeros({n, classes}, DTypeOf<T>::value), 0};
+  T* factor = result.factor.mutable_data<T>();
+  const T spread = static_cast<T>(options.label_smoothing / static_cast<double>(classes));
+  const T kept = static_cast<T>(1 - options.label_smoothing);
+  for (std::int64_t i = 0; i < n; ++i) {
+    const std::int64_t label = labels[i];
+    if (label == options.ignore_index) continue;
+    if (label < 0 || label >= classes) {
+      throw std::out_of_range("[cross_entropy] labels must be in 0 .. " + std::to_string(classes - 1) +
+                              " for " + std::to_string(classes) + " classes: label " + std::to_string(i) +
+                              " is " + std::to_string(label));
+    }
+    T* row = factor + i * classes;
+    for (std::int64_t k = 0; k < classes; ++k) row[k] = spread * weight[k];
+    row[label] += kept * weight[label];
+    result.divisor += static_cast<double>(weight[label]);
+  }
+  return result;
+}
+
+template <class T>
+Factors probability_factors(const Tensor& target, const T* weight, const CrossEntropyOptions& options) {
+  const std::int64_t n = target.size(0);
+  const std::int64_t classes = target.size(1);
+  Factors result{Tensor::empty({n, classes}, DTypeOf<T>::value), static_cast<double>(n)};
+  result.factor.copy_from(target);
+  T* factor = result.factor.mutable_data<T>();
+  const T spread = static_cast<T>(options.label_smoothing / static_cast<double>(classes));
+  const T kept = static_cast<T>(1 - options.label_smoothing);
+  for (std::int64_t i = 0; i < n; ++i) {
+    for (std::int64_t k = 0; k < classes; ++k) {
+      T& value = factor[i * classes + k];
+      value = weight[k] * (kept * value + spread);
+    }
+  }
+  return result;
+}
+
+template <class T>
+Factors factors_of(const Tensor& target, std::int64_t classes, const CrossEntropyOptions& options) {
+  Tensor weight = Tensor::full({classes}, 1, DTypeOf<T>::value);
+  if (options.weight.defined()) weight.copy_from(options.weight);
+  const T* values = weight.data<T>();
+  Factors result = target.dtype() == DType::i64 ? label_factors<T>(target, classes, values, options)
+                                                : probability_factors<T>(target, values, options);
+  if (options.reduction != Reduction::mean) result.divisor = 1;
+  return result;
+}
+
+/// -sum_k factor[n,k] logp[n,k], reduced. logp (N,K).
+template <class T>
+Tensor weighted_loss(const Tensor& logp, const Factors& factors, Reduction reduction) {
+  const std::int64_t n = logp.size(0);
+  const std::int64_t classes = logp.size(1);
+  const T* f = factors.factor.data<T>();
+  const T* lp = logp.data<T>();
+  Tensor rows = Tensor::zeros({n}, logp.dtype());
+  T* row = rows.mutable_data<T>();
+  double total = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    for (std::int64_t k = i * classes; k < (i + 1) * classes; ++k) {
+      if (f[k] != 0) row[i] -= f[k] * lp[k];  // 0 * log 0 is 0
+    }
+    total += static_cast<double>(row[i]);
+  }
+  if (reduction == Reduction::none) return rows;
+  return Tensor::full({}, total / factors.divisor, logp.dtype());
+}
+
+}  // namespace
+
+Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntropyOptions& options) {
+  check_cross_entropy(logits, target, options);
+  const Tensor logp = log_softmax(logits.dtype() == DType::bf16 ? cast(logits, DType::f32) : logits);
+  return dispatch_floating("cross_entropy", logp.dtype(), [&](auto zero) {
+    using T = compute_t<decltype(zero)>;
+    const Factors factors = factors_of<T>(target, logp.size(1), options);
+    Tensor loss = weighted_loss<T>(logp, factors, options.reduction);
+    record("cross_entropy", loss, {logp},
+           [factor = Saved(factors.factor), divisor = factors.divisor](Backward& bw) {
+             const Tensor& dloss = bw.dy();
+             Tensor dlogp = Tensor::empty(factor.get().shape(), factor.get().dtype());
+             const std::int64_t classes = dlogp.size(1);
+             const T* f = factor.get().template data<T>();
+             const T* up = dloss.data<T>();
+             T* d = dlogp.mutable_data<T>();
+             for (std::int64_t i = 0; i < dlogp.size(0); ++i) {
+               const T scale = -up[dloss.rank() == 0 ? 0 : i] / static_cast<T>(divisor);
+               for (std::int64_t k = i * classes; k < (i + 1) * classes; ++k) d[k] = scale * f[k];
+             }
+             bw.add(0, dlogp);
+           });
+    return loss;
+  });
+}
+
+std::int64_t count_correct(const Tensor& logits, const Tensor& labels) {
+  if (logits.rank() != 2 || logits.size(1) < 1 || labels.shape() != Shape{logits.size(0)}) {
+    shape_error("count_correct", "logits must be (N,K) and labels (N): logits " + to_string(logits.shape()) +
+                                     ", labels " + to_string(labels.shape()));
+  }
+  const auto* label = labels.data<std::int64_t>();
+  return dispatch_floating("count_correct", logits.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const std::int64_t classes = logits.size(1);
+    const T* row = logits.data<T>();
+    std::int64_t correct = 0;
+    for (std::int64_t i = 0; i < logits.size(0); ++i, row += classes) {
+      const T* best = std::max_element(row, row + classes, [](T a, T b) {
+        return static_cast<compute_t<T>>(a) < static_cast<compute_t<T>>(b);
+      });
+      if (best - row == label[i]) ++correct;
+    }
+    return correct;
+  });
+}
+
+}  // namespace striate

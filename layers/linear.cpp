@@ -1,0 +1,133 @@
+#include "layers/linear.h"
+
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "core/autograd.h"
+#include "core/gemm.h"
+#include "core/parallel.h"
+#include "layers/init.h"
+
+namespace striate {
+namespace {
+
+void check_linear(const Tensor& x, const Tensor& w, const Tensor& b) {
+  const auto shapes = [&] {
+    return "input " + to_string(x.shape()) + ", weight " + to_string(w.shape()) +
+           (b.defined() ? ", bias " + to_string(b.shape()) : "");
+  };
+  if (x.rank() != 2 || w.rank() != 2)
+    shape_error("linear", "input must be (N,C) and weight (C,K): " + shapes());
+  if (x.size(1) != w.size(0))
+    shape_error("linear", "input channels must equal the weight's rows: " + shapes());
+  if (b.defined() && b.shape() != Shape{w.size(1)}) {
+    shape_error("linear", "bias must hold one value per column of the weight: " + shapes());
+  }
+  const DType parameters = x.dtype() == DType::bf16 ? DType::f32 : x.dtype();
+  if (w.dtype() != parameters || (b.defined() && b.dtype() != parameters)) {
+    throw std::invalid_argument("[linear] " + to_string(x.dtype()) + " input needs " + to_string(parameters) +
+                                " weight and bias: weight is " + to_string(w.dtype()) +
+                                (b.defined() ? ", bias " + to_string(b.dtype()) : ""));
+  }
+}
+
+/// Values as the products take them: f32 beside bf16 activations, rounded to bf16; else the tensor itself.
+Tensor operand(const Tensor& tensor, DType activations) {
+  if (activations != DType::bf16) return tensor;
+  Tensor rounded = tensor;
+  if (tensor.dtype() != DType::bf16) {
+    rounded = Tensor::empty(tensor.shape(), DType::bf16);
+    rounded.copy_from(tensor);
+  }
+  Tensor wide = Tensor::empty(tensor.shape(), DType::f32);
+  wide.copy_from(rounded);
+  return wide;
+}
+
+/// Values as an activation of this dtype holds them.
+Tensor stored(const Tensor& tensor, DType dtype) {
+  if (tensor.dtype() == dtype) return tensor;
+  Tensor result = Tensor::empty(tensor.shape(), dtype);
+  result.copy_from(tensor);
+  return result;
+}
+
+/// a * b over the whole of both.
+template <class T>
+Tensor product(Transpose ta, const Tensor& a, Transpose tb, const Tensor& b) {
+  const std::int64_t m = a.size(ta == Transpose::no ? 0 : 1);
+  const std::int64_t n = b.size(tb == Transpose::no ? 1 : 0);
+  Tensor c = Tensor::empty({m, n}, DTypeOf<T>::value);
+  parallel_gemm<T>(ta, tb, m, n, a.size(ta == Transpose::no ? 1 : 0), a.data<T>(), a.size(1), b.data<T>(),
+                   b.size(1), c.mutable_data<T>(), n, false);
+  return c;
+}
+
+template <class T>
+void add_rows(Tensor& y, const Tensor& b) {
+  const std::int64_t k = y.size(1);
+  T* out = y.mutable_data<T>();
+  const T* bias = b.data<T>();
+  for (std::int64_t i = 0; i < y.size(0); ++i) {
+    for (std::int64_t j = 0; j < k; ++j) out[i * k + j] += bias[j];
+  }
+}
+
+template <class T>
+Tensor sum_rows(const Tensor& dy) {
+  const std::int64_t k = dy.size(1);
+  Tensor total = Tensor::zeros({k}, DTypeOf<T>::value);
+  T* out = total.mutable_data<T>();
+  const T* in = dy.data<T>();
+  for (std::int64_t i = 0; i < dy.size(0); ++i) {
+    for (std::int64_t j = 0; j < k; ++j) out[j] += in[i * k + j];
+  }
+  return total;
+}
+
+}  // namespace
+
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b) {
+  check_linear(x, w, b);
+  return dispatch_floating("linear", x.dtype(), [&](auto zero) {
+    using T = compute_t<decltype(zero)>;
+    const DType dtype = x.dtype();
+    Tensor y = product<T>(Transpose::no, operand(x, dtype), Transpose::no, operand(w, dtype));
+    if (b.defined()) add_rows<T>(y, b);
+    y = stored(y, dtype);
+    record("linear", y, {x, w, b}, [x = Saved(x), w = Saved(w), dtype](Backward& bw) {
+      const Tensor dy = operand(bw.dy(), dtype);
+      if (bw.wants(0)) {
+        bw.add(0, stored(product<T>(Transpose::no, dy, Transpose::yes, operand(w.get(), dtype)), dtype));
+      }
+      if (bw.wants(1)) bw.add(1, product<T>(Transpose::yes, operand(x.get(), dtype), Transpose::no, dy));
+      if (bw.wants(2)) bw.add(2, sum_rows<T>(dy));
+    });
+    return y;
+  });
+}
+
+Linear::Linear(Module& parent, std::string name, std::int64_t in, std::int64_t out, LinearOptions options)
+    : Layer(parent, std::move(name)) {
+  if (in < 1 || out < 1) {
+    throw std::invalid_argument("[linear] features must be at least 1: in " + std::to_string(in) + ", out " +
+                                std::to_string(out));
+  }
+  const Tensor first_weight = Tensor::empty({in, out});
+  const Tensor first_bias = options.bias ? Tensor::empty({out}) : Tensor();
+  default_init_(first_weight, first_bias);
+  add_parameter("weight", weight, first_weight, {1, 0});
+  if (options.bias) add_parameter("bias", bias, first_bias);
+}
+
+LayerGeometry Linear::geometry(const Shape& /*input*/, const Shape& /*output*/) const {
+  const auto in = static_cast<double>(weight.size(0));
+  const auto out = static_cast<double>(weight.size(1));
+  LayerGeometry result;
+  result.multiply_adds = in * out;
+  result.dense_parameters = in * out + out;
+  return result;
+}
+
+}  // namespace striate

@@ -1,0 +1,37 @@
+#pragma once
+#include <optional>
+#include <string>
+
+#include "core/module.h"
+#include "layers/extent.h"
+
+namespace striate {
+
+/// PyTorch's names, defaults and rules.
+struct MaxPool2dOptions {
+  Extent2d kernel_size;
+  std::optional<Extent2d> stride = std::nullopt;  ///< nullopt: kernel_size
+  Extent2d padding = 0;                           ///< at most half the kernel; never wins
+  Extent2d dilation = 1;
+  bool ceil_mode = false;
+};
+
+/// The largest value of every window. x (N,H,W,C) -> (N,P,Q,C) with
+/// P = floor((H + 2*padding - dilation*(kernel_size-1) - 1) / stride) + 1, Q alike; with ceil_mode rounded
+/// up, though no window starts past the input. NaN wins. Of equal values the first in row-major order gets
+/// the gradient. Throws ShapeError, and std::invalid_argument for options outside the rules.
+Tensor max_pool2d(const Tensor& x, const MaxPool2dOptions& options);
+
+class MaxPool2d : public Layer {
+ public:
+  MaxPool2d(Module& parent, std::string name, const MaxPool2dOptions& options);
+  Tensor forward(const Tensor& x) override { return max_pool2d(x, options_); }
+  [[nodiscard]] std::string kind() const override { return "MaxPool2d"; }
+  /// Of the height.
+  [[nodiscard]] LayerGeometry geometry(const Shape& input, const Shape& output) const override;
+
+ private:
+  MaxPool2dOptions options_;
+};
+
+}  // namespace striate

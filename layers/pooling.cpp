@@ -1,0 +1,62 @@
+#include "layers/pooling.h"
+
+#include <stdexcept>
+#include <string>
+
+namespace striate {
+namespace {
+
+void check_at_least(const std::string& op, const char* name, const Extent2d& value, std::int64_t least) {
+  if (value.height < least || value.width < least) {
+    throw std::invalid_argument("[" + op + "] expected " + name + " of at least " + std::to_string(least) +
+                                ", got " + to_string(value));
+  }
+}
+
+std::int64_t output_size(const PoolAxis& axis, bool ceil_mode) {
+  const std::int64_t room = axis.input + 2 * axis.padding - axis.dilation * (axis.kernel - 1) - 1 +
+                            (ceil_mode ? axis.stride - 1 : 0);
+  if (room < 0) return 0;
+  const std::int64_t size = room / axis.stride + 1;
+  return ceil_mode && (size - 1) * axis.stride >= axis.input + axis.padding ? size - 1 : size;
+}
+
+}  // namespace
+
+PoolGeometry check_pool(const char* op, const Tensor& x, const PoolWindow& window) {
+  check_at_least(op, "kernel_size", window.kernel_size, 1);
+  check_at_least(op, "stride", window.stride, 1);
+  check_at_least(op, "padding", window.padding, 0);
+  check_at_least(op, "dilation", window.dilation, 1);
+  if (window.padding.height > window.kernel_size.height / 2 ||
+      window.padding.width > window.kernel_size.width / 2) {
+    throw std::invalid_argument("[" + std::string(op) +
+                                "] expected padding of at most half the kernel_size " +
+                                to_string(window.kernel_size) + ", got " + to_string(window.padding));
+  }
+  if (x.rank() != 4) shape_error(op, "input must be (N,H,W,C): got " + to_string(x.shape()));
+  PoolGeometry geometry{.batch = x.size(0),
+                        .channels = x.size(3),
+                        .rows = {.input = x.size(1),
+                                 .output = 0,
+                                 .kernel = window.kernel_size.height,
+                                 .stride = window.stride.height,
+                                 .padding = window.padding.height,
+                                 .dilation = window.dilation.height},
+                        .columns = {.input = x.size(2),
+                                    .output = 0,
+                                    .kernel = window.kernel_size.width,
+                                    .stride = window.stride.width,
+                                    .padding = window.padding.width,
+                                    .dilation = window.dilation.width}};
+  geometry.rows.output = output_size(geometry.rows, window.ceil_mode);
+  geometry.columns.output = output_size(geometry.columns, window.ceil_mode);
+  if (x.size(1) < 1 || x.size(2) < 1 || geometry.rows.output < 1 || geometry.columns.output < 1) {
+    shape_error(op, "the window must fit into the padded input: input " + to_string(x.shape()) +
+                        ", kernel_size " + to_string(window.kernel_size) + ", dilation " +
+                        to_string(window.dilation) + ", padding " + to_string(window.padding));
+  }
+  return geometry;
+}
+
+}  // namespace striate

@@ -1,0 +1,80 @@
+#pragma once
+// What max and average pooling share: checks, output sizes, and which taps of a window lie inside the input.
+
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+#include <vector>
+
+#include "core/dtype.h"
+#include "core/tensor.h"
+#include "layers/extent.h"
+
+namespace striate {
+
+/// One axis of a pooling. Output i looks at input i*stride - padding + tap*dilation for tap = 0 .. kernel-1.
+struct PoolAxis {
+  std::int64_t input;
+  std::int64_t output;
+  std::int64_t kernel;
+  std::int64_t stride;
+  std::int64_t padding;
+  std::int64_t dilation;
+
+  [[nodiscard]] std::int64_t place(std::int64_t i, std::int64_t tap) const {
+    return i * stride - padding + tap * dilation;
+  }
+  /// The first tap of output i at or after the input's start.
+  [[nodiscard]] std::int64_t first_tap(std::int64_t i) const {
+    const std::int64_t before = -place(i, 0);
+    return before <= 0 ? 0 : (before + dilation - 1) / dilation;
+  }
+  /// One past the last tap of output i before the input's end.
+  [[nodiscard]] std::int64_t last_tap(std::int64_t i) const {
+    const std::int64_t room = input - place(i, 0);
+    return room <= 0 ? 0 : std::min(kernel, (room + dilation - 1) / dilation);
+  }
+};
+
+struct PoolWindow {
+  Extent2d kernel_size;
+  Extent2d stride;
+  Extent2d padding;
+  Extent2d dilation;
+  bool ceil_mode;
+};
+
+struct PoolGeometry {
+  std::int64_t batch;
+  std::int64_t channels;
+  PoolAxis rows;
+  PoolAxis columns;
+
+  [[nodiscard]] Shape output_shape() const { return {batch, rows.output, columns.output, channels}; }
+};
+
+/// Output sizes are floor((size + 2*padding - dilation*(kernel-1) - 1) / stride) + 1; with ceil_mode the
+/// division rounds up, but no window starts past the input's end. Throws std::invalid_argument for options
+/// outside PyTorch's rules (padding is at most half the kernel) and ShapeError where no window fits.
+PoolGeometry check_pool(const char* op, const Tensor& x, const PoolWindow& window);
+
+/// How many rows of `elements` make a chunk of a parallel loop.
+inline std::int64_t row_grain(std::int64_t elements) {
+  return std::max<std::int64_t>(1, (1 << 15) / std::max<std::int64_t>(1, elements));
+}
+
+/// Calls fill(row) with `count` zeroed sums in T's compute type, and stores what it made of them at `to`.
+template <class T, class Fill>
+void accumulate_row(T* to, std::int64_t count, Fill fill) {
+  using P = compute_t<T>;
+  if constexpr (std::is_same_v<T, P>) {
+    std::fill_n(to, count, P{0});
+    fill(to);
+  } else {
+    std::vector<P> row(static_cast<std::size_t>(count));
+    fill(row.data());
+    for (std::int64_t i = 0; i < count; ++i) to[i] = static_cast<T>(row[static_cast<std::size_t>(i)]);
+  }
+}
+
+}  // namespace striate

@@ -1,0 +1,105 @@
+#include "layers/softmax.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "core/autograd.h"
+#include "core/parallel.h"
+
+namespace striate {
+namespace {
+
+/// Calls row(first element) for every row of k elements.
+template <class F>
+void for_rows(const Tensor& x, const F& row) {
+  const std::int64_t k = x.size(-1);
+  if (k == 0) return;
+  const std::int64_t grain = std::max<std::int64_t>(1, 8192 / k);
+  parallel_for(x.numel() / k, grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) row(i * k);
+  });
+}
+
+/// The largest of a row and the sum of exp(value - largest).
+template <class T, class C = compute_t<T>>
+std::pair<C, C> peak_and_sum(const T* row, std::int64_t k) {
+  C peak = static_cast<C>(row[0]);
+  for (std::int64_t j = 1; j < k; ++j) peak = std::max(peak, static_cast<C>(row[j]));
+  C sum = 0;
+  for (std::int64_t j = 0; j < k; ++j) sum += std::exp(static_cast<C>(row[j]) - peak);
+  return {peak, sum};
+}
+
+void check_softmax(const char* op, const Tensor& x) {
+  if (x.rank() < 1) shape_error(op, "input needs a channels axis: got " + to_string(x.shape()));
+}
+
+}  // namespace
+
+Tensor softmax(const Tensor& x) {
+  check_softmax("softmax", x);
+  return dispatch_floating("softmax", x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    using C = compute_t<T>;
+    const std::int64_t k = x.size(-1);
+    Tensor y = Tensor::empty(x.shape(), x.dtype());
+    const T* in = x.data<T>();
+    T* out = y.mutable_data<T>();
+    for_rows(x, [&](std::int64_t at) {
+      const auto [peak, sum] = peak_and_sum(in + at, k);
+      for (std::int64_t j = at; j < at + k; ++j)
+        out[j] = static_cast<T>(std::exp(static_cast<C>(in[j]) - peak) / sum);
+    });
+    record("softmax", y, {x}, [y = Saved(y), k](Backward& bw) {
+      Tensor dx = Tensor::empty(y.get().shape(), y.get().dtype());
+      const T* p = y.get().template data<T>();
+      const T* dy = bw.dy().data<T>();
+      T* d = dx.mutable_data<T>();
+      for_rows(dx, [&](std::int64_t at) {
+        C dot = 0;
+        for (std::int64_t j = at; j < at + k; ++j) dot += static_cast<C>(dy[j]) * static_cast<C>(p[j]);
+        for (std::int64_t j = at; j < at + k; ++j) {
+          d[j] = static_cast<T>(static_cast<C>(p[j]) * (static_cast<C>(dy[j]) - dot));
+        }
+      });
+      bw.add(0, dx);
+    });
+    return y;
+  });
+}
+
+Tensor log_softmax(const Tensor& x) {
+  check_softmax("log_softmax", x);
+  return dispatch_floating("log_softmax", x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    using C = compute_t<T>;
+    const std::int64_t k = x.size(-1);
+    Tensor y = Tensor::empty(x.shape(), x.dtype());
+    const T* in = x.data<T>();
+    T* out = y.mutable_data<T>();
+    for_rows(x, [&](std::int64_t at) {
+      const auto [peak, sum] = peak_and_sum(in + at, k);
+      const C log_sum = std::log(sum);
+      for (std::int64_t j = at; j < at + k; ++j)
+        out[j] = static_cast<T>(static_cast<C>(in[j]) - peak - log_sum);
+    });
+    record("log_softmax", y, {x}, [y = Saved(y), k](Backward& bw) {
+      Tensor dx = Tensor::empty(y.get().shape(), y.get().dtype());
+      const T* logp = y.get().template data<T>();
+      const T* dy = bw.dy().data<T>();
+      T* d = dx.mutable_data<T>();
+      for_rows(dx, [&](std::int64_t at) {
+        C sum = 0;
+        for (std::int64_t j = at; j < at + k; ++j) sum += static_cast<C>(dy[j]);
+        for (std::int64_t j = at; j < at + k; ++j) {
+          d[j] = static_cast<T>(static_cast<C>(dy[j]) - std::exp(static_cast<C>(logp[j])) * sum);
+        }
+      });
+      bw.add(0, dx);
+    });
+    return y;
+  });
+}
+
+}  // namespace striate

@@ -1,0 +1,12 @@
+#pragma once
+#include "core/tensor.h"
+
+namespace striate {
+
+/// exp(x) / sum(exp(x)) over the last axis (channels); any rank from 1. bf16 is computed in f32.
+/// Throws ShapeError for a scalar.
+Tensor softmax(const Tensor& x);
+/// log(softmax(x)), without overflow.
+Tensor log_softmax(const Tensor& x);
+
+}  // namespace striate

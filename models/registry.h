@@ -1,0 +1,36 @@
+#pragma once
+// Models by name.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/module.h"
+
+namespace striate {
+
+/// What every registered model understands.
+struct ModelOptions {
+  double width_multiplier = 1;
+  std::int64_t classes = 10;
+  double dropout = 0;
+  std::int64_t in_channels = 3;
+};
+
+using ModelFactory = std::function<std::unique_ptr<Layer>(const ModelOptions& options)>;
+
+/// A fresh model, initialised from default_generator(). An unknown name throws std::invalid_argument with the
+/// nearest right one and all names.
+std::unique_ptr<Layer> make_model(const std::string& name, const ModelOptions& options = {});
+
+/// All names, in the order of their registration. The model's own: vgg11, vgg13, vgg16, vgg19 (with batch
+/// norm) and vgg11_nobn, ... (without).
+std::vector<std::string> model_names();
+
+/// Makes a model known to make_model, and so to whatever chooses models by name. Throws std::invalid_argument
+/// for a name that is taken or empty. Not for use from several threads at once.
+void register_model(const std::string& name, ModelFactory factory);
+
+}  // namespace striate

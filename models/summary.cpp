@@ -1,0 +1,230 @@
+#include "models/summary.h"
+
+#include <algorithm>
+#include <cctype>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "core/autograd.h"
+
+namespace striate {
+namespace {
+
+struct Extent {
+  std::int64_t height = 1;
+  std::int64_t width = 1;
+};
+
+// The spatial sizes of (N,H,W,C); 1x1 for whatever has no space.
+Extent extent_of(const Shape& shape) {
+  if (shape.size() == 4) return {shape[1], shape[2]};
+  return {};
+}
+
+struct Position {
+  std::int64_t jump = 1;
+  std::int64_t receptive_field = 1;
+  std::size_t row = 0;  // the row that made the tensor
+};
+
+// What collapses all of a tensor's space to one position (flattening, a global mean) sees all of it.
+Position collapsed(Position position, const Shape& from, const Shape& to) {
+  const Extent before = extent_of(from);
+  const Extent after = extent_of(to);
+  if (after.height == 1 && after.width == 1) position.receptive_field += (before.height - 1) * position.jump;
+  return position;
+}
+
+bool any_below(const Module& module, const std::unordered_set<const Module*>& wanted) {
+  return std::any_of(module.children().begin(), module.children().end(), [&](const Module* child) {
+    return wanted.contains(child) || any_below(*child, wanted);
+  });
+}
+
+// Names convolutions by stage and place in it, everything else by its kind.
+class RowNames {
+ public:
+  std::string next(const Layer& layer, std::int64_t jump) {
+    std::string name;
+    for (const char c : layer.kind()) name += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    if (name.ends_with("1d") || name.ends_with("2d")) name.resize(name.size() - 2);
+    if (name == "adaptiveavgpool") return "adaptivepool";
+    if (name != "conv") return name;
+    if (jump > stage_jump_) {
+      stage_jump_ = jump;
+      ++stage_;
+      place_ = 0;
+    }
+    return "conv" + std::to_string(stage_) + "_" + std::to_string(++place_);
+  }
+
+ private:
+  std::int64_t stage_jump_ = 0;
+  int stage_ = 0;
+  int place_ = 0;
+};
+
+// Builds the rows from layer calls. The autograd graph tells where a layer's input came from, also through
+// ops that are no layers; layers that ran outside a graph are taken to follow each other.
+class Rows {
+ public:
+  explicit Rows(const Tensor& image) {
+    const Shape& shape = image.shape();
+    rows.push_back({.name = "input", .height = shape[1], .width = shape[2], .channels = shape[3]});
+    place(image, {});
+  }
+
+  void add(const Layer& layer, const Tensor& x, const Tensor& y) {
+    const bool container = any_below(layer, ran_);
+    ran_.insert(&layer);
+    const std::int64_t parameters = uncounted_parameters(layer);
+    if (container) {
+      // The layers inside have their rows; what remains are parameters that the container holds itself.
+      if (parameters > 0) place(y, add_row(layer, y, position_of(y), {}, parameters));
+      return;
+    }
+    const LayerGeometry geometry = layer.geometry(x.shape(), y.shape());
+    Position position = position_of(x);
+    if (geometry.kernel == 1) position = collapsed(position, x.shape(), y.shape());
+    position.receptive_field += (geometry.kernel - 1) * position.jump;
+    position.jump *= geometry.stride;
+    if (geometry.merges_into_previous && position.row > 0) {
+      rows[position.row].parameters += parameters;
+      rows[position.row].multiply_adds += geometry.multiply_adds;
+    } else {
+      position = add_row(layer, y, position, geometry, parameters);
+    }
+    place(y, position);
+  }
+
+  std::vector<SummaryRow> rows;
+
+ private:
+  Position add_row(const Layer& layer, const Tensor& y, Position position, const LayerGeometry& geometry,
+                   std::int64_t parameters) {
+    const Extent extent = extent_of(y.shape());
+    position.row = rows.size();
+    rows.push_back({.name = names_.next(layer, position.jump),
+                    .path = layer.path(),
+                    .height = extent.height,
+                    .width = extent.width,
+                    .channels = y.rank() > 1 ? y.size(-1) : 1,
+                    .jump = position.jump,
+                    .receptive_field = position.receptive_field,
+                    .parameters = parameters,
+                    .multiply_adds = geometry.multiply_adds,
+                    .activation_bytes = static_cast<std::int64_t>(y.bytes()),
+                    .dense_parameters = geometry.dense_parameters});
+    return position;
+  }
+
+  // Shared parameters belong to the first layer that used them.
+  std::int64_t uncounted_parameters(const Layer& layer) {
+    std::int64_t count = 0;
+    for (const NamedTensor& parameter : layer.parameters()) {
+      if (counted_.insert(parameter.value.raw()).second) count += parameter.value.numel();
+    }
+    return count;
+  }
+
+  void place(const Tensor& y, const Position& position) {
+    latest_ = position;
+    // A layer that returns its input (dropout in eval mode) leaves it where it is.
+    if (y.node()) placed_.emplace(y.node().get(), position);
+    kept_.push_back(y);
+  }
+
+  // Walks from x towards the image until layer outputs are met, and joins those.
+  [[nodiscard]] Position position_of(const Tensor& x) const {
+    if (!x.node()) return latest_;
+    Position joined{.jump = 0, .receptive_field = 0, .row = 0};
+    std::vector<const Node*> open = {x.node().get()};
+    std::unordered_set<const Node*> met = {open.back()};
+    while (!open.empty()) {
+      const Node* node = open.back();
+      open.pop_back();
+      if (const auto found = placed_.find(node); found != placed_.end()) {
+        const Position at =
+            node == x.node().get() ? found->second : collapsed(found->second, node->shape, x.shape());
+        joined.jump = std::max(joined.jump, at.jump);
+        if (at.receptive_field >= joined.receptive_field) joined.row = at.row;
+        joined.receptive_field = std::max(joined.receptive_field, at.receptive_field);
+        continue;
+      }
+      for (const auto& input : node->inputs) {
+        if (input && met.insert(input.get()).second) open.push_back(input.get());
+      }
+    }
+    return joined.jump > 0 ? joined : latest_;
+  }
+
+  RowNames names_;
+  Position latest_;
+  std::unordered_map<const Node*, Position> placed_;
+  std::unordered_set<const Module*> ran_;
+  std::set<const void*> counted_;
+  std::vector<Tensor> kept_;  // so that no address is used twice
+};
+
+// Puts a module in eval mode; afterwards every module below has the mode that it had.
+class EvalGuard {
+ public:
+  explicit EvalGuard(Module& module) {
+    remember(module);
+    module.eval();
+  }
+  ~EvalGuard() {
+    // train() reaches all below, so parents come first.
+    for (const auto& [module, training] : modes_) module->train(training);
+  }
+  EvalGuard(const EvalGuard&) = delete;
+  EvalGuard& operator=(const EvalGuard&) = delete;
+  EvalGuard(EvalGuard&&) = delete;
+  EvalGuard& operator=(EvalGuard&&) = delete;
+
+ private:
+  void remember(Module& module) {
+    modes_.emplace_back(&module, module.training());
+    for (Module* child : module.children()) remember(*child);
+  }
+  std::vector<std::pair<Module*, bool>> modes_;
+};
+
+DType dtype_of(const Module& model) {
+  for (const NamedTensor& parameter : model.parameters()) {
+    if (is_floating(parameter.value.dtype())) return parameter.value.dtype();
+  }
+  return DType::f32;
+}
+
+std::vector<SummaryRow> run(Layer& model, const Shape& input) {
+  Tensor image = Tensor::zeros({1, input[0], input[1], input[2]}, dtype_of(model));
+  image.set_requires_grad();
+  const EvalGuard eval(model);
+  Rows rows(image);
+  const LayerObserver observer(
+      [&](const Layer& layer, const Tensor& x, const Tensor& y) { rows.add(layer, x, y); });
+  model(image);
+  return rows.rows;
+}
+
+}  // namespace
+
+Summary summarize(Layer& model, const Shape& input) {
+  if (input.size() != 3 ||
+      std::any_of(input.begin(), input.end(), [](std::int64_t size) { return size < 1; })) {
+    shape_error("summary", "an input is (height,width,channels), all at least 1: got " + to_string(input));
+  }
+  Summary summary{.rows = run(model, input)};
+  for (const NamedTensor& parameter : model.parameters()) summary.parameters += parameter.value.numel();
+  for (const SummaryRow& row : summary.rows) {
+    summary.multiply_adds += row.multiply_adds;
+    summary.activation_bytes += row.activation_bytes;
+    summary.dense_parameters += row.dense_parameters;
+  }
+  return summary;
+}
+
+}  // namespace striate

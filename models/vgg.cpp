@@ -1,0 +1,89 @@
+#include "models/vgg.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include "layers/batch_norm.h"
+#include "layers/conv2d.h"
+#include "layers/flatten.h"
+#include "layers/init.h"
+#include "layers/max_pool.h"
+#include "layers/relu.h"
+
+namespace striate {
+namespace {
+
+std::int64_t scaled(std::int64_t channels, double width_multiplier) {
+  return std::max<std::int64_t>(1,
+                                static_cast<std::int64_t>(static_cast<double>(channels) * width_multiplier));
+}
+
+void check(bool ok, const std::string& rule, const std::string& got) {
+  if (!ok) throw std::invalid_argument("[vgg] " + rule + ", got " + got);
+}
+
+const VggOptions& checked(const VggOptions& options) {
+  check(options.width_multiplier > 0 && options.width_multiplier <= 64,
+        "width_multiplier must be above 0 and at most 64", std::to_string(options.width_multiplier));
+  check(options.classes >= 1, "classes must be at least 1", std::to_string(options.classes));
+  check(options.in_channels >= 1, "in_channels must be at least 1", std::to_string(options.in_channels));
+  return options;
+}
+
+void build_features(Sequential& features, const VggOptions& options) {
+  std::int64_t channels = options.in_channels;
+  for (const std::int64_t planned : vgg_plan(options.depth)) {
+    if (planned == 0) {
+      features.add<MaxPool2d>(MaxPool2dOptions{.kernel_size = 2});
+      continue;
+    }
+    const std::int64_t wider = scaled(planned, options.width_multiplier);
+    auto& conv = features.add<Conv2d>(
+        channels, wider, Conv2dOptions{.kernel_size = 3, .padding = 1, .bias = !options.batch_norm});
+    kaiming_normal_(conv.weight, FanMode::out);
+    if (options.batch_norm) features.add<BatchNorm2d>(wider);
+    features.add<ReLU>();
+    channels = wider;
+  }
+}
+
+}  // namespace
+
+std::vector<std::int64_t> vgg_plan(int depth) {
+  // Convolutions in each of the five stages: columns A, B, D and E of the paper's table 1.
+  std::vector<int> stages;
+  if (depth == 11) stages = {1, 1, 2, 2, 2};
+  if (depth == 13) stages = {2, 2, 2, 2, 2};
+  if (depth == 16) stages = {2, 2, 3, 3, 3};
+  if (depth == 19) stages = {2, 2, 4, 4, 4};
+  check(!stages.empty(), "depth must be 11, 13, 16 or 19", std::to_string(depth));
+
+  std::vector<std::int64_t> plan;
+  std::int64_t channels = 64;
+  for (const int convolutions : stages) {
+    plan.insert(plan.end(), static_cast<std::size_t>(convolutions), channels);
+    plan.push_back(0);
+    channels = std::min<std::int64_t>(512, 2 * channels);
+  }
+  return plan;
+}
+
+Vgg::Vgg(const VggOptions& options)
+    : options_(checked(options)),
+      classifier_(*this, "classifier", scaled(512, options.width_multiplier), options.classes) {
+  build_features(features_, options);
+}
+
+Vgg::Vgg(Module& parent, std::string name, const VggOptions& options)
+    : Layer(parent, std::move(name)),
+      options_(checked(options)),
+      classifier_(*this, "classifier", scaled(512, options.width_multiplier), options.classes) {
+  build_features(features_, options);
+}
+
+Tensor Vgg::forward(const Tensor& x) {
+  return classifier_(dropout_(flatten(avgpool_(features_(x)))));
+}
+
+}  // namespace striate

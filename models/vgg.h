@@ -1,0 +1,51 @@
+#pragma once
+// VGG (Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2014) in
+// its form for small images: five stages of 3x3 convolutions, each ended by a 2x2 max pool, then one linear
+// layer.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "layers/adaptive_avg_pool.h"
+#include "layers/dropout.h"
+#include "layers/linear.h"
+#include "layers/sequential.h"
+
+namespace striate {
+
+struct VggOptions {
+  int depth = 16;  ///< layers with weights: 11, 13, 16 or 19 (two less here: one linear layer, not three)
+  bool batch_norm = true;       ///< conv (no bias), norm, ReLU; without: conv (bias), ReLU
+  double width_multiplier = 1;  ///< of all channel counts, rounded down, at least 1
+  std::int64_t classes = 10;
+  double dropout = 0;  ///< before the linear layer; 0 leaves it out
+  std::int64_t in_channels = 3;
+};
+
+/// The channel counts of the convolutions in order at full width; 0 stands for a pool. Throws
+/// std::invalid_argument for other depths.
+std::vector<std::int64_t> vgg_plan(int depth);
+
+/// images (N,H,W,in_channels) with H, W >= 32 -> logits (N,classes). Parameters are named as in a PyTorch
+/// model with `features` (a Sequential of conv, norm, ReLU and pool, all counted) and `classifier` (a
+/// Linear). Convolutions start Kaiming-normal over fan_out, the rest as PyTorch does.
+class Vgg : public Layer {
+ public:
+  /// Throws std::invalid_argument for an unknown depth, a width that is not positive, and channels or classes
+  /// below 1.
+  explicit Vgg(const VggOptions& options = {});
+  Vgg(Module& parent, std::string name, const VggOptions& options = {});
+
+  Tensor forward(const Tensor& x) override;
+  [[nodiscard]] std::string kind() const override { return "Vgg"; }
+
+ private:
+  VggOptions options_;
+  Sequential features_{*this, "features"};
+  AdaptiveAvgPool2d avgpool_{*this, "avgpool", {1, 1}};
+  Dropout dropout_{*this, "dropout", options_.dropout};
+  Linear classifier_;
+};
+
+}  // namespace striate

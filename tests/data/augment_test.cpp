@@ -1,0 +1,143 @@
+#include "data/augment.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "data/normalize.h"
+#include "tests/support/expect_error.h"
+
+namespace striate {
+namespace {
+
+using testing_support::expect_error;
+
+constexpr std::int64_t kHeight = 7;
+constexpr std::int64_t kWidth = 9;
+
+std::vector<std::uint8_t> test_image() {
+  std::vector<std::uint8_t> image;
+  for (std::int64_t i = 0; i < kHeight * kWidth * 3; ++i)
+    image.push_back(static_cast<std::uint8_t>(i * 37 + 11));
+  return image;
+}
+
+double normalized_value(std::uint8_t byte, std::size_t channel) {
+  return (byte / 255.0 - kChannelMean[channel]) / kChannelStd[channel];
+}
+
+/// The definition, pixel by pixel: pad the normalised image, crop, flip, cut.
+double expected(const std::vector<std::uint8_t>& image, PadMode mode, const Augmentation& drawn,
+                std::int64_t y, std::int64_t x, std::size_t channel) {
+  if (y >= drawn.cut_top && y < drawn.cut_bottom && x >= drawn.cut_left && x < drawn.cut_right) return 0;
+  std::int64_t row = y + drawn.shift_y;
+  std::int64_t column = (drawn.flipped ? kWidth - 1 - x : x) + drawn.shift_x;
+  const bool outside = row < 0 || row >= kHeight || column < 0 || column >= kWidth;
+  if (outside && mode == PadMode::zero) return 0;
+  if (row < 0) row = -row;
+  if (row >= kHeight) row = 2 * kHeight - 2 - row;
+  if (column < 0) column = -column;
+  if (column >= kWidth) column = 2 * kWidth - 2 - column;
+  return normalized_value(image[static_cast<std::size_t>((row * kWidth + column) * 3) + channel], channel);
+}
+
+TEST(Normalize, GivesTheFormulaForEveryByte) {
+  Tensor bytes = Tensor::empty({256, 3}, DType::u8);
+  for (std::int64_t i = 0; i < 768; ++i)
+    bytes.mutable_data<std::uint8_t>()[i] = static_cast<std::uint8_t>(i / 3);
+  const Tensor f64 = normalized(bytes, DType::f64);
+  const Tensor f32 = normalized(bytes);
+  ASSERT_EQ(f32.dtype(), DType::f32);
+  for (std::size_t i = 0; i < 768; ++i) {
+    const double want = normalized_value(static_cast<std::uint8_t>(i / 3), i % 3);
+    EXPECT_DOUBLE_EQ(f64.span<double>()[i], want);
+    EXPECT_FLOAT_EQ(f32.span<float>()[i], static_cast<float>(want));
+  }
+  expect_error<ShapeError>(
+      [] {
+        normalized(Tensor::zeros({2, 2, 1}, DType::u8));
+      },
+      {"3 channels", "(2,2,1)"});
+  expect_error<std::invalid_argument>([] { normalized(Tensor::zeros({3}, DType::u8), DType::bf16); },
+                                      {"bf16"});
+}
+
+TEST(Augment, MatchesItsDefinitionInEveryCombination) {
+  const std::vector<std::uint8_t> image = test_image();
+  for (const PadMode mode : {PadMode::zero, PadMode::reflect}) {
+    for (const std::int64_t padding : {0, 2, 4}) {
+      for (const std::int64_t cutout : {0, 3, 4}) {
+        const AugmentOptions options{padding, mode, true, cutout};
+        for (std::uint64_t n = 0; n < 50; ++n) {
+          const Augmentation drawn =
+              draw_augmentation(options, kHeight, kWidth, random_stream(n, RandomUse::test));
+          std::vector<double> out(image.size(), 99);
+          augment_image(image.data(), kHeight, kWidth, mode, drawn, out.data());
+          std::vector<float> out32(image.size(), 99);
+          augment_image(image.data(), kHeight, kWidth, mode, drawn, out32.data());
+          for (std::size_t i = 0; i < out.size(); ++i) {
+            const auto pixel = static_cast<std::int64_t>(i / 3);
+            const double want = expected(image, mode, drawn, pixel / kWidth, pixel % kWidth, i % 3);
+            ASSERT_NEAR(out[i], want, 1e-14) << i;
+            ASSERT_EQ(out32[i], static_cast<float>(out[i])) << i;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(Augment, DrawsEveryShiftFlipAndCentreAlike) {
+  std::map<std::int64_t, int> shifts_y;
+  std::map<std::int64_t, int> shifts_x;
+  std::map<std::int64_t, int> tops;
+  int flips = 0;
+  constexpr int kDraws = 9000;
+  AugmentOptions options = AugmentOptions::standard();
+  options.cutout = 2;
+  for (std::uint64_t n = 0; n < kDraws; ++n) {
+    const Augmentation drawn = draw_augmentation(options, 32, 32, random_stream(5, RandomUse::augment, 1, n));
+    ++shifts_y[drawn.shift_y];
+    ++shifts_x[drawn.shift_x];
+    ++tops[drawn.cut_bottom];
+    flips += drawn.flipped ? 1 : 0;
+    ASSERT_LE(drawn.cut_bottom - drawn.cut_top, 2);
+    ASSERT_GE(drawn.cut_right - drawn.cut_left, 1);
+  }
+  ASSERT_EQ(shifts_y.size(), 9U);
+  ASSERT_EQ(shifts_x.size(), 9U);
+  EXPECT_EQ(shifts_y.begin()->first, -4);
+  EXPECT_EQ(shifts_x.rbegin()->first, 4);
+  for (const auto& [shift, count] : shifts_y) EXPECT_NEAR(count, 1000, 160) << shift;  // 5 sigma
+  for (const auto& [shift, count] : shifts_x) EXPECT_NEAR(count, 1000, 160) << shift;
+  EXPECT_NEAR(flips, kDraws / 2, 240);
+  EXPECT_EQ(tops.size(), 32U);  // 1 .. 32: of 33 places, the last is clipped to the one before
+}
+
+TEST(Augment, OptionsDoNotChangeEachOthersNumbers) {
+  const RandomStream stream = random_stream(3, RandomUse::augment, 2, 7);
+  const Augmentation all = draw_augmentation({.crop_padding = 4, .flip = true, .cutout = 8}, 32, 32, stream);
+  const Augmentation crop = draw_augmentation({.crop_padding = 4}, 32, 32, stream);
+  const Augmentation cut = draw_augmentation({.cutout = 8}, 32, 32, stream);
+  EXPECT_EQ(all.shift_y, crop.shift_y);
+  EXPECT_EQ(all.shift_x, crop.shift_x);
+  EXPECT_EQ(all.cut_top, cut.cut_top);
+  EXPECT_EQ(all.cut_left, cut.cut_left);
+  EXPECT_EQ(crop.cut_bottom, 0);
+  EXPECT_FALSE(crop.flipped || cut.flipped);
+}
+
+TEST(Augment, RefusesBadOptions) {
+  expect_error<std::invalid_argument>([] { check_augment({.crop_padding = -1}, 32, 32); },
+                                      {"crop padding", "-1"});
+  expect_error<std::invalid_argument>([] { check_augment({.cutout = -2}, 32, 32); }, {"cutout", "-2"});
+  const AugmentOptions wide{.crop_padding = 4, .pad_mode = PadMode::reflect};
+  expect_error<std::invalid_argument>([&] { check_augment(wide, 32, 4); }, {"padding 4", "32x4"});
+  EXPECT_NO_THROW(check_augment(wide, 5, 5));
+  EXPECT_NO_THROW(check_augment({.crop_padding = 4}, 2, 2));
+}
+
+}  // namespace
+}  // namespace striate

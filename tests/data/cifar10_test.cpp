@@ -1,0 +1,82 @@
+#include "data/cifar10.h"
+
+#include <gtest/gtest.h>
+
+#include "core/file.h"
+#include "tests/data/cifar10_files.h"
+#include "tests/support/expect_error.h"
+
+namespace striate {
+namespace {
+
+using testing_support::cifar10_record;
+using testing_support::expect_error;
+using testing_support::TempFolder;
+using testing_support::test_byte;
+using testing_support::write_cifar10;
+
+TEST(Cifar10, ReadsPlanesAsChannelsLastInTheFilesOrder) {
+  const TempFolder folder;
+  write_cifar10(folder);
+  const Dataset train = load_cifar10(folder.path(), Split::train);
+  ASSERT_EQ(train.images.shape(), (Shape{6, 32, 32, 3}));
+  EXPECT_EQ(train.labels.to_vector(), (std::vector<double>{0, 1, 2, 3, 4, 5}));
+  const auto* value = train.images.data<std::uint8_t>();
+  for (int record = 0; record < 6; ++record) {
+    for (std::int64_t y = 0; y < 32; ++y) {
+      for (std::int64_t x = 0; x < 32; ++x) {
+        for (std::int64_t c = 0; c < 3; ++c) ASSERT_EQ(*value++, test_byte(record, y, x, c));
+      }
+    }
+  }
+  EXPECT_EQ(load_cifar10(folder.path(), Split::test).labels.to_vector(), (std::vector<double>{6, 7}));
+}
+
+TEST(Cifar10, TakesNamesFromTheFolderOrItsOwn) {
+  const TempFolder folder;
+  EXPECT_EQ(cifar10_class_names(folder.path())[9], "truck");
+  folder.write("batches.meta.txt", "a\nb\nc\nd\ne\r\nf\ng\nh\ni\nlast one\n\n");
+  const std::vector<std::string> names = cifar10_class_names(folder.path());
+  EXPECT_EQ(names[4], "e");
+  EXPECT_EQ(names[9], "last one");
+  folder.write("batches.meta.txt", "a\nb\n");
+  expect_error<FileError>([&] { cifar10_class_names(folder.path()); },
+                          {"batches.meta.txt", "expected 10 class names", "got 2"});
+}
+
+TEST(Cifar10, WritesWhatItReads) {
+  const TempFolder folder;
+  write_cifar10(folder);
+  const Dataset test = load_cifar10(folder.path(), Split::test);
+  write_cifar10_file(folder.path() / "copy.bin", test, 0, 2);
+  EXPECT_EQ(read_bytes(folder.path() / "copy.bin"), read_bytes(folder.path() / "test_batch.bin"));
+  write_cifar10_file(folder.path() / "copy.bin", test, 1, 2);
+  EXPECT_EQ(load_cifar10_file(folder.path() / "copy.bin", {}).labels.to_vector(), (std::vector<double>{7}));
+  const Dataset other{Tensor::zeros({1, 16, 64, 3}, DType::u8), Tensor::zeros({1}, DType::i64), {}};
+  expect_error<ShapeError>([&] { write_cifar10_file(folder.path() / "x", other, 0, 1); }, {"(1,16,64,3)"});
+}
+
+TEST(Cifar10, NamesWhatIsWrongWithAFile) {
+  const TempFolder folder;
+  write_cifar10(folder);
+  const auto load = [&] { load_cifar10(folder.path(), Split::train); };
+
+  folder.write("data_batch_3.bin", cifar10_record(0, 0).substr(0, 3072));
+  expect_error<FileError>(load, {"data_batch_3.bin", "whole number of records of 3073 bytes", "3072 bytes"});
+  folder.write("data_batch_3.bin", cifar10_record(0, 0) + "x");
+  expect_error<FileError>(load, {"data_batch_3.bin", "3074 bytes", "1 records and 1 bytes more"});
+  folder.write("data_batch_3.bin", "");
+  expect_error<FileError>(load, {"data_batch_3.bin", "empty"});
+  folder.write("data_batch_3.bin", cifar10_record(0, 3) + cifar10_record(0, 10));
+  expect_error<FileError>(load, {"data_batch_3.bin", "record 1", "label 10", "0 .. 9"});
+  folder.write("data_batch_3.bin", cifar10_record(0, 255));
+  expect_error<FileError>(load, {"record 0", "label 255"});
+  std::filesystem::remove(folder.path() / "data_batch_3.bin");
+  expect_error<FileError>(load, {"data_batch_3.bin", "missing"});
+  std::filesystem::create_directory(folder.path() / "data_batch_3.bin");
+  expect_error<FileError>(load, {"data_batch_3.bin"});
+  EXPECT_EQ(load_cifar10(folder.path(), Split::test).size(), 2);
+}
+
+}  // namespace
+}  // namespace striate

@@ -1,0 +1,59 @@
+#include "data/dataset.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/data/cifar10_files.h"
+#include "tests/support/expect_error.h"
+
+namespace striate {
+namespace {
+
+using testing_support::expect_error;
+using testing_support::TempFolder;
+using testing_support::write_cifar10;
+
+TEST(Dataset, FindsCifar10HereAndInItsSubfolder) {
+  const TempFolder here;
+  write_cifar10(here);
+  EXPECT_EQ(find_data(here.path()).kind, FolderKind::cifar10);
+  EXPECT_EQ(load_split(here.path(), Split::train).size(), 6);
+
+  const TempFolder above;
+  write_cifar10(above, "cifar-10-batches-bin");
+  EXPECT_EQ(find_data(above.path()).path, above.path() / "cifar-10-batches-bin");
+  EXPECT_EQ(load_split(above.path(), Split::test).size(), 2);
+}
+
+TEST(Dataset, FindsImageFolders) {
+  const TempFolder folder;
+  folder.write("train/a/1.ppm", "P6 1 1 255\nabc");
+  EXPECT_EQ(find_data(folder.path()).kind, FolderKind::images);
+  EXPECT_EQ(load_split(folder.path(), Split::train).images.shape(), (Shape{1, 1, 1, 3}));
+}
+
+TEST(Dataset, SaysWhatItLookedForAndHowToGetIt) {
+  const TempFolder folder;
+  expect_error<FileError>([&] { find_data(folder.path()); },
+                          {folder.path().string(), "data_batch_1.bin", "cifar-10-batches-bin",
+                           "train/<class>", "striate generate --out DIR", "cifar-10-binary.tar.gz"});
+  expect_error<FileError>([&] { find_data(folder.path() / "gone"); },
+                          {"gone", "no such", "striate generate"});
+  const auto file = folder.write("file", "x");
+  expect_error<FileError>([&] { load_split(file, Split::train); }, {"expected a data folder, found a file"});
+}
+
+TEST(Dataset, TakesTheFirstImages) {
+  const TempFolder folder;
+  write_cifar10(folder);
+  const Dataset all = load_split(folder.path(), Split::train);
+  const Dataset some = first_images(all, 2);
+  EXPECT_EQ(some.images.shape(), (Shape{2, 32, 32, 3}));
+  EXPECT_EQ(some.labels.to_vector(), (std::vector<double>{0, 1}));
+  EXPECT_EQ(some.images.span<std::uint8_t>()[3072], all.images.span<std::uint8_t>()[3072]);
+  EXPECT_EQ(some.classes(), 10);
+  EXPECT_EQ(first_images(all, 100).size(), 6);
+  expect_error<std::invalid_argument>([&] { first_images(all, 0); }, {"at least 1, got 0"});
+}
+
+}  // namespace
+}  // namespace striate

@@ -1,0 +1,124 @@
+#include "data/image_folder.h"
+
+#include <gtest/gtest.h>
+
+#define STB_IMAGE_WRITE_IMPLEMENTATION
+#define STB_IMAGE_WRITE_STATIC
+#include <stb/stb_image_write.h>
+
+#include "core/parallel.h"
+#include "data/image.h"
+#include "tests/support/expect_error.h"
+#include "tests/support/temp_folder.h"
+
+namespace striate {
+namespace {
+
+using testing_support::expect_error;
+using testing_support::TempFolder;
+
+/// A picture of one colour in the format of the name's extension.
+std::string picture(const std::string& extension, int width, int height,
+                    const std::vector<std::uint8_t>& pixel) {
+  std::vector<std::uint8_t> pixels;
+  for (int i = 0; i < width * height; ++i) pixels.insert(pixels.end(), pixel.begin(), pixel.end());
+  std::string bytes;
+  const auto append = [](void* to, void* data, int size) {
+    static_cast<std::string*>(to)->append(static_cast<const char*>(data), static_cast<std::size_t>(size));
+  };
+  const int channels = static_cast<int>(pixel.size());
+  if (extension == ".png") {
+    stbi_write_png_to_func(append, &bytes, width, height, channels, pixels.data(), width * channels);
+  } else if (extension == ".bmp") {
+    stbi_write_bmp_to_func(append, &bytes, width, height, channels, pixels.data());
+  } else {
+    stbi_write_jpg_to_func(append, &bytes, width, height, channels, pixels.data(), 100);
+  }
+  return bytes;
+}
+
+std::vector<double> first_pixel(const Tensor& image) {
+  const auto values = image.span<std::uint8_t>();
+  return {static_cast<double>(values[0]), static_cast<double>(values[1]), static_cast<double>(values[2])};
+}
+
+TEST(Image, DecodesToThreeChannels) {
+  const TempFolder folder;
+  const auto colour = read_image(folder.write("a.png", picture(".png", 5, 3, {10, 20, 30})));
+  EXPECT_EQ(colour.shape(), (Shape{3, 5, 3}));
+  EXPECT_EQ(first_pixel(colour), (std::vector<double>{10, 20, 30}));
+  const auto grey = read_image(folder.write("b.png", picture(".png", 5, 3, {40})));
+  EXPECT_EQ(first_pixel(grey), (std::vector<double>{40, 40, 40}));
+  const auto alpha = read_image(folder.write("c.png", picture(".png", 5, 3, {1, 2, 3, 0})));
+  EXPECT_EQ(first_pixel(alpha), (std::vector<double>{1, 2, 3}));
+  EXPECT_TRUE(is_image_file("x.JPG"));
+  EXPECT_FALSE(is_image_file("x.txt"));
+}
+
+TEST(Image, SaysWhyItCannotBeDecoded) {
+  const TempFolder folder;
+  expect_error<FileError>([&] { read_image(folder.write("bad.png", "no picture")); },
+                          {"bad.png", "cannot be decoded", "unknown image type"});
+  expect_error<FileError>([&] { read_image(folder.write("none.png", "")); }, {"none.png", "empty"});
+  expect_error<FileError>([&] { read_image(folder.path() / "gone.png"); }, {"gone.png"});
+  const std::string whole = picture(".png", 32, 32, {1, 2, 3});
+  expect_error<FileError>([&] { read_image(folder.write("cut.png", whole.substr(0, whole.size() / 2))); },
+                          {"cut.png", "cannot be decoded"});
+}
+
+TEST(ImageFolder, SortsClassesAndFilesByName) {
+  const TempFolder folder;
+  folder.write("train/zebra/1.jpg", picture(".jpg", 4, 4, {200, 200, 200}));
+  folder.write("train/ant/b.bmp", picture(".bmp", 4, 4, {2, 2, 2}));
+  folder.write("train/ant/a.png", picture(".png", 4, 4, {1, 1, 1}));
+  folder.write("train/ant/notes.txt", "passed over");
+  folder.write("train/readme.txt", "passed over");
+  folder.write("test/zebra/1.PNG", picture(".png", 4, 4, {9, 9, 9}));
+  const Dataset train = load_image_folder(folder.path(), Split::train);
+  EXPECT_EQ(train.class_names, (std::vector<std::string>{"ant", "zebra"}));
+  EXPECT_EQ(train.images.shape(), (Shape{3, 4, 4, 3}));
+  EXPECT_EQ(train.labels.to_vector(), (std::vector<double>{0, 0, 1}));
+  EXPECT_EQ(train.images.span<std::uint8_t>()[0], 1);
+  EXPECT_EQ(train.images.span<std::uint8_t>()[48], 2);
+  EXPECT_NEAR(train.images.span<std::uint8_t>()[96], 200, 2);
+  // The labels of test/ are those of train/, though it lacks a class.
+  EXPECT_EQ(load_image_folder(folder.path(), Split::test).labels.to_vector(), (std::vector<double>{1}));
+}
+
+TEST(ImageFolder, NamesWhatIsWrong) {
+  const TempFolder folder;
+  const auto load = [&] { load_image_folder(folder.path(), Split::train); };
+  std::filesystem::create_directories(folder.path() / "train");
+  expect_error<FileError>(load, {"train", "a subfolder for each class"});
+  std::filesystem::create_directories(folder.path() / "train/a");
+  expect_error<FileError>(load, {"train", "found none"});
+  folder.write("train/a/1.png", picture(".png", 4, 4, {1, 1, 1}));
+  expect_error<FileError>([&] { load_image_folder(folder.path(), Split::test); }, {"test", "missing"});
+  folder.write("test/b/1.png", picture(".png", 4, 4, {1, 1, 1}));
+  expect_error<FileError>([&] { load_image_folder(folder.path(), Split::test); },
+                          {"test/b", "no class of this name"});
+  folder.write("train/a/2.png", picture(".png", 5, 4, {1, 1, 1}));
+  expect_error<FileError>(load, {"2.png", "(4,4,3)", "1.png", "(4,5,3)"});
+  folder.write("train/a/2.png", "broken");
+  expect_error<FileError>(load, {"2.png", "cannot be decoded"});
+}
+
+TEST(ImageFolder, DecodesTheSameWithAnyNumberOfThreads) {
+  const TempFolder folder;
+  for (int i = 0; i < 70; ++i) {
+    const auto shade = static_cast<std::uint8_t>(3 * i);
+    folder.write("train/" + std::to_string(i % 3) + "/" + std::to_string(i) + ".png",
+                 picture(".png", 8, 6, {shade, 7, 9}));
+  }
+  const int before = num_threads();
+  set_num_threads(1);
+  const Dataset one = load_image_folder(folder.path(), Split::train);
+  set_num_threads(3);
+  const Dataset three = load_image_folder(folder.path(), Split::train);
+  set_num_threads(before);
+  EXPECT_EQ(one.images.to_vector(), three.images.to_vector());
+  EXPECT_EQ(one.labels.to_vector(), three.labels.to_vector());
+}
+
+}  // namespace
+}  // namespace striate

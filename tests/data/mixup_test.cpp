@@ -1,0 +1,110 @@
+#include "data/mixup.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "tests/support/expect_error.h"
+#include "tests/support/random_tensor.h"
+
+namespace striate {
+namespace {
+
+using testing_support::expect_error;
+using testing_support::random_tensor;
+
+constexpr int kDraws = 20000;
+
+std::vector<double> beta_draws(double a, double b) {
+  RandomSequence random(random_stream(11, RandomUse::test));
+  std::vector<double> draws(kDraws);
+  std::generate(draws.begin(), draws.end(), [&] { return draw_beta(random, a, b); });
+  std::sort(draws.begin(), draws.end());
+  return draws;
+}
+
+/// The distribution function of Beta(a, b) at the (sorted) points: the density summed up in steps far below
+/// the test's resolution, in t with x = t^2 (3 - 2t), which tames the poles at 0 and 1.
+std::vector<double> beta_cdf(double a, double b, const std::vector<double>& points) {
+  constexpr int kSteps = 400000;
+  const double log_norm = std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b);
+  std::vector<double> result;
+  double sum = 0;
+  std::size_t next = 0;
+  for (int i = 0; i < kSteps && next < points.size(); ++i) {
+    const double t = (i + 0.5) / kSteps;
+    const double x = t * t * (3 - 2 * t);
+    for (; next < points.size() && points[next] < x; ++next) result.push_back(sum);
+    const double rest = (1 - t) * (1 - t) * (1 + 2 * t);  // 1 - x, without cancellation
+    sum += std::exp(log_norm + (a - 1) * std::log(x) + (b - 1) * std::log(rest)) * 6 * t * (1 - t) / kSteps;
+  }
+  result.resize(points.size(), 1);
+  return result;
+}
+
+TEST(Mixup, BetaHasItsMomentsAndDistribution) {
+  for (const auto& [a, b] :
+       std::vector<std::pair<double, double>>{{1, 1}, {0.4, 0.4}, {2, 5}, {0.7, 3}, {8, 8}}) {
+    const std::vector<double> draws = beta_draws(a, b);
+    const double mean = std::accumulate(draws.begin(), draws.end(), 0.0) / kDraws;
+    const double variance = a * b / ((a + b) * (a + b) * (a + b + 1));
+    EXPECT_NEAR(mean, a / (a + b), 5 * std::sqrt(variance / kDraws)) << a << " " << b;
+    double squares = 0;
+    for (const double x : draws) squares += (x - a / (a + b)) * (x - a / (a + b));
+    // A value in [0,1] has a squared deviation of at most 1, so its variance is at most that of its mean.
+    EXPECT_NEAR(squares / kDraws, variance, 5 * std::sqrt(variance / kDraws)) << a << " " << b;
+    const std::vector<double> cdf = beta_cdf(a, b, draws);
+    double distance = 0;  // Kolmogorov-Smirnov
+    for (std::size_t i = 0; i < draws.size(); ++i) {
+      distance = std::max(distance, std::abs(cdf[i] - (static_cast<double>(i) + 0.5) / kDraws));
+    }
+    EXPECT_LT(distance, 1.95 / std::sqrt(kDraws)) << a << " " << b;  // 0.1%
+  }
+}
+
+TEST(Mixup, SmallAlphasGiveNearlyOneImage) {
+  int clear = 0;
+  for (const double x : beta_draws(0.001, 0.001)) {
+    ASSERT_TRUE(x >= 0 && x <= 1);
+    clear += x < 0.01 || x > 0.99 ? 1 : 0;
+  }
+  EXPECT_GT(clear, kDraws * 0.98);
+}
+
+TEST(Mixup, IsAFunctionOfSeedEpochAndBatch) {
+  const Mixing a = draw_mixing(1, 2, 3, 50, 0.4);
+  const Mixing b = draw_mixing(1, 2, 3, 50, 0.4);
+  EXPECT_EQ(a.lambda, b.lambda);
+  EXPECT_EQ(a.partner, b.partner);
+  EXPECT_NE(a.lambda, draw_mixing(1, 2, 4, 50, 0.4).lambda);
+  EXPECT_NE(a.lambda, draw_mixing(1, 3, 3, 50, 0.4).lambda);
+  EXPECT_NE(a.lambda, draw_mixing(2, 2, 3, 50, 0.4).lambda);
+  EXPECT_NE(a.partner, draw_mixing(1, 2, 4, 50, 0.4).partner);
+  std::vector<std::int64_t> sorted = a.partner;
+  std::sort(sorted.begin(), sorted.end());
+  for (std::int64_t i = 0; i < 50; ++i) EXPECT_EQ(sorted[static_cast<std::size_t>(i)], i);
+}
+
+TEST(Mixup, BlendsImagesAndLabels) {
+  const Mixing mixing{0.75, {2, 1, 0}};
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const Tensor images = random_tensor({3, 2, 2, 3}, 4, dtype);
+    const std::vector<double> in = images.to_vector();
+    const std::vector<double> out = mix_images(images, mixing).to_vector();
+    for (std::size_t i = 0; i < 12; ++i) {
+      EXPECT_NEAR(out[i], 0.75 * in[i] + 0.25 * in[24 + i], 1e-7);
+      EXPECT_NEAR(out[12 + i], in[12 + i], 1e-7);
+      EXPECT_NEAR(out[24 + i], 0.75 * in[24 + i] + 0.25 * in[i], 1e-7);
+    }
+    const Tensor labels = Tensor::from<std::int64_t>({3}, {0, 3, 1});
+    const Tensor targets = mix_labels(labels, mixing, 4, dtype);
+    EXPECT_EQ(targets.dtype(), dtype);
+    EXPECT_EQ(targets.to_vector(), (std::vector<double>{0.75, 0.25, 0, 0, 0, 0, 0, 1, 0.25, 0.75, 0, 0}));
+    expect_error<std::invalid_argument>([&] { mix_labels(labels, mixing, 3, dtype); }, {"0 .. 2", "got 3"});
+  }
+}
+
+}  // namespace
+}  // namespace striate

@@ -1,0 +1,77 @@
+#include "data/verify.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/data/cifar10_files.h"
+#include "tests/support/expect_error.h"
+
+namespace striate {
+namespace {
+
+using testing_support::cifar10_record;
+using testing_support::TempFolder;
+using testing_support::write_cifar10;
+
+bool mentions(const std::vector<std::string>& problems, const std::string& a, const std::string& b) {
+  for (const std::string& problem : problems) {
+    if (problem.find(a) != std::string::npos && problem.find(b) != std::string::npos) return true;
+  }
+  return false;
+}
+
+TEST(Verify, CountsAGoodCifar10Folder) {
+  const TempFolder folder;
+  std::string all;
+  for (int label = 0; label < 10; ++label) all += cifar10_record(label, label);
+  for (int file = 1; file <= 5; ++file) folder.write("data_batch_" + std::to_string(file) + ".bin", all);
+  folder.write("test_batch.bin", all);
+  const FolderReport report = verify_folder(folder.path());
+  EXPECT_TRUE(report.ok());
+  EXPECT_EQ(report.train.images, 50);
+  EXPECT_EQ(report.train.class_counts, std::vector<std::int64_t>(10, 5));
+  EXPECT_EQ(report.test.class_counts, std::vector<std::int64_t>(10, 1));
+  EXPECT_EQ(report.test.image_shape, (Shape{32, 32, 3}));
+  EXPECT_EQ(report.class_names[0], "airplane");
+}
+
+TEST(Verify, ListsEveryProblemOfCifar10Files) {
+  const TempFolder folder;
+  write_cifar10(folder);
+  folder.write("data_batch_2.bin", "short");
+  folder.write("data_batch_4.bin", cifar10_record(0, 77));
+  std::filesystem::remove(folder.path() / "test_batch.bin");
+  folder.write("batches.meta.txt", "one name\n");
+  const FolderReport report = verify_folder(folder.path());
+  EXPECT_TRUE(mentions(report.problems, "data_batch_2.bin", "5 bytes"));
+  EXPECT_TRUE(mentions(report.problems, "data_batch_4.bin", "label 77"));
+  EXPECT_TRUE(mentions(report.problems, "test_batch.bin", "missing"));
+  EXPECT_TRUE(mentions(report.problems, "batches.meta.txt", "got 1"));
+  EXPECT_TRUE(mentions(report.problems, "no image of class 9", "train"));
+  EXPECT_EQ(report.train.images, 4);
+  EXPECT_EQ(report.test.images, 0);
+}
+
+TEST(Verify, ListsEveryProblemOfAnImageFolder) {
+  const TempFolder folder;
+  folder.write("train/a/1.ppm", "P6 1 1 255\nabc");
+  folder.write("train/a/2.ppm", "P6 2 1 255\nabcdef");
+  folder.write("train/b/3.ppm", "broken");
+  folder.write("train/b/4.jpg", "broken too");
+  folder.write("test/a/1.ppm", "P6 1 2 255\nabcdef");
+  const FolderReport report = verify_folder(folder.path());
+  EXPECT_EQ(report.folder.kind, FolderKind::images);
+  EXPECT_TRUE(mentions(report.problems, "2.ppm", "(1,2,3)"));
+  EXPECT_TRUE(mentions(report.problems, "3.ppm", "cannot be decoded"));
+  EXPECT_TRUE(mentions(report.problems, "4.jpg", "cannot be decoded"));
+  EXPECT_TRUE(mentions(report.problems, "no image of class 1 (b)", "train"));
+  EXPECT_TRUE(mentions(report.problems, "images of train are (1,1,3)", "of test (2,1,3)"));
+  EXPECT_EQ(report.train.class_counts, (std::vector<std::int64_t>{2, 0}));
+}
+
+TEST(Verify, ThrowsWhereThereIsNoData) {
+  const TempFolder folder;
+  testing_support::expect_error<FileError>([&] { verify_folder(folder.path()); }, {"no images found"});
+}
+
+}  // namespace
+}  // namespace striate

@@ -1,0 +1,199 @@
+#include "layers/linear.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "core/gradcheck.h"
+#include "core/parallel.h"
+#include "core/random.h"
+#include "core/reduce.h"
+#include "tests/support/random_tensor.h"
+
+namespace striate {
+namespace {
+
+using testing_support::expect_close;
+using testing_support::random_tensor;
+
+struct Sizes {
+  std::int64_t n, c, k;
+};
+
+const std::vector<Sizes> sizes = {{1, 1, 1}, {2, 3, 5}, {7, 17, 1}, {33, 65, 10}, {5, 129, 31}};
+
+/// y = x w + b as it is written.
+Tensor reference(const Tensor& x, const Tensor& w, const Tensor& b) {
+  const std::int64_t n = x.size(0);
+  const std::int64_t c = x.size(1);
+  const std::int64_t k = w.size(1);
+  const std::vector<double> xs = x.to_vector();
+  const std::vector<double> ws = w.to_vector();
+  std::vector<double> y;
+  for (std::int64_t i = 0; i < n; ++i) {
+    for (std::int64_t j = 0; j < k; ++j) {
+      double sum = b.defined() ? b.to_vector()[static_cast<std::size_t>(j)] : 0;
+      for (std::int64_t l = 0; l < c; ++l) {
+        sum += xs[static_cast<std::size_t>(i * c + l)] * ws[static_cast<std::size_t>(l * k + j)];
+      }
+      y.push_back(sum);
+    }
+  }
+  return Tensor::from({n, k}, y);
+}
+
+Tensor converted(const Tensor& from, DType dtype) {
+  Tensor to = Tensor::empty(from.shape(), dtype);
+  to.copy_from(from);
+  return to;
+}
+
+/// Forward and gradients for one dtype of x; the parameters are f32 beside bf16.
+struct Result {
+  Tensor y, dx, dw, db;
+};
+
+Result run(const Sizes& s, DType dtype, bool bias) {
+  const DType parameters = dtype == DType::bf16 ? DType::f32 : dtype;
+  Tensor x = random_tensor({s.n, s.c}, 1, dtype);
+  Tensor w = random_tensor({s.c, s.k}, 2, parameters);
+  Tensor b = bias ? random_tensor({s.k}, 3, parameters) : Tensor();
+  x.set_requires_grad();
+  w.set_requires_grad();
+  if (bias) b.set_requires_grad();
+  const Tensor y = linear(x, w, b);
+  y.backward(random_tensor({s.n, s.k}, 4, dtype));
+  return {y.detach(), x.grad(), w.grad(), bias ? b.grad() : Tensor()};
+}
+
+TEST(Linear, IsTheProductPlusBias) {
+  for (const Sizes& s : sizes) {
+    for (const bool bias : {false, true}) {
+      const Tensor x = random_tensor({s.n, s.c}, 1);
+      const Tensor w = random_tensor({s.c, s.k}, 2);
+      const Tensor b = bias ? random_tensor({s.k}, 3) : Tensor();
+      expect_close(linear(x, w, b), reference(x, w, b), 1e-14 * static_cast<double>(s.c + 1), 0);
+    }
+  }
+}
+
+TEST(Linear, Gradcheck) {
+  for (const Sizes& s : std::vector<Sizes>{{1, 1, 1}, {3, 5, 2}, {4, 7, 9}}) {
+    std::vector<Tensor> inputs = {random_tensor({s.n, s.c}, 1), random_tensor({s.c, s.k}, 2),
+                                  random_tensor({s.k}, 3)};
+    for (Tensor& input : inputs) input.set_requires_grad();
+    const auto with_bias = [](const std::vector<Tensor>& in) { return linear(in[0], in[1], in[2]); };
+    const GradcheckResult result = gradcheck(with_bias, inputs);
+    EXPECT_TRUE(result) << result.message;
+    const auto without = [](const std::vector<Tensor>& in) { return linear(in[0], in[1], {}); };
+    const GradcheckResult plain = gradcheck(without, {inputs[0], inputs[1]});
+    EXPECT_TRUE(plain) << plain.message;
+  }
+}
+
+TEST(Linear, FloatStaysWithinRoundingOfDouble) {
+  constexpr double eps = std::numeric_limits<float>::epsilon();
+  for (const Sizes& s : sizes) {
+    const Result exact = run(s, DType::f64, true);
+    const Result fast = run(s, DType::f32, true);
+    // All values are below 1: a sum of t products is off by at most (t + 2) eps t.
+    const auto bound = [](std::int64_t terms) { return static_cast<double>((terms + 2) * terms + 1) * eps; };
+    expect_close(fast.y, exact.y, bound(s.c), 0);
+    expect_close(fast.dx, exact.dx, bound(s.k), 0);
+    expect_close(fast.dw, exact.dw, bound(s.n), 0);
+    expect_close(fast.db, exact.db, bound(s.n), 0);
+  }
+}
+
+TEST(Linear, Bf16RoundsOperandsAndOutputsOnly) {
+  constexpr double half_ulp = 1.0 / 256;
+  for (const Sizes& s : sizes) {
+    const Result low = run(s, DType::bf16, true);
+    EXPECT_EQ(low.y.dtype(), DType::bf16);
+    EXPECT_EQ(low.dx.dtype(), DType::bf16);
+    EXPECT_EQ(low.dw.dtype(), DType::f32);
+    EXPECT_EQ(low.db.dtype(), DType::f32);
+    // The same numbers in f64: what f32 sums add is far below bf16's rounding of outputs.
+    Tensor x = converted(random_tensor({s.n, s.c}, 1, DType::bf16), DType::f64);
+    Tensor w = converted(converted(random_tensor({s.c, s.k}, 2, DType::f32), DType::bf16), DType::f64);
+    Tensor b = converted(random_tensor({s.k}, 3, DType::f32), DType::f64);
+    for (Tensor* t : {&x, &w, &b}) t->set_requires_grad();
+    const Tensor y = linear(x, w, b);
+    y.backward(converted(random_tensor({s.n, s.k}, 4, DType::bf16), DType::f64));
+    const double sums = 1e-7 * static_cast<double>((s.c + s.k + s.n) * (s.c + s.k + s.n));
+    expect_close(low.y, y, sums, half_ulp);
+    expect_close(low.dx, x.grad(), sums, half_ulp);
+    expect_close(low.dw, w.grad(), sums, 0);
+    expect_close(low.db, b.grad(), sums, 0);
+  }
+}
+
+TEST(Linear, ThreadsDoNotChangeBits) {
+  const int before = num_threads();
+  const Sizes s{130, 257, 129};
+  set_num_threads(1);
+  const Result one = run(s, DType::f32, true);
+  set_num_threads(3);
+  const Result three = run(s, DType::f32, true);
+  set_num_threads(before);
+  EXPECT_EQ(one.y.to_vector(), three.y.to_vector());
+  EXPECT_EQ(one.dx.to_vector(), three.dx.to_vector());
+  EXPECT_EQ(one.dw.to_vector(), three.dw.to_vector());
+  EXPECT_EQ(one.db.to_vector(), three.db.to_vector());
+}
+
+TEST(Linear, RejectsWhatDoesNotFit) {
+  const auto message = [](const Tensor& x, const Tensor& w, const Tensor& b) -> std::string {
+    try {
+      static_cast<void>(linear(x, w, b));
+    } catch (const ShapeError& error) {
+      return error.what();
+    }
+    return "nothing thrown";
+  };
+  const Tensor w = random_tensor({4, 3}, 1);
+  EXPECT_EQ(message(random_tensor({2, 5}, 1), w, {}),
+            "[linear] input channels must equal the weight's rows: input (2,5), weight (4,3)");
+  EXPECT_EQ(
+      message(random_tensor({2, 4}, 1), w, random_tensor({4}, 1)),
+      "[linear] bias must hold one value per column of the weight: input (2,4), weight (4,3), bias (4)");
+  EXPECT_EQ(message(random_tensor({2, 2, 4}, 1), w, {}),
+            "[linear] input must be (N,C) and weight (C,K): input (2,2,4), weight (4,3)");
+  EXPECT_THROW(linear(random_tensor({2, 4}, 1, DType::f32), w, {}), std::invalid_argument);
+  EXPECT_THROW(linear(random_tensor({2, 4}, 1, DType::bf16), random_tensor({4, 3}, 1, DType::bf16), {}),
+               std::invalid_argument);
+  Module root;
+  EXPECT_THROW(Linear(root, "fc", 0, 3), std::invalid_argument);
+}
+
+TEST(Linear, LayerHoldsPyTorchsParameters) {
+  manual_seed(5);
+  Module root;
+  Linear fc(root, "fc", 100, 30);
+  Linear bare(root, "bare", 4, 2, {.bias = false});
+  const std::vector<NamedTensor> parameters = root.parameters();
+  ASSERT_EQ(parameters.size(), 3U);
+  EXPECT_EQ(parameters[0].name, "fc.weight");
+  EXPECT_EQ(parameters[0].value.shape(), (Shape{100, 30}));
+  EXPECT_EQ(parameters[0].file_axes, (std::vector<int>{1, 0}));
+  EXPECT_EQ(parameters[1].name, "fc.bias");
+  EXPECT_EQ(parameters[1].value.shape(), Shape{30});
+  EXPECT_EQ(parameters[2].name, "bare.weight");
+  double largest = 0;
+  for (const double value : fc.weight.to_vector()) largest = std::max(largest, std::abs(value));
+  EXPECT_LE(largest, 0.1);
+  EXPECT_GT(largest, 0.099);
+  for (const double value : fc.bias.to_vector()) EXPECT_LE(std::abs(value), 0.1);
+  EXPECT_TRUE(fc.weight.requires_grad());
+  EXPECT_EQ(fc(random_tensor({2, 100}, 1, DType::f32)).shape(), (Shape{2, 30}));
+  EXPECT_EQ(fc.kind(), "Linear");
+  const LayerGeometry geometry = fc.geometry({1, 100}, {1, 30});
+  EXPECT_EQ(geometry.multiply_adds, 3000);
+  EXPECT_EQ(geometry.dense_parameters, 3030);
+}
+
+}  // namespace
+}  // namespace striate

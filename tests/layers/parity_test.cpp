@@ -1,0 +1,255 @@
+// Every case of tests/reference/layers.py: outputs and gradients against PyTorch's in float64.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/safetensors.h"
+#include "core/state.h"
+#include "layers/adaptive_avg_pool.h"
+#include "layers/avg_pool.h"
+#include "layers/batch_norm.h"
+#include "layers/conv2d.h"
+#include "layers/cross_entropy.h"
+#include "layers/flatten.h"
+#include "layers/linear.h"
+#include "layers/max_pool.h"
+#include "layers/relu.h"
+#include "layers/softmax.h"
+#include "tests/support/case_options.h"
+#include "tests/support/hashed.h"
+
+namespace striate {
+namespace {
+
+using testing_support::CaseOptions;
+using testing_support::converted;
+using testing_support::hashed;
+using testing_support::hashed_below;
+
+/// How a tensor's axes stand in PyTorch: axis i there is axis axes[i] here.
+using Axes = std::vector<int>;
+const Axes as_is = {};
+const Axes images = {0, 3, 1, 2};
+const Axes filters = {3, 2, 0, 1};
+const Axes matrix = {1, 0};
+
+/// One case in one dtype: makes its inputs, and collects what is to be compared, in PyTorch's layout.
+class CaseRun {
+ public:
+  CaseRun(std::string name, const std::string& text, DType dtype)
+      : options(text), name_(std::move(name)), dtype_(dtype) {}
+
+  /// Values of file shape, as an input of this run's dtype and striate's layout.
+  [[nodiscard]] Tensor placed(const Tensor& values, const Axes& axes) const {
+    return from_file_layout(converted(values, dtype_), axes);
+  }
+  [[nodiscard]] Tensor values(const std::string& key, Shape shape, double scale = 1,
+                              double offset = 0) const {
+    Tensor result = hashed(name_ + "." + key, std::move(shape));
+    auto* at = result.mutable_data<double>();
+    for (std::int64_t i = 0; i < result.numel(); ++i) at[i] = at[i] * scale + offset;
+    return result;
+  }
+  /// An input whose gradient is compared as CASE.dKEY.
+  Tensor leaf(const std::string& key, const Tensor& values, const Axes& axes) {
+    Tensor tensor = placed(values, axes);
+    tensor.set_requires_grad();
+    leaves_.push_back({key, tensor, axes});
+    return tensor;
+  }
+  Tensor leaf(const std::string& key, const Axes& axes) {
+    return leaf(key, values(key, options.integers(key)), axes);
+  }
+  [[nodiscard]] Tensor labels(std::int64_t n, std::int64_t k) const {
+    return hashed_below(name_ + ".target", n, k);
+  }
+  void compare(const std::string& key, const Tensor& tensor) { results[key] = tensor; }
+
+  /// The output: compared, and sent back with the hashed gradient.
+  void finish(const Tensor& y, const Axes& axes) {
+    const Tensor in_file = to_file_layout(y.detach(), axes);
+    results["y"] = in_file;
+    y.backward(placed(hashed(name_ + ".dy", in_file.shape()), axes));
+    for (const Leaf& leaf : leaves_) results["d" + leaf.key] = to_file_layout(leaf.tensor.grad(), leaf.axes);
+  }
+
+  CaseOptions options;
+  std::map<std::string, Tensor> results;
+
+ private:
+  struct Leaf {
+    std::string key;
+    Tensor tensor;
+    Axes axes;
+  };
+
+  std::string name_;
+  DType dtype_;
+  std::vector<Leaf> leaves_;
+};
+
+Extent2d extent(const CaseOptions& options, const std::string& key) {
+  const std::vector<std::int64_t> sizes = options.integers(key);
+  return {sizes.at(0), sizes.at(1)};
+}
+
+void run_conv2d(CaseRun& run) {
+  const CaseOptions& o = run.options;
+  const Shape filter = o.integers("w");
+  const Tensor x = run.leaf("x", images);
+  const Tensor w = run.leaf("w", filters);
+  const Tensor b = o.flag("bias") ? run.leaf("b", run.values("b", {filter[0]}), as_is) : Tensor();
+  const Tensor y = conv2d(x, w, b,
+                          {.kernel_size = {filter[2], filter[3]},
+                           .stride = extent(o, "stride"),
+                           .padding = extent(o, "padding"),
+                           .dilation = extent(o, "dilation"),
+                           .groups = o.integer("groups"),
+                           .bias = o.flag("bias")});
+  run.finish(y, images);
+}
+
+void run_batch_norm(CaseRun& run) {
+  const CaseOptions& o = run.options;
+  const Shape channels = {o.integers("x").at(1)};
+  const Tensor x = run.leaf("x", images);
+  const Tensor w = run.leaf("w", run.values("w", channels, 0.5, 1), as_is);
+  const Tensor b = run.leaf("b", run.values("b", channels), as_is);
+  const Tensor mean = run.placed(run.values("mean", channels), as_is);
+  const Tensor var = run.placed(run.values("var", channels, 0.5, 1), as_is);
+  const BatchNormOptions options{
+      .training = o.flag("train"), .momentum = o.number("momentum"), .eps = o.number("eps")};
+  run.finish(batch_norm(x, w, b, mean, var, options), images);
+  run.compare("mean", mean);
+  run.compare("var", var);
+}
+
+/// Ops of one input; where the case is coarse it has zeros and ties.
+void run_unary(CaseRun& run, const Axes& in, const Axes& out, const std::function<Tensor(const Tensor&)>& f) {
+  Tensor x = run.values("x", run.options.integers("x"));
+  if (run.options.flag("coarse")) {
+    auto* at = x.mutable_data<double>();
+    for (std::int64_t i = 0; i < x.numel(); ++i) at[i] = std::nearbyint(at[i] * 4) / 4;
+  }
+  run.finish(f(run.leaf("x", x, in)), out);
+}
+
+void run_max_pool(CaseRun& run) {
+  const CaseOptions& o = run.options;
+  const MaxPool2dOptions options{.kernel_size = extent(o, "kernel"),
+                                 .stride = extent(o, "stride"),
+                                 .padding = extent(o, "padding"),
+                                 .dilation = extent(o, "dilation"),
+                                 .ceil_mode = o.flag("ceil")};
+  run_unary(run, images, images, [&](const Tensor& x) { return max_pool2d(x, options); });
+}
+
+void run_avg_pool(CaseRun& run) {
+  const CaseOptions& o = run.options;
+  AvgPool2dOptions options{.kernel_size = extent(o, "kernel"),
+                           .stride = extent(o, "stride"),
+                           .padding = extent(o, "padding"),
+                           .ceil_mode = o.flag("ceil"),
+                           .count_include_pad = o.flag("include_pad")};
+  if (o.integer("divisor") != 0) options.divisor_override = o.integer("divisor");
+  run_unary(run, images, images, [&](const Tensor& x) { return avg_pool2d(x, options); });
+}
+
+void run_linear(CaseRun& run) {
+  const CaseOptions& o = run.options;
+  const Tensor x = run.leaf("x", run.values("x", {o.integer("n"), o.integer("c")}), as_is);
+  const Tensor w = run.leaf("w", run.values("w", {o.integer("k"), o.integer("c")}), matrix);
+  const Tensor b = o.flag("bias") ? run.leaf("b", run.values("b", {o.integer("k")}), as_is) : Tensor();
+  run.finish(linear(x, w, b), as_is);
+}
+
+void run_cross_entropy(CaseRun& run) {
+  const CaseOptions& o = run.options;
+  const std::int64_t n = o.integer("n");
+  const std::int64_t k = o.integer("k");
+  const std::map<std::string, Reduction> reductions = {
+      {"mean", Reduction::mean}, {"sum", Reduction::sum}, {"none", Reduction::none}};
+  const Tensor x = run.leaf("x", run.values("x", {n, k}, 4), as_is);
+  const Tensor target =
+      o.flag("probabilities") ? run.placed(run.values("target", {n, k}, 1, 1), as_is) : run.labels(n, k);
+  const Tensor loss = cross_entropy(
+      x, target,
+      {.label_smoothing = o.number("smoothing"),
+       .reduction = reductions.at(o.text("reduction")),
+       .ignore_index = o.integer("ignore"),
+       .weight = o.flag("weighted") ? run.placed(run.values("weight", {k}, 0.5, 1), as_is) : Tensor()});
+  run.finish(loss, as_is);
+}
+
+const std::map<std::string, std::function<void(CaseRun&)>> runners = {
+    {"conv2d", run_conv2d},
+    {"batch_norm", run_batch_norm},
+    {"relu", [](CaseRun& run) { run_unary(run, images, images, relu); }},
+    {"flatten", [](CaseRun& run) { run_unary(run, images, as_is, flatten); }},
+    {"softmax", [](CaseRun& run) { run_unary(run, as_is, as_is, softmax); }},
+    {"log_softmax", [](CaseRun& run) { run_unary(run, as_is, as_is, log_softmax); }},
+    {"max_pool", run_max_pool},
+    {"avg_pool", run_avg_pool},
+    {"adaptive_avg_pool",
+     [](CaseRun& run) {
+       const Extent2d size = extent(run.options, "size");
+       run_unary(run, images, images, [&](const Tensor& x) { return adaptive_avg_pool2d(x, size); });
+     }},
+    {"linear", run_linear},
+    {"cross_entropy", run_cross_entropy},
+};
+
+/// Expects |ours - theirs| <= tolerance * max(1, largest |theirs|).
+void expect_equal(const std::string& what, const Tensor& ours, const Tensor& theirs, double tolerance) {
+  ASSERT_EQ(ours.shape(), theirs.shape()) << what;
+  const std::vector<double> a = ours.to_vector();
+  const std::vector<double> b = theirs.to_vector();
+  double scale = 1;
+  for (const double value : b) scale = std::max(scale, std::abs(value));
+  double worst = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double apart = std::abs(a[i] - b[i]);
+    worst = apart <= worst ? worst : apart;  // a NaN stays
+  }
+  EXPECT_LE(worst, tolerance * scale) << what;
+}
+
+/// Runs all cases in one dtype; tolerance(terms) is for the longest sum of a case.
+void check_all(DType dtype, const std::function<double(double terms)>& tolerance) {
+  const TensorFile file = read_safetensors(STRIATE_SOURCE_DIR "/tests/reference/layers.safetensors");
+  ASSERT_GT(file.metadata.size(), 70U);
+  std::size_t compared = 0;
+  for (const auto& [name, text] : file.metadata) {
+    SCOPED_TRACE(name + ": " + text);
+    CaseRun run(name, text, dtype);
+    const auto runner = runners.find(run.options.text("op"));
+    ASSERT_NE(runner, runners.end());
+    runner->second(run);
+    for (const auto& [key, ours] : run.results) {
+      const Tensor theirs = file.find(name + "." + key);
+      ASSERT_TRUE(theirs.defined()) << key;
+      expect_equal(name + "." + key, ours, theirs, tolerance(run.options.number("terms")));
+      ++compared;
+    }
+  }
+  EXPECT_EQ(compared, file.tensors.size());
+}
+
+TEST(LayerParity, DoubleEqualsPyTorch) {
+  check_all(DType::f64, [](double) { return 1e-12; });
+}
+
+TEST(LayerParity, FloatStaysWithinRounding) {
+  check_all(DType::f32, [](double terms) { return (terms + 16) * std::numeric_limits<float>::epsilon(); });
+}
+
+}  // namespace
+}  // namespace striate

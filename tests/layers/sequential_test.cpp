@@ -1,0 +1,76 @@
+#include "layers/sequential.h"
+
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "layers/batch_norm.h"
+#include "layers/flatten.h"
+#include "layers/max_pool.h"
+#include "layers/relu.h"
+#include "tests/support/op_checks.h"
+
+namespace striate {
+namespace {
+
+using namespace testing_support;  // NOLINT(google-build-using-namespace)
+
+struct Net : Module {
+  Sequential features{*this, "features"};
+  Net() {
+    features.add<BatchNorm2d>(3, BatchNorm2dOptions{.eps = 0.5});
+    features.add<ReLU>();
+    features.add<MaxPool2d>(MaxPool2dOptions{.kernel_size = 2});
+  }
+};
+
+TEST(Sequential, RunsItsLayersInOrder) {
+  Net net;
+  net.eval();
+  const Tensor x = random_tensor({2, 4, 4, 3}, 1, DType::f32);
+  Tensor expected = x;
+  for (std::size_t i = 0; i < net.features.size(); ++i) expected = net.features[i](expected);
+  EXPECT_EQ(net.features.size(), 3U);
+  EXPECT_EQ(net.features.kind(), "Sequential");
+  EXPECT_EQ(net.features[2].kind(), "MaxPool2d");
+  EXPECT_TRUE(same_bits(net.features(x), expected));
+  EXPECT_THROW(net.features[3], std::out_of_range);
+}
+
+TEST(Sequential, EmptyIsTheIdentity) {
+  Sequential nothing;
+  const Tensor x = Tensor::zeros({2});
+  EXPECT_EQ(nothing(x).raw(), x.raw());
+}
+
+TEST(Sequential, NamesItsLayersByTheirPlace) {
+  Net net;
+  std::vector<std::string> names;
+  for (const NamedTensor& parameter : net.parameters()) names.push_back(parameter.name);
+  for (const NamedTensor& buffer : net.buffers()) names.push_back(buffer.name);
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"features.0.weight", "features.0.bias", "features.0.running_mean",
+                                      "features.0.running_var", "features.0.num_batches_tracked"}));
+  ReLU& added = net.features.add<ReLU>();
+  EXPECT_EQ(added.path(), "features.3");
+}
+
+TEST(Sequential, ErrorsNameTheLayer) {
+  Net net;
+  EXPECT_EQ(message_of<ShapeError>([&] {
+              net.features(Tensor::zeros({2, 4, 4, 5}));
+            }),
+            "features.0: [batch_norm] weight must have one value per channel: input (2,4,4,5) has 5, weight "
+            "is (3)");
+  net.eval();
+  EXPECT_EQ(message_of<ShapeError>([&] {
+              net.features(Tensor::zeros({2, 3}));
+            }),
+            "features.2: [max_pool2d] input must be (N,H,W,C): got (2,3)");
+}
+
+}  // namespace
+}  // namespace striate

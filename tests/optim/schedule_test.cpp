@@ -1,0 +1,186 @@
+#include "optim/schedule.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <numbers>
+#include <stdexcept>
+
+#include "tests/support/expect_error.h"
+
+namespace striate {
+namespace {
+
+using testing_support::expect_error;
+using Kind = ScheduleKind;
+
+TEST(Schedule, NamesGoBothWays) {
+  for (const char* name : {"constant", "step", "multistep", "exponential", "poly", "cosine", "onecycle"}) {
+    EXPECT_EQ(to_string(schedule_kind(name)), name);
+  }
+  EXPECT_EQ(schedule_kind("cosine"), Kind::cosine);
+  EXPECT_EQ(schedule_kind("onecycle"), Kind::onecycle);
+  expect_error<std::invalid_argument>(
+      [] { schedule_kind("cosin"); },
+      {"constant, step, multistep, exponential, poly, cosine, onecycle", "\"cosin\""});
+}
+
+TEST(Schedule, ConstantWithWarmup) {
+  const ScheduleOptions options{.lr = 0.4, .warmup_steps = 4};
+  const double expected[] = {0.1, 0.2, 0.4 * 0.75, 0.4, 0.4, 0.4};
+  for (std::int64_t step = 1; step <= 6; ++step) EXPECT_EQ(learning_rate(options, step), expected[step - 1]);
+}
+
+// The formula of a reference training loop, evaluated in the same order: every bit must agree.
+TEST(Schedule, CosineIsTheReferenceFormulaBitForBit) {
+  for (const double lr : {0.1, 0.05, 0.4}) {
+    for (const std::int64_t warm : {0, 1, 390}) {
+      const std::int64_t total = 10 * 390;
+      const ScheduleOptions options{
+          .kind = Kind::cosine, .lr = lr, .total_steps = total, .warmup_steps = warm};
+      for (std::int64_t k = 1; k <= total; ++k) {
+        const double factor = k <= warm
+                                  ? static_cast<double>(k) / static_cast<double>(warm)
+                                  : 0.5 * (1 + std::cos(std::numbers::pi * static_cast<double>(k - warm) /
+                                                        static_cast<double>(total - warm)));
+        ASSERT_EQ(learning_rate(options, k), lr * factor) << "step " << k;
+      }
+      EXPECT_EQ(learning_rate(options, total), 0);
+    }
+  }
+}
+
+TEST(Schedule, CosineAndPolyEndAtTheLowestRate) {
+  ScheduleOptions options{.kind = Kind::cosine, .lr = 1, .total_steps = 12, .warmup_steps = 2, .min_lr = 0.2};
+  EXPECT_NEAR(learning_rate(options, 7), 0.6, 1e-15);
+  EXPECT_EQ(learning_rate(options, 12), 0.2);
+  options.kind = Kind::poly;
+  options.power = 2;
+  EXPECT_NEAR(learning_rate(options, 7), 0.2 + 0.8 * 0.25, 1e-15);
+  EXPECT_EQ(learning_rate(options, 12), 0.2);
+}
+
+TEST(Schedule, PolyIsALineForPowerOne) {
+  const ScheduleOptions options{.kind = Kind::poly, .lr = 0.8, .total_steps = 8};
+  for (std::int64_t step = 1; step <= 8; ++step) {
+    EXPECT_NEAR(learning_rate(options, step), 0.1 * static_cast<double>(8 - step), 1e-15);
+  }
+}
+
+// As torch.optim.lr_scheduler.StepLR(step_size=2, gamma=0.5), stepped after every epoch of 3 steps.
+TEST(Schedule, StepDropsAtEpochBoundaries) {
+  ScheduleOptions options{.kind = Kind::step, .lr = 1, .steps_per_epoch = 3, .step_size = 2, .gamma = 0.5};
+  for (std::int64_t step = 1; step <= 15; ++step) {
+    const double expected = step <= 6 ? 1 : step <= 12 ? 0.5 : 0.25;
+    EXPECT_EQ(learning_rate(options, step), expected) << step;
+  }
+  options.warmup_steps = 8;  // warmup epochs count, and the line leads to the full rate
+  EXPECT_EQ(learning_rate(options, 4), 0.5);
+  EXPECT_EQ(learning_rate(options, 8), 1);
+  EXPECT_EQ(learning_rate(options, 9), 0.5);
+  options.min_lr = 0.3;
+  EXPECT_EQ(learning_rate(options, 13), 0.3);
+}
+
+// As MultiStepLR(milestones=[1, 3, 3], gamma=0.5).
+TEST(Schedule, MultistepDropsAtMilestones) {
+  const ScheduleOptions options{
+      .kind = Kind::multistep, .lr = 1, .steps_per_epoch = 2, .gamma = 0.5, .milestones = {1, 3, 3}};
+  const double expected[] = {1, 1, 0.5, 0.5, 0.5, 0.5, 0.125, 0.125, 0.125};
+  for (std::int64_t step = 1; step <= 9; ++step) EXPECT_EQ(learning_rate(options, step), expected[step - 1]);
+}
+
+// As ExponentialLR(gamma=0.5).
+TEST(Schedule, ExponentialDropsEveryEpoch) {
+  const ScheduleOptions options{.kind = Kind::exponential, .lr = 1, .steps_per_epoch = 2, .gamma = 0.5};
+  const double expected[] = {1, 1, 0.5, 0.5, 0.25, 0.25};
+  for (std::int64_t step = 1; step <= 6; ++step) EXPECT_EQ(learning_rate(options, step), expected[step - 1]);
+}
+
+/// OneCycleLR in its own words: phases with end steps and cosine annealing between their rates.
+double naive_onecycle(double max_lr, double total, double pct_start, double div, double final_div,
+                      double step) {
+  const auto anneal = [](double start, double end, double pct) {
+    return end + (start - end) / 2.0 * (std::cos(std::numbers::pi * pct) + 1);
+  };
+  const double initial = max_lr / div;
+  const double peak_step = pct_start * total - 1;
+  if (step <= peak_step) return anneal(initial, max_lr, step / peak_step);
+  return anneal(max_lr, initial / final_div, (step - peak_step) / (total - 1 - peak_step));
+}
+
+TEST(Schedule, OnecycleRisesAndFalls) {
+  const ScheduleOptions options{.kind = Kind::onecycle, .lr = 0.5, .total_steps = 100};
+  for (std::int64_t step = 1; step <= 100; ++step) {
+    EXPECT_NEAR(learning_rate(options, step),
+                naive_onecycle(0.5, 100, 0.3, 25, 1e4, static_cast<double>(step - 1)), 1e-15);
+  }
+  EXPECT_DOUBLE_EQ(learning_rate(options, 1), 0.5 / 25);
+  EXPECT_DOUBLE_EQ(learning_rate(options, 30), 0.5);
+  EXPECT_DOUBLE_EQ(learning_rate(options, 100), 0.5 / 25 / 1e4);
+}
+
+TEST(Schedule, OnecycleWarmupLeadsToItsFirstRate) {
+  const ScheduleOptions options{.kind = Kind::onecycle, .lr = 1, .total_steps = 104, .warmup_steps = 4};
+  EXPECT_DOUBLE_EQ(learning_rate(options, 2), 0.5 / 25);
+  EXPECT_DOUBLE_EQ(learning_rate(options, 4), 1.0 / 25);
+  EXPECT_DOUBLE_EQ(learning_rate(options, 5), 1.0 / 25);
+  EXPECT_DOUBLE_EQ(learning_rate(options, 34), 1);
+}
+
+TEST(Schedule, OnecycleAtTheEdgesOfItsShares) {
+  for (const double share : {0.0, 0.1, 1.0}) {
+    for (const std::int64_t total : {1, 2, 10}) {
+      const ScheduleOptions options{
+          .kind = Kind::onecycle, .lr = 1, .total_steps = total, .pct_start = share};
+      for (std::int64_t step = 1; step <= total; ++step) {
+        const double rate = learning_rate(options, step);
+        EXPECT_TRUE(rate > 0 && rate <= 1) << share << " " << total << " " << step << ": " << rate;
+      }
+    }
+  }
+}
+
+TEST(Schedule, StaysAtTheLastRateAfterTheEnd) {
+  for (const Kind kind : {Kind::poly, Kind::cosine, Kind::onecycle}) {
+    const ScheduleOptions options{.kind = kind, .total_steps = 10, .warmup_steps = 2};
+    EXPECT_EQ(learning_rate(options, 11), learning_rate(options, 10));
+    EXPECT_EQ(learning_rate(options, 1000), learning_rate(options, 10));
+  }
+}
+
+TEST(Schedule, ARunNoLongerThanItsWarmupEndsDuringIt) {
+  for (const Kind kind : {Kind::poly, Kind::cosine}) {
+    for (const std::int64_t total : {3, 4}) {
+      const ScheduleOptions options{.kind = kind, .lr = 1, .total_steps = total, .warmup_steps = 4};
+      for (std::int64_t step = 1; step <= total; ++step) {
+        EXPECT_EQ(learning_rate(options, step), static_cast<double>(step) / 4);
+      }
+      EXPECT_EQ(learning_rate(options, 5), 0);
+    }
+  }
+}
+
+TEST(Schedule, RefusesWhatItCannotWorkWith) {
+  const auto expect_refused = [](const ScheduleOptions& options, const std::string& what,
+                                 std::int64_t step = 1) {
+    expect_error<std::invalid_argument>([&] { learning_rate(options, step); }, {"[schedule] expected", what});
+  };
+  expect_refused({}, "step of 1 or more, got 0", 0);
+  expect_refused({.lr = -1}, "lr >= 0");
+  expect_refused({.lr = std::numeric_limits<double>::infinity()}, "lr >= 0, got inf");
+  expect_refused({.warmup_steps = -1}, "warmup_steps >= 0");
+  expect_refused({.lr = 0.1, .min_lr = 0.2}, "min_lr within 0 and lr");
+  expect_refused({.kind = Kind::cosine}, "total_steps >= 1");
+  expect_refused({.kind = Kind::poly, .total_steps = 1, .power = 0}, "power > 0");
+  expect_refused({.kind = Kind::step}, "steps_per_epoch >= 1");
+  expect_refused({.kind = Kind::step, .steps_per_epoch = 1, .step_size = 0}, "step_size >= 1");
+  expect_refused({.kind = Kind::exponential, .steps_per_epoch = 1, .gamma = 0}, "gamma > 0");
+  expect_refused({.kind = Kind::onecycle, .total_steps = 1, .pct_start = 1.5}, "pct_start within 0 and 1");
+  expect_refused({.kind = Kind::onecycle, .total_steps = 1, .div_factor = 0}, "div_factor > 0");
+  expect_refused({.kind = Kind::onecycle, .total_steps = 1, .final_div_factor = -1}, "final_div_factor > 0");
+}
+
+}  // namespace
+}  // namespace striate

@@ -1,0 +1,119 @@
+#pragma once
+// Checks that fit any op: low precision against f64, and the same bits whatever the threads.
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <vector>
+
+#include "core/parallel.h"
+#include "core/tensor.h"
+#include "tests/support/random_tensor.h"
+
+namespace striate::testing_support {
+
+using Op = std::function<Tensor(const std::vector<Tensor>&)>;
+
+/// A copy in another dtype.
+inline Tensor converted(const Tensor& from, DType dtype) {
+  Tensor to = Tensor::empty(from.shape(), dtype);
+  to.copy_from(from);
+  return to;
+}
+
+struct OpRun {
+  Tensor y;
+  std::vector<Tensor> gradients;  ///< of every input
+};
+
+/// Forward and backward from dy with copies of the inputs.
+inline OpRun run_op(const Op& op, const std::vector<Tensor>& inputs, const Tensor& dy) {
+  std::vector<Tensor> leaves;
+  for (const Tensor& input : inputs) leaves.push_back(input.clone().set_requires_grad());
+  const Tensor y = op(leaves);
+  y.backward(dy);
+  OpRun run{y.detach(), {}};
+  for (const Tensor& leaf : leaves) run.gradients.push_back(leaf.grad());
+  return run;
+}
+
+struct Bound {
+  double atol;
+  double rtol;
+};
+
+/// Holds the op in the inputs' dtypes against the same op in f64 on the same (rounded) values: y to
+/// bounds[0], the gradient of input i to bounds[i+1].
+inline void expect_like_f64(const Op& op, const std::vector<Tensor>& inputs, const std::vector<Bound>& bounds,
+                            std::uint64_t seed = 99) {
+  const Tensor probe = op(inputs);
+  const Tensor dy = random_tensor(probe.shape(), seed, probe.dtype());
+  const OpRun low = run_op(op, inputs, dy);
+  std::vector<Tensor> exact;
+  for (const Tensor& input : inputs) exact.push_back(converted(input, DType::f64));
+  const OpRun high = run_op(op, exact, converted(dy, DType::f64));
+  ASSERT_EQ(bounds.size(), inputs.size() + 1);
+  {
+    const ::testing::ScopedTrace trace(__FILE__, __LINE__, "output");
+    EXPECT_EQ(low.y.dtype(), inputs[0].dtype());
+    expect_close(low.y, high.y, bounds[0].atol, bounds[0].rtol);
+  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const ::testing::ScopedTrace trace(__FILE__, __LINE__, "gradient of input " + std::to_string(i));
+    EXPECT_EQ(low.gradients[i].dtype(), inputs[i].dtype());
+    expect_close(low.gradients[i], high.gradients[i], bounds[i + 1].atol, bounds[i + 1].rtol);
+  }
+}
+
+/// Sets the number of threads and puts the old one back.
+class Threads {
+ public:
+  explicit Threads(int count) : before_(num_threads()) { set_num_threads(count); }
+  ~Threads() { set_num_threads(before_); }
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+  Threads(Threads&&) = delete;
+  Threads& operator=(Threads&&) = delete;
+
+ private:
+  int before_;
+};
+
+inline bool same_bits(const Tensor& a, const Tensor& b) {
+  return a.shape() == b.shape() && a.dtype() == b.dtype() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
+}
+
+/// Runs forward and backward with 1 and 3 threads; the inputs should be large enough for several chunks.
+inline void expect_same_bits_with_threads(const Op& op, const std::vector<Tensor>& inputs) {
+  const auto run = [&](int threads) {
+    const Threads guard(threads);
+    const Tensor probe = op(inputs);
+    return run_op(op, inputs, random_tensor(probe.shape(), 98, probe.dtype()));
+  };
+  const OpRun one = run(1);
+  const OpRun three = run(3);
+  EXPECT_TRUE(same_bits(one.y, three.y));
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    EXPECT_TRUE(same_bits(one.gradients[i], three.gradients[i])) << "gradient of input " << i;
+  }
+}
+
+/// The message of the exception E that f throws; fails where it throws none or another.
+template <class E, class F>
+std::string message_of(F&& f) {
+  try {
+    f();
+  } catch (const E& error) {
+    return error.what();
+  } catch (const std::exception& error) {
+    ADD_FAILURE() << "another exception: " << error.what();
+    return {};
+  }
+  ADD_FAILURE() << "no exception";
+  return {};
+}
+
+}  // namespace striate::testing_support
