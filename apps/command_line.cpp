@@ -110,6 +110,7 @@ std::vector<std::pair<std::string, std::string>> effective_values(const CLI::App
 std::string to_toml(const std::vector<std::pair<std::string, std::string>>& values) {
   std::string text;
   for (const auto& [name, value] : values) {
+    if (value.empty()) continue;
     double number = 0;
     const bool bare = value == "true" || value == "false" || CLI::detail::lexical_cast(value, number);
     text += name + " = " + (bare ? value : "\"" + value + "\"") + "\n";

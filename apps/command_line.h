@@ -28,7 +28,7 @@ void parse(CLI::App& app, const Arguments& arguments);
 /// --help.
 std::vector<std::pair<std::string, std::string>> effective_values(const CLI::App& app);
 
-/// "key = value" lines that --config reads back.
+/// "key = value" lines that --config reads back; what is empty is left out.
 std::string to_toml(const std::vector<std::pair<std::string, std::string>>& values);
 
 }  // namespace striate::apps

@@ -26,14 +26,12 @@ struct Block : Layer {
 };
 
 struct ResNet : Layer {
-  Block stage1{*this, "stage1", 3, 16, 1};
-  Block stage2{*this, "stage2", 16, 32, 2};
-  Block stage3{*this, "stage3", 32, 64, 2};
-  Linear head;
-  explicit ResNet(std::int64_t classes) : head(*this, "head", 64, classes) {}
-  Tensor forward(const Tensor& x) override {
-    return head(mean(stage3(stage2(stage1(x))), {Axis::height, Axis::width}));
-  }
+  Block low{*this, "low", 3, 16, 1};
+  Block mid{*this, "mid", 16, 32, 2};
+  Block top{*this, "top", 32, 64, 2};
+  Linear fc;
+  explicit ResNet(std::int64_t classes) : fc(*this, "fc", 64, classes) {}
+  Tensor forward(const Tensor& x) override { return fc(mean(top(mid(low(x))), {Axis::height, Axis::width})); }
 };
 
 int main(int argc, char** argv) try {

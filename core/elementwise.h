@@ -1,6 +1,8 @@
 #pragma once
-// Elementwise ops. Binary ones broadcast as NumPy and PyTorch do (sizes are matched from the last axis; 1
-// stretches) and need one dtype on both sides. f32, f64 and bf16 (computed in f32). Throw ShapeError.
+// Elementwise ops on f32, f64 and bf16 (computed in f32, rounded once). Binary ones broadcast as NumPy and
+// PyTorch do: sizes are matched from the last axis, 1 stretches, and the gradient of a stretched input is the
+// sum over the stretched axes. Throw ShapeError where shapes or dtypes do not fit together,
+// std::invalid_argument for i64 and u8.
 
 #include "core/tensor.h"
 

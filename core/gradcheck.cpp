@@ -15,7 +15,7 @@ namespace {
 // Values away from zero in (-1.5,-0.5] or [0.5,1.5): a weight near zero would hide an error.
 Tensor random_weights(const Shape& shape, const RandomStream& stream) {
   Tensor weights = Tensor::empty(shape, DType::f64);
-  double* values = weights.mutable_data<double>();
+  auto* values = weights.mutable_data<double>();
   for (std::int64_t i = 0; i < weights.numel(); ++i) {
     const double value = 2 * stream.uniform(static_cast<std::uint64_t>(i)) - 1;
     values[i] = value + (value < 0 ? -0.5 : 0.5);
@@ -60,7 +60,7 @@ std::vector<Tensor> analytic_gradients(const Tensor& y, const Tensor& weights, s
     if (!inputs[i].requires_grad()) continue;
     added[i] = inputs[i].grad().clone();
     const Tensor filled = random_weights(inputs[i].shape(), stream);
-    double* values = added[i].mutable_data<double>();
+    auto* values = added[i].mutable_data<double>();
     for (std::int64_t k = 0; k < filled.numel(); ++k) values[k] -= filled.data<double>()[k];
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) {

@@ -1,5 +1,6 @@
 #pragma once
-// Sums and means. Partial sums are added in an order that depends on the shape alone.
+// Sums and means of f32, f64 and bf16, added up in double, in an order that depends on the shape alone, and
+// rounded once.
 
 #include <vector>
 

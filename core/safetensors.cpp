@@ -83,7 +83,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     if (place_ == Place::tensor) return tensor_key(key);
     if (place_ == Place::metadata) {
       key_ = std::move(key);
-      return metadata.count(key_) == 0 || fail("the metadata name " + in_quotes(key_) + " is there twice");
+      return !metadata.contains(key_) || fail("the metadata name " + in_quotes(key_) + " is there twice");
     }
     if (!names_.insert(key).second) return fail("the name " + in_quotes(key) + " is there twice");
     in_metadata_ = key == metadata_key;
@@ -95,7 +95,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     if (place_ == Place::top) return go(Place::done);
     if (place_ == Place::tensor) {
       for (const char* field : {"dtype", "shape", "data_offsets"}) {
-        if (seen_.count(field) == 0) return fail(tensor_name() + " has no " + field);
+        if (!seen_.contains(field)) return fail(tensor_name() + " has no " + field);
       }
       seen_.clear();
     }
@@ -216,37 +216,40 @@ std::optional<std::uint64_t> bytes_of(const Entry& entry) {
   return is_empty ? 0 : static_cast<std::uint64_t>(most) / 8 * size_of(entry.dtype);
 }
 
+/// What is wrong with an entry that should begin at byte `filled` of `size`; empty where nothing is.
+std::string problem_of(const Entry& entry, std::uint64_t filled, std::uint64_t size) {
+  const std::string tensor = "tensor " + in_quotes(entry.name);
+  const std::uint64_t begin = entry.offsets[0];
+  const std::uint64_t end = entry.offsets[1];
+  const std::string range = "[" + std::to_string(begin) + ", " + std::to_string(end) + ")";
+  if (begin > end) return tensor + " ends before it begins: " + range + make_anew;
+  if (end > size) {
+    return tensor + " has the bytes " + range + " of " + std::to_string(size) +
+           ": the file is truncated or its header wrong; fetch or write it anew";
+  }
+  const std::optional<std::uint64_t> needed = bytes_of(entry);
+  if (!needed) {
+    return "the shape " + to_string(entry.shape) + " of " + tensor + " overflows 64 bits" + make_anew;
+  }
+  if (*needed != end - begin) {
+    return tensor + " of shape " + to_string(entry.shape) + " and dtype " + name_of(entry.dtype) + " needs " +
+           std::to_string(*needed) + " bytes and has " + std::to_string(end - begin) + make_anew;
+  }
+  if (begin != filled) {
+    return tensor + " begins at byte " + std::to_string(begin) +
+           (begin < filled ? ", inside the one before it" : ", which leaves a gap after the one before it") +
+           ", which ends at " + std::to_string(filled) + make_anew;
+  }
+  return "";
+}
+
 /// Checks that the tensors, in the order of their offsets, fill `size` bytes without gap or overlap.
 void check_entries(const std::string& path, const std::vector<Entry>& entries, std::uint64_t size) {
   std::uint64_t filled = 0;
   for (const Entry& entry : entries) {
-    const std::string tensor = "tensor " + in_quotes(entry.name);
-    const std::uint64_t begin = entry.offsets[0];
-    const std::uint64_t end = entry.offsets[1];
-    const std::string range = "[" + std::to_string(begin) + ", " + std::to_string(end) + ")";
-    if (begin > end) throw FileError(path, tensor + " ends before it begins: " + range + make_anew);
-    if (end > size) {
-      throw FileError(path, tensor + " has the bytes " + range + " of " + std::to_string(size) +
-                                ": the file is truncated or its header wrong; fetch or write it anew");
-    }
-    const std::optional<std::uint64_t> needed = bytes_of(entry);
-    if (!needed) {
-      throw FileError(
-          path, "the shape " + to_string(entry.shape) + " of " + tensor + " overflows 64 bits" + make_anew);
-    }
-    if (*needed != end - begin) {
-      throw FileError(path, tensor + " of shape " + to_string(entry.shape) + " and dtype " +
-                                name_of(entry.dtype) + " needs " + std::to_string(*needed) +
-                                " bytes and has " + std::to_string(end - begin) + make_anew);
-    }
-    if (begin != filled) {
-      throw FileError(path,
-                      tensor + " begins at byte " + std::to_string(begin) +
-                          (begin < filled ? ", inside the one before it, which ends at "
-                                          : ", which leaves a gap after the one before it, which ends at ") +
-                          std::to_string(filled) + make_anew);
-    }
-    filled = end;
+    const std::string problem = problem_of(entry, filled, size);
+    if (!problem.empty()) throw FileError(path, problem);
+    filled = entry.offsets[1];
   }
   if (filled != size) {
     throw FileError(path, std::to_string(size - filled) + " bytes follow the last tensor" + make_anew);
@@ -307,8 +310,9 @@ std::string metadata_json(const std::map<std::string, std::string>& metadata) {
 
 std::string tensor_json(const Named& named, std::uint64_t begin) {
   std::string shape;
-  for (const std::int64_t size : named.second.shape())
+  for (const std::int64_t size : named.second.shape()) {
     shape += (shape.empty() ? "" : ",") + std::to_string(size);
+  }
   return json_text(named.first) + ":{\"dtype\":\"" + name_of(named.second.dtype()) + "\",\"shape\":[" +
          shape + "],\"data_offsets\":[" + std::to_string(begin) + "," +
          std::to_string(begin + named.second.bytes()) + "]}";

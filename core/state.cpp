@@ -161,7 +161,7 @@ std::string state_problems(const std::vector<NamedTensor>& wanted, const FileSta
     }
   }
   for (const auto& [name, tensor] : state) {
-    if (names.count(name) == 0 && !starts_with_any(name, rules.ignored_prefixes)) {
+    if (!names.contains(name) && !starts_with_any(name, rules.ignored_prefixes)) {
       unexpected += "\n  unexpected: " + name + " " + to_string(tensor.shape());
     }
   }

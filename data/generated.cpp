@@ -137,7 +137,8 @@ void draw_image(std::int64_t label, RandomStream stream, std::uint8_t* image) {
   const Picture picture(random);
   for (std::int64_t i = 0; i < Cifar10::side * Cifar10::side; ++i) {
     const auto x = static_cast<double>(i % Cifar10::side) + 0.5;
-    const auto y = static_cast<double>(i / Cifar10::side) + 0.5;
+    const std::int64_t row = i / Cifar10::side;
+    const auto y = static_cast<double>(row) + 0.5;
     const Colour colour = pixel_colour(label, picture, x, y);
     const std::uint64_t bits = stream.bits(noise_place + static_cast<std::uint64_t>(i));
     for (std::size_t c = 0; c < 3; ++c) {

@@ -13,15 +13,19 @@ struct CrossEntropyOptions {
   double label_smoothing = 0;  ///< in [0, 1]: this much of every target is spread evenly over all classes
   Reduction reduction = Reduction::mean;
   std::int64_t ignore_index = -100;  ///< samples with this label count for nothing
-  Tensor weight;  ///< (K): a factor for each class, of logits' dtype (f32 for bf16); may be undefined
+  Tensor weight = {};                ///< (K): a factor for each class, floating; may be undefined
 };
 
 /// Cross entropy of softmax(logits), logits (N,K), with PyTorch's meaning of every option. The target is
-/// either i64 class labels (N) or floating probabilities (N,K); no gradient goes to it. For labels y: loss_n
-/// = -(1-e) weight[y] log p[y] - e/K sum_k weight[k] log p[k]; the mean divides the sum by that of weight[y]
-/// over the samples that are not ignored. For probabilities t: loss_n = -sum_k weight[k] ((1-e) t[k] + e/K)
-/// log p[k]; the mean divides by N. Returns a scalar, or (N) for Reduction::none; f64 for f64 logits, else
-/// f32 (bf16 logits are computed in f32). Throws ShapeError; std::out_of_range for a label outside 0 .. K-1;
+/// either i64 class labels (N) or floating probabilities (N,K); no gradient goes to it. With e for
+/// label_smoothing and p = softmax(logits):
+///
+///   labels y:         loss_n = -(1-e) weight[y] log p[y] - e/K sum_k weight[k] log p[k]
+///   probabilities t:  loss_n = -sum_k weight[k] ((1-e) t[k] + e/K) log p[k]
+///
+/// The mean divides the sum by N for probabilities, for labels by the sum of weight[y] over the samples that
+/// are not ignored. Returns a scalar, or (N) for Reduction::none: f64 for f64 logits, else f32 (bf16 logits
+/// are computed in f32). Throws ShapeError; std::out_of_range for a label outside 0 .. K-1;
 /// std::invalid_argument for dtypes and options.
 Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntropyOptions& options = {});
 

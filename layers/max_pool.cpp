@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <utility>
+#include <vector>
 
 #include "core/autograd.h"
 #include "core/dtype.h"
@@ -34,21 +35,21 @@ void add_where_taken(const T* __restrict dy, const Tap* __restrict taps, Tap tap
 }
 
 // One output position, `channels` at most `tile`: y and, where wanted, the taps that the maxima came from.
+// Tap (0,0) of the first channel is, or would be, at x[corner].
 template <class T, class Tap>
-void window_maximum(const T* image, const PoolGeometry& g, std::int64_t p, std::int64_t q,
-                    std::int64_t channels, T* y, Tap* taps) {
+void window_maximum(const T* x, std::int64_t corner, const PoolGeometry& g, const TapRange& rows,
+                    const TapRange& columns, std::int64_t channels, T* y, Tap* taps) {
   using P = compute_t<T>;
   P best[tile];
   std::int32_t best_taps[tile];
   std::fill_n(best, channels, -std::numeric_limits<P>::infinity());
   // Where every value is -inf the first tap inside the input has the gradient.
-  const std::int64_t first = g.rows.first_tap(p) * g.columns.kernel + g.columns.first_tap(q);
-  std::fill_n(best_taps, channels, static_cast<std::int32_t>(first));
-  for (std::int64_t r = g.rows.first_tap(p); r < g.rows.last_tap(p); ++r) {
-    for (std::int64_t s = g.columns.first_tap(q); s < g.columns.last_tap(q); ++s) {
-      const std::int64_t at = g.rows.place(p, r) * g.columns.input + g.columns.place(q, s);
-      take_larger(image + at * g.channels, static_cast<std::int32_t>(r * g.columns.kernel + s), best,
-                  best_taps, channels);
+  std::fill_n(best_taps, channels, static_cast<std::int32_t>(rows.begin * g.columns.kernel + columns.begin));
+  for (std::int64_t r = rows.begin; r < rows.end; ++r) {
+    for (std::int64_t s = columns.begin; s < columns.end; ++s) {
+      const std::int64_t place = r * g.rows.dilation * g.columns.input + s * g.columns.dilation;
+      take_larger(x + (corner + place * g.channels), static_cast<std::int32_t>(r * g.columns.kernel + s),
+                  best, best_taps, channels);
     }
   }
   for (std::int64_t c = 0; c < channels; ++c) y[c] = static_cast<T>(best[c]);
@@ -60,18 +61,23 @@ template <class T, class Tap>
 void forward(const Tensor& x, const PoolGeometry& g, Tensor& y, Tap* taps) {
   const T* from = x.data<T>();
   T* to = y.mutable_data<T>();
-  const std::int64_t image = g.rows.input * g.columns.input * g.channels;
+  const std::vector<TapRange> rows = taps_inside(g.rows);
+  const std::vector<TapRange> columns = taps_inside(g.columns);
   const std::int64_t row = g.columns.output * g.channels;
-  parallel_for(g.batch * g.rows.output, row_grain(row), [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      for (std::int64_t q = 0; q < g.columns.output; ++q) {
-        for (std::int64_t c = 0; c < g.channels; c += tile) {
-          const std::int64_t at = i * row + q * g.channels + c;
-          window_maximum(from + i / g.rows.output * image + c, g, i % g.rows.output, q,
-                         std::min(tile, g.channels - c), to + at, taps == nullptr ? nullptr : taps + at);
-        }
+  const auto pool_row = [&](std::int64_t n, std::int64_t p) {
+    const std::int64_t top = n * g.rows.input + g.rows.place(p, 0);
+    for (std::int64_t q = 0; q < g.columns.output; ++q) {
+      const std::int64_t corner = (top * g.columns.input + g.columns.place(q, 0)) * g.channels;
+      const std::int64_t at = (n * g.rows.output + p) * row + q * g.channels;
+      for (std::int64_t c = 0; c < g.channels; c += tile) {
+        window_maximum(from, corner + c, g, rows[static_cast<std::size_t>(p)],
+                       columns[static_cast<std::size_t>(q)], std::min(tile, g.channels - c), to + at + c,
+                       taps == nullptr ? nullptr : taps + at + c);
       }
     }
+  };
+  parallel_for(g.batch * g.rows.output, row_grain(row), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) pool_row(i / g.rows.output, i % g.rows.output);
   });
 }
 
@@ -85,23 +91,25 @@ Tensor backward(const Tensor& dy, const PoolGeometry& g, const Tensor& taken) {
   const T* from = dy.data<T>();
   const Tap* taps = taken.data<Tap>();
   const std::int64_t row = g.columns.input * g.channels;
-  const auto gather = [=](std::int64_t n, std::int64_t h, P* sums) {
+  const std::vector<TapRange> columns = taps_inside(g.columns);
+  const auto gather = [&](std::int64_t n, std::int64_t h, P* sums) {
     for (std::int64_t r = 0; r < g.rows.kernel; ++r) {
       const std::int64_t start = h + g.rows.padding - r * g.rows.dilation;
       const std::int64_t p = start / g.rows.stride;
       if (start < 0 || start % g.rows.stride != 0 || p >= g.rows.output) continue;
       for (std::int64_t q = 0; q < g.columns.output; ++q) {
         const std::int64_t at = ((n * g.rows.output + p) * g.columns.output + q) * g.channels;
-        for (std::int64_t s = g.columns.first_tap(q); s < g.columns.last_tap(q); ++s) {
+        const TapRange& inside = columns[static_cast<std::size_t>(q)];
+        for (std::int64_t s = inside.begin; s < inside.end; ++s) {
           add_where_taken(from + at, taps + at, static_cast<Tap>(r * g.columns.kernel + s),
                           sums + g.columns.place(q, s) * g.channels, g.channels);
         }
       }
     }
   };
-  parallel_for(g.batch * g.rows.input, row_grain(row), [=](std::int64_t begin, std::int64_t end) {
+  parallel_for(g.batch * g.rows.input, row_grain(row), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      accumulate_row(to + i * row, row, [=](P* sums) { gather(i / g.rows.input, i % g.rows.input, sums); });
+      accumulate_row(to + i * row, row, [&](P* sums) { gather(i / g.rows.input, i % g.rows.input, sums); });
     }
   });
   return dx;

@@ -23,6 +23,17 @@ std::int64_t output_size(const PoolAxis& axis, bool ceil_mode) {
 
 }  // namespace
 
+std::vector<TapRange> taps_inside(const PoolAxis& axis) {
+  std::vector<TapRange> result;
+  for (std::int64_t i = 0; i < axis.output; ++i) {
+    TapRange range{0, axis.kernel};
+    while (range.begin < range.end && axis.place(i, range.begin) < 0) ++range.begin;
+    while (range.begin < range.end && axis.place(i, range.end - 1) >= axis.input) --range.end;
+    result.push_back(range);
+  }
+  return result;
+}
+
 PoolGeometry check_pool(const char* op, const Tensor& x, const PoolWindow& window) {
   check_at_least(op, "kernel_size", window.kernel_size, 1);
   check_at_least(op, "stride", window.stride, 1);

@@ -24,17 +24,16 @@ struct PoolAxis {
   [[nodiscard]] std::int64_t place(std::int64_t i, std::int64_t tap) const {
     return i * stride - padding + tap * dilation;
   }
-  /// The first tap of output i at or after the input's start.
-  [[nodiscard]] std::int64_t first_tap(std::int64_t i) const {
-    const std::int64_t before = -place(i, 0);
-    return before <= 0 ? 0 : (before + dilation - 1) / dilation;
-  }
-  /// One past the last tap of output i before the input's end.
-  [[nodiscard]] std::int64_t last_tap(std::int64_t i) const {
-    const std::int64_t room = input - place(i, 0);
-    return room <= 0 ? 0 : std::min(kernel, (room + dilation - 1) / dilation);
-  }
 };
+
+/// The taps begin .. end-1 of a window that lie inside the input.
+struct TapRange {
+  std::int64_t begin;
+  std::int64_t end;
+};
+
+/// For every output of the axis.
+std::vector<TapRange> taps_inside(const PoolAxis& axis);
 
 struct PoolWindow {
   Extent2d kernel_size;

@@ -25,7 +25,7 @@ using ModelFactory = std::function<std::unique_ptr<Layer>(const ModelOptions& op
 /// nearest right one and all names.
 std::unique_ptr<Layer> make_model(const std::string& name, const ModelOptions& options = {});
 
-/// All names, in the order of their registration. The model's own: vgg11, vgg13, vgg16, vgg19 (with batch
+/// All names, in the order of their registration. Built in: vgg11, vgg13, vgg16, vgg19 (with batch
 /// norm) and vgg11_nobn, ... (without).
 std::vector<std::string> model_names();
 

@@ -72,7 +72,8 @@ class Rows {
  public:
   explicit Rows(const Tensor& image) {
     const Shape& shape = image.shape();
-    rows.push_back({.name = "input", .height = shape[1], .width = shape[2], .channels = shape[3]});
+    rows.push_back(
+        {.name = "input", .path = "", .height = shape[1], .width = shape[2], .channels = shape[3]});
     place(image, {});
   }
 

@@ -13,18 +13,19 @@ namespace striate {
 struct SummaryRow {
   std::string name;  ///< "input", "conv2_1" (stage and place in it), "maxpool", "linear", ...
   std::string path;  ///< the layer's path in the model, as its parameters are named: "features.7"
-  std::int64_t height =
-      1;  ///< output size: n = floor((n_in + 2p - ((F-1)D+1)) / s) + 1 for kernel F, dilation D
+  /// Output size: n = floor((n_in + 2p - ((F-1)D+1)) / s) + 1 for kernel F and dilation D.
+  std::int64_t height = 1;
   std::int64_t width = 1;
   std::int64_t channels = 1;
-  std::int64_t jump = 1;  ///< j = j_in * s: input pixels between two neighbouring outputs
-  std::int64_t receptive_field =
-      1;  ///< RF = RF_in + (F-1) * D * j_in: input pixels that one output sees, per side
+  /// j = j_in * s: input pixels between two neighbouring outputs.
+  std::int64_t jump = 1;
+  /// RF = RF_in + (F-1) * D * j_in: input pixels that one output sees, per side.
+  std::int64_t receptive_field = 1;
   std::int64_t parameters = 0;
   double multiply_adds = 0;
   std::int64_t activation_bytes = 0;  ///< the output volume
-  double dense_parameters =
-      0;  ///< of a fully connected layer between the same two volumes; 0 where that means nothing
+  /// Of a fully connected layer between the same two volumes; 0 where that means nothing.
+  double dense_parameters = 0;
 };
 
 struct Summary {
@@ -38,14 +39,14 @@ struct Summary {
 /// Sends one zero image of shape `input` (H,W,C) through the model in eval mode, in the dtype of its
 /// parameters, and reports every layer that ran. Modes are restored; values and gradients stay as they are.
 ///
-/// A convolution is named by its stage and its place in it; a stage ends where the jump grows. A stage of the
-/// notes' VGG ends with its max pool.
+/// A convolution is named by its stage and its place in it; a stage ends where the jump grows: in a VGG,
+/// with its max pool.
 ///
 /// Branches: jump and receptive field follow the data, so parallel paths have figures of their own, and where
 /// paths meet (an addition, a concatenation) the largest of each goes on. Both are vertical figures, as
 /// LayerGeometry's are; they differ from the horizontal ones only behind kernels or strides that are not
-/// square. After flattening, a feature sees what all positions together saw. Throws ShapeError where the
-/// input does not fit.
+/// square, and where a rectangular map becomes one position. After flattening, a feature sees what all
+/// positions together saw. Throws ShapeError where the input does not fit.
 Summary summarize(Layer& model, const Shape& input);
 
 /// An aligned text table ("#", name, n, j, RF, then the rest) with totals in the last line.

@@ -42,16 +42,16 @@ void check(const ScheduleOptions& options, std::int64_t step) {
   }
 }
 
-double drops(const ScheduleOptions& options, std::int64_t epoch) {
+/// How often the rate was multiplied by gamma before this epoch.
+std::int64_t drops(const ScheduleOptions& options, std::int64_t epoch) {
   switch (options.kind) {
     case ScheduleKind::step:
-      return static_cast<double>(epoch / options.step_size);
+      return epoch / options.step_size;
     case ScheduleKind::multistep:
-      return static_cast<double>(
-          std::count_if(options.milestones.begin(), options.milestones.end(),
-                        [epoch](std::int64_t milestone) { return milestone <= epoch; }));
+      return std::count_if(options.milestones.begin(), options.milestones.end(),
+                           [epoch](std::int64_t milestone) { return milestone <= epoch; });
     default:
-      return static_cast<double>(epoch);
+      return epoch;
   }
 }
 
@@ -94,7 +94,8 @@ double learning_rate(const ScheduleOptions& options, std::int64_t step) {
   if (options.kind == ScheduleKind::constant) return options.lr;
   if (by_epoch(options.kind)) {
     const std::int64_t epoch = (step - 1) / options.steps_per_epoch;
-    return std::max(options.min_lr, options.lr * std::pow(options.gamma, drops(options, epoch)));
+    const auto count = static_cast<double>(drops(options, epoch));
+    return std::max(options.min_lr, options.lr * std::pow(options.gamma, count));
   }
   const std::int64_t steps = std::max<std::int64_t>(options.total_steps - options.warmup_steps, 1);
   const std::int64_t k = std::min(step - options.warmup_steps, steps);

@@ -19,13 +19,13 @@ struct ScheduleOptions {
   std::int64_t total_steps = 0;      ///< of the whole run, warmup included: for poly, cosine and onecycle
   std::int64_t steps_per_epoch = 0;  ///< for step, multistep and exponential
   std::int64_t warmup_steps = 0;
-  std::int64_t step_size = 30;           ///< step: epochs between two drops
-  double gamma = 0.1;                    ///< step, multistep, exponential: factor of a drop
-  std::vector<std::int64_t> milestones;  ///< multistep: the epochs that begin with a drop
-  double power = 1;                      ///< poly
-  double pct_start = 0.3;                ///< onecycle: share of the steps that rise
-  double div_factor = 25;                ///< onecycle: begins at lr / div_factor
-  double final_div_factor = 1e4;         ///< onecycle: ends at lr / div_factor / final_div_factor
+  std::int64_t step_size = 30;             ///< step: epochs between two drops
+  double gamma = 0.1;                      ///< step, multistep, exponential: factor of a drop
+  std::vector<std::int64_t> milestones{};  ///< multistep: the epochs that begin with a drop
+  double power = 1;                        ///< poly
+  double pct_start = 0.3;                  ///< onecycle: share of the steps that rise
+  double div_factor = 25;                  ///< onecycle: begins at lr / div_factor
+  double final_div_factor = 1e4;           ///< onecycle: ends at lr / div_factor / final_div_factor
   double min_lr = 0;  ///< poly and cosine end here; step, multistep, exponential fall no lower
 };
 

@@ -49,8 +49,6 @@ struct Hostile {
   const char* problem;  ///< part of the message
 };
 
-}
-
 std::string repeated(const std::string& text, std::size_t times) {
   std::string result;
   for (std::size_t i = 0; i < times; ++i) result += text;

@@ -112,7 +112,7 @@ TEST(Augment, DrawsEveryShiftFlipAndCentreAlike) {
   EXPECT_EQ(shifts_x.rbegin()->first, 4);
   for (const auto& [shift, count] : shifts_y) EXPECT_NEAR(count, 1000, 160) << shift;  // 5 sigma
   for (const auto& [shift, count] : shifts_x) EXPECT_NEAR(count, 1000, 160) << shift;
-  EXPECT_NEAR(flips, kDraws / 2, 240);
+  EXPECT_NEAR(flips, kDraws / 2.0, 240);
   EXPECT_EQ(tops.size(), 32U);  // 1 .. 32: of 33 places, the last is clipped to the one before
 }
 

@@ -27,7 +27,7 @@ inline std::string cifar10_record(int record, int label) {
 
 /// data_batch_1 has records 0 and 1, the others one each (2 .. 5), test_batch 6 and 7; record r has label r
 /// % 10.
-inline void write_cifar10(const TempFolder& folder, const std::string& subfolder = ".") {
+inline void write_cifar10(TempFolder& folder, const std::string& subfolder = ".") {
   for (int file = 1; file <= 5; ++file) {
     std::string bytes = file == 1 ? cifar10_record(0, 0) : "";
     bytes += cifar10_record(file, file);

@@ -16,7 +16,7 @@ using testing_support::test_byte;
 using testing_support::write_cifar10;
 
 TEST(Cifar10, ReadsPlanesAsChannelsLastInTheFilesOrder) {
-  const TempFolder folder;
+  TempFolder folder;
   write_cifar10(folder);
   const Dataset train = load_cifar10(folder.path(), Split::train);
   ASSERT_EQ(train.images.shape(), (Shape{6, 32, 32, 3}));
@@ -33,7 +33,7 @@ TEST(Cifar10, ReadsPlanesAsChannelsLastInTheFilesOrder) {
 }
 
 TEST(Cifar10, TakesNamesFromTheFolderOrItsOwn) {
-  const TempFolder folder;
+  TempFolder folder;
   EXPECT_EQ(cifar10_class_names(folder.path())[9], "truck");
   folder.write("batches.meta.txt", "a\nb\nc\nd\ne\r\nf\ng\nh\ni\nlast one\n\n");
   const std::vector<std::string> names = cifar10_class_names(folder.path());
@@ -45,7 +45,7 @@ TEST(Cifar10, TakesNamesFromTheFolderOrItsOwn) {
 }
 
 TEST(Cifar10, WritesWhatItReads) {
-  const TempFolder folder;
+  TempFolder folder;
   write_cifar10(folder);
   const Dataset test = load_cifar10(folder.path(), Split::test);
   write_cifar10_file(folder.path() / "copy.bin", test, 0, 2);
@@ -57,7 +57,7 @@ TEST(Cifar10, WritesWhatItReads) {
 }
 
 TEST(Cifar10, NamesWhatIsWrongWithAFile) {
-  const TempFolder folder;
+  TempFolder folder;
   write_cifar10(folder);
   const auto load = [&] { load_cifar10(folder.path(), Split::train); };
 

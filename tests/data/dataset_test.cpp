@@ -13,26 +13,26 @@ using testing_support::TempFolder;
 using testing_support::write_cifar10;
 
 TEST(Dataset, FindsCifar10HereAndInItsSubfolder) {
-  const TempFolder here;
+  TempFolder here;
   write_cifar10(here);
   EXPECT_EQ(find_data(here.path()).kind, FolderKind::cifar10);
   EXPECT_EQ(load_split(here.path(), Split::train).size(), 6);
 
-  const TempFolder above;
+  TempFolder above;
   write_cifar10(above, "cifar-10-batches-bin");
   EXPECT_EQ(find_data(above.path()).path, above.path() / "cifar-10-batches-bin");
   EXPECT_EQ(load_split(above.path(), Split::test).size(), 2);
 }
 
 TEST(Dataset, FindsImageFolders) {
-  const TempFolder folder;
+  TempFolder folder;
   folder.write("train/a/1.ppm", "P6 1 1 255\nabc");
   EXPECT_EQ(find_data(folder.path()).kind, FolderKind::images);
   EXPECT_EQ(load_split(folder.path(), Split::train).images.shape(), (Shape{1, 1, 1, 3}));
 }
 
 TEST(Dataset, SaysWhatItLookedForAndHowToGetIt) {
-  const TempFolder folder;
+  TempFolder folder;
   expect_error<FileError>([&] { find_data(folder.path()); },
                           {folder.path().string(), "data_batch_1.bin", "cifar-10-batches-bin",
                            "train/<class>", "striate generate --out DIR", "cifar-10-binary.tar.gz"});
@@ -43,7 +43,7 @@ TEST(Dataset, SaysWhatItLookedForAndHowToGetIt) {
 }
 
 TEST(Dataset, TakesTheFirstImages) {
-  const TempFolder folder;
+  TempFolder folder;
   write_cifar10(folder);
   const Dataset all = load_split(folder.path(), Split::train);
   const Dataset some = first_images(all, 2);

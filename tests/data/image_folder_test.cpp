@@ -43,7 +43,7 @@ std::vector<double> first_pixel(const Tensor& image) {
 }
 
 TEST(Image, DecodesToThreeChannels) {
-  const TempFolder folder;
+  TempFolder folder;
   const auto colour = read_image(folder.write("a.png", picture(".png", 5, 3, {10, 20, 30})));
   EXPECT_EQ(colour.shape(), (Shape{3, 5, 3}));
   EXPECT_EQ(first_pixel(colour), (std::vector<double>{10, 20, 30}));
@@ -56,7 +56,7 @@ TEST(Image, DecodesToThreeChannels) {
 }
 
 TEST(Image, SaysWhyItCannotBeDecoded) {
-  const TempFolder folder;
+  TempFolder folder;
   expect_error<FileError>([&] { read_image(folder.write("bad.png", "no picture")); },
                           {"bad.png", "cannot be decoded", "unknown image type"});
   expect_error<FileError>([&] { read_image(folder.write("none.png", "")); }, {"none.png", "empty"});
@@ -67,7 +67,7 @@ TEST(Image, SaysWhyItCannotBeDecoded) {
 }
 
 TEST(ImageFolder, SortsClassesAndFilesByName) {
-  const TempFolder folder;
+  TempFolder folder;
   folder.write("train/zebra/1.jpg", picture(".jpg", 4, 4, {200, 200, 200}));
   folder.write("train/ant/b.bmp", picture(".bmp", 4, 4, {2, 2, 2}));
   folder.write("train/ant/a.png", picture(".png", 4, 4, {1, 1, 1}));
@@ -86,7 +86,7 @@ TEST(ImageFolder, SortsClassesAndFilesByName) {
 }
 
 TEST(ImageFolder, NamesWhatIsWrong) {
-  const TempFolder folder;
+  TempFolder folder;
   const auto load = [&] { load_image_folder(folder.path(), Split::train); };
   std::filesystem::create_directories(folder.path() / "train");
   expect_error<FileError>(load, {"train", "a subfolder for each class"});
@@ -104,7 +104,7 @@ TEST(ImageFolder, NamesWhatIsWrong) {
 }
 
 TEST(ImageFolder, DecodesTheSameWithAnyNumberOfThreads) {
-  const TempFolder folder;
+  TempFolder folder;
   for (int i = 0; i < 70; ++i) {
     const auto shade = static_cast<std::uint8_t>(3 * i);
     folder.write("train/" + std::to_string(i % 3) + "/" + std::to_string(i) + ".png",

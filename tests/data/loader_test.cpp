@@ -41,7 +41,9 @@ void expect_same(const Batch& a, const Batch& b) {
   EXPECT_EQ(a.labels.to_vector(), b.labels.to_vector());
   EXPECT_EQ(a.images.to_vector(), b.images.to_vector());
   ASSERT_EQ(a.targets.defined(), b.targets.defined());
-  if (a.targets.defined()) EXPECT_EQ(a.targets.to_vector(), b.targets.to_vector());
+  if (a.targets.defined()) {
+    EXPECT_EQ(a.targets.to_vector(), b.targets.to_vector());
+  }
 }
 
 TEST(Loader, ReadsInOrderWithoutShuffling) {

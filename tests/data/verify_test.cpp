@@ -20,7 +20,7 @@ bool mentions(const std::vector<std::string>& problems, const std::string& a, co
 }
 
 TEST(Verify, CountsAGoodCifar10Folder) {
-  const TempFolder folder;
+  TempFolder folder;
   std::string all;
   for (int label = 0; label < 10; ++label) all += cifar10_record(label, label);
   for (int file = 1; file <= 5; ++file) folder.write("data_batch_" + std::to_string(file) + ".bin", all);
@@ -35,7 +35,7 @@ TEST(Verify, CountsAGoodCifar10Folder) {
 }
 
 TEST(Verify, ListsEveryProblemOfCifar10Files) {
-  const TempFolder folder;
+  TempFolder folder;
   write_cifar10(folder);
   folder.write("data_batch_2.bin", "short");
   folder.write("data_batch_4.bin", cifar10_record(0, 77));
@@ -52,7 +52,7 @@ TEST(Verify, ListsEveryProblemOfCifar10Files) {
 }
 
 TEST(Verify, ListsEveryProblemOfAnImageFolder) {
-  const TempFolder folder;
+  TempFolder folder;
   folder.write("train/a/1.ppm", "P6 1 1 255\nabc");
   folder.write("train/a/2.ppm", "P6 2 1 255\nabcdef");
   folder.write("train/b/3.ppm", "broken");
@@ -69,7 +69,7 @@ TEST(Verify, ListsEveryProblemOfAnImageFolder) {
 }
 
 TEST(Verify, ThrowsWhereThereIsNoData) {
-  const TempFolder folder;
+  TempFolder folder;
   testing_support::expect_error<FileError>([&] { verify_folder(folder.path()); }, {"no images found"});
 }
 

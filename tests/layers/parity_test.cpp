@@ -228,15 +228,16 @@ void check_all(DType dtype, const std::function<double(double terms)>& tolerance
   ASSERT_GT(file.metadata.size(), 70U);
   std::size_t compared = 0;
   for (const auto& [name, text] : file.metadata) {
-    SCOPED_TRACE(name + ": " + text);
+    SCOPED_TRACE(testing::Message() << name << ": " << text);
     CaseRun run(name, text, dtype);
     const auto runner = runners.find(run.options.text("op"));
     ASSERT_NE(runner, runners.end());
     runner->second(run);
     for (const auto& [key, ours] : run.results) {
-      const Tensor theirs = file.find(name + "." + key);
-      ASSERT_TRUE(theirs.defined()) << key;
-      expect_equal(name + "." + key, ours, theirs, tolerance(run.options.number("terms")));
+      const std::string what = std::string(name).append(".").append(key);
+      const Tensor theirs = file.find(what);
+      ASSERT_TRUE(theirs.defined()) << what;
+      expect_equal(what, ours, theirs, tolerance(run.options.number("terms")));
       ++compared;
     }
   }

@@ -18,11 +18,12 @@ std::string failure(const std::string& name) {
 
 TEST(Registry, BuildsEveryModelWithItsOptions) {
   const ModelOptions options{.width_multiplier = 0.05, .classes = 4, .dropout = 0.1, .in_channels = 1};
-  for (const std::string& name :
-       {"vgg11", "vgg13", "vgg16", "vgg19", "vgg11_nobn", "vgg13_nobn", "vgg16_nobn", "vgg19_nobn"}) {
+  const std::vector<std::string> names = {"vgg11",      "vgg13",      "vgg16",      "vgg19",
+                                          "vgg11_nobn", "vgg13_nobn", "vgg16_nobn", "vgg19_nobn"};
+  for (const std::string& name : names) {
     const auto model = make_model(name, options);
     EXPECT_EQ((*model)(Tensor::zeros({1, 32, 32, 1})).shape(), (Shape{1, 4})) << name;
-    EXPECT_EQ(model->buffers().empty(), std::string(name).ends_with("_nobn")) << name;
+    EXPECT_EQ(model->buffers().empty(), name.ends_with("_nobn")) << name;
   }
   EXPECT_EQ(make_model("vgg11", options)->parameters().size(), 8U * 3U + 2U);
   EXPECT_EQ(make_model("vgg19", options)->parameters().size(), 16U * 3U + 2U);

@@ -83,7 +83,7 @@ TEST(Summary, FiveByFiveOn224AsInTheNotes) {
     const Summary summary = summarize(net, {224, 224, 3});
     EXPECT_EQ(geometry_of(summary), (std::vector<Geometry>{{"input", 224, 1, 1}, {"conv1_1", n, 1, 5}}));
     EXPECT_EQ(summary.parameters, 4'864);
-    const double outputs = static_cast<double>(n * n * 64);
+    const auto outputs = static_cast<double>(n * n * 64);
     EXPECT_EQ(summary.rows[1].dense_parameters, 224.0 * 224 * 3 * outputs + outputs);
     EXPECT_EQ(summary.rows[1].multiply_adds, 75 * outputs);
   }

@@ -42,13 +42,13 @@ constexpr SgdOptions sgd_options{.lr = 0.1, .momentum = 0.9, .weight_decay = 5e-
 
 /// A run of a tiny model whose gradients are random, shrink with the weights, and depend on everything that a
 /// checkpoint must bring back.
-struct Run {
+struct Training {
   Tiny model;
   Sgd optimizer;
   Generator generator{.seed = 5};
   TrainingState state{.model = model, .optimizer = optimizer, .generator = generator};
 
-  explicit Run(std::uint64_t seed = 1) : model(seed), optimizer(split_decay(model, sgd_options)) {}
+  explicit Training(std::uint64_t seed = 1) : model(seed), optimizer(split_decay(model, sgd_options)) {}
 
   void step() {
     constexpr std::int64_t batches = 3;
@@ -60,7 +60,7 @@ struct Run {
       if (named.name == "unused") continue;
       const RandomStream noise = generator.next();
       Tensor gradient = random_tensor(named.value.shape(), batch, DType::f32);
-      float* g = gradient.mutable_data<float>();
+      auto* g = gradient.mutable_data<float>();
       for (std::int64_t i = 0; i < gradient.numel(); ++i) {
         g[i] +=
             named.value.data<float>()[i] * static_cast<float>(noise.uniform(static_cast<std::uint64_t>(i)));
@@ -97,15 +97,15 @@ TEST(Checkpoint, InterruptedAtAnyStepAndResumedIsUninterrupted) {
   constexpr int steps = 8;
   const TempFolder folder;
   const auto path = folder.path() / "checkpoint.safetensors";
-  Run whole;
+  Training whole;
   for (int i = 0; i < steps; ++i) whole.step();
   const std::string expected = fingerprint(folder, whole.state);
   for (int stop = 0; stop <= steps; ++stop) {
     SCOPED_TRACE(stop);
-    Run first;
+    Training first;
     for (int i = 0; i < stop; ++i) first.step();
     save_checkpoint(path, first.state);
-    Run second(77);  // other weights, to be replaced
+    Training second(77);  // other weights, to be replaced
     second.state.metrics["loss"] = 3;
     second.state.metrics["gone"] = 1;
     second.generator.seed = 9;
@@ -118,7 +118,7 @@ TEST(Checkpoint, InterruptedAtAnyStepAndResumedIsUninterrupted) {
 
 TEST(Checkpoint, FingerprintSeesEverything) {
   const TempFolder folder;
-  Run a;
+  Training a;
   a.step();
   const std::string before = fingerprint(folder, a.state);
   EXPECT_EQ(fingerprint(folder, a.state), before);
@@ -132,9 +132,9 @@ TEST(Checkpoint, FingerprintSeesEverything) {
 TEST(Checkpoint, RestoresEveryMember) {
   const TempFolder folder;
   const auto path = folder.path() / "checkpoint";
-  Run from;
+  Training from;
   from.step();
-  const double nan = std::bit_cast<double>(std::uint64_t{0x7ff8000000001234});
+  const auto nan = std::bit_cast<double>(std::uint64_t{0x7ff8000000001234});
   from.state.metrics = {{"third", 1.0 / 3}, {"nan", nan}, {"zero", -0.0}, {"tiny", 5e-324}};
   from.state.text = {{"config", "lr = 0.1\nname = \"ü\""}, {"", "empty name"}};
   from.state.tensors = {{"scale", Tensor::from<double>({}, {65536})},
@@ -148,7 +148,7 @@ TEST(Checkpoint, RestoresEveryMember) {
   save_checkpoint(path, from.state);
   EXPECT_EQ(checkpoint_text(path), from.state.text);
 
-  Run to(50);
+  Training to(50);
   load_checkpoint(path, to.state);
   for (const auto& [name, value] : from.state.metrics) {
     EXPECT_EQ(std::bit_cast<std::uint64_t>(to.state.metrics.at(name)), std::bit_cast<std::uint64_t>(value))
@@ -176,7 +176,7 @@ TEST(Checkpoint, RestoresEveryMember) {
 
 TEST(Checkpoint, IsInFileLayout) {
   const TempFolder folder;
-  Run run;
+  Training run;
   run.step();
   save_checkpoint(folder.path() / "a", run.state);
   const TensorFile file = read_safetensors(folder.path() / "a");
@@ -206,7 +206,7 @@ TEST(Checkpoint, UsesTheProcessGeneratorByDefault) {
 TEST(Checkpoint, AFullDiskKeepsTheEarlierOne) {
   const TempFolder folder;
   const auto path = folder.path() / "checkpoint.safetensors";
-  Run run;
+  Training run;
   run.step();
   save_checkpoint(path, run.state);
   const std::string before = read_text(path);
@@ -220,7 +220,7 @@ TEST(Checkpoint, AFullDiskKeepsTheEarlierOne) {
       << message;
   EXPECT_EQ(read_text(path), before);
   EXPECT_EQ(names_in(folder.path()), std::vector<std::string>{"checkpoint.safetensors"});
-  Run resumed;
+  Training resumed;
   load_checkpoint(path, resumed.state);
   EXPECT_EQ(resumed.state.step, 1);
 }
@@ -230,13 +230,13 @@ TEST(Checkpoint, AFullDiskKeepsTheEarlierOne) {
 void expect_refused(const std::function<void(TensorFile&)>& damage, const std::vector<std::string>& parts) {
   const TempFolder folder;
   const auto path = folder.path() / "checkpoint";
-  Run saved;
+  Training saved;
   saved.step();
   save_checkpoint(path, saved.state);
   TensorFile file = read_safetensors(path);
   damage(file);
   write_safetensors(path, file);
-  Run run(20);
+  Training run(20);
   run.step();
   const std::string before = fingerprint(folder, run.state);
   expect_error<FileError>([&] { load_checkpoint(path, run.state); }, parts);
@@ -313,7 +313,7 @@ TEST(Checkpoint, ListsAllProblemsAtOnce) {
 
 TEST(Checkpoint, RefusesFilesOfAnotherKind) {
   const TempFolder folder;
-  Run run;
+  Training run;
   expect_error<FileError>([&] { load_checkpoint(folder.path() / "none", run.state); },
                           {"none", "No such file"});
   testing_support::write_text(folder.path() / "junk", "junk, and more than eight bytes of it");

@@ -90,7 +90,7 @@ TEST(OptimParity, EqualsPyTorch) {
   const TensorFile file = read_safetensors(STRIATE_SOURCE_DIR "/tests/reference/optim.safetensors");
   std::map<std::string, int> seen;
   for (const auto& [name, text] : file.metadata) {
-    SCOPED_TRACE(name + ": " + text);
+    SCOPED_TRACE(testing::Message() << name << ": " << text);
     const CaseOptions options(text);
     ++seen[options.text("op")];
     if (options.text("op") == "schedule") {

@@ -116,7 +116,7 @@ runs_are_resumed_or_numbered() {
   chmod +x "$HOME/stops"
   program=$HOME/stops
   train_stub && exit 1
-  expect_text "$HOME/output" "Training stopped"
+  expect_text "$HOME/output" "goes on from its last checkpoint"
   train_stub && exit 1
   expect_text "$HOME/output" "Going on with the run in $runs/quickstart-1"
   train_stub -- --seed 7 && exit 1

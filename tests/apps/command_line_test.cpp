@@ -1,0 +1,103 @@
+// Flags, config files, and what is said about wrong ones.
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/support/small_run.h"
+
+namespace striate {
+namespace {
+
+using namespace testing_support;  // NOLINT(google-build-using-namespace): test helpers of this project
+
+void expect_refused(const std::vector<std::string>& arguments, const std::string& message) {
+  const Outcome outcome = striate(arguments);
+  EXPECT_NE(outcome.status, 0);
+  EXPECT_NE(outcome.err.find(message), std::string::npos)
+      << "expected: " << message << "\ngot: " << outcome.err;
+  EXPECT_EQ(outcome.out, "");
+}
+
+TEST(CommandLine, HelpListsCommandsAndFlags) {
+  const Outcome all = striate({"--help"});
+  EXPECT_EQ(all.status, 0);
+  for (const char* command : {"train", "eval", "predict", "summary", "bench", "generate", "verify"}) {
+    EXPECT_NE(all.out.find(command), std::string::npos);
+    const Outcome one = striate({command, "--help"});
+    EXPECT_EQ(one.status, 0);
+    EXPECT_NE(one.out.find("--config"), std::string::npos) << one.out;
+  }
+  EXPECT_EQ(striate({}).status, 2);
+}
+
+TEST(CommandLine, WrongNamesAreAnsweredWithTheNearest) {
+  expect_refused({"trian"}, "unknown command trian; did you mean train?");
+  expect_refused({"train", "--bach-size", "3"}, "unknown flag --bach-size; did you mean --batch-size?");
+  expect_refused({"train", "--nestrov"}, "unknown flag --nestrov; did you mean --nesterov?");
+  expect_refused({"eval", "--wieghts=x"}, "unknown flag --wieghts; did you mean --weights?");
+  expect_refused({"summary", "vgg61"}, "vgg16");
+  expect_refused(small_train("/nowhere", {"--model", "vgg1"}), "vgg1");
+  expect_refused(small_train("/nowhere", {"--precision", "fp23"}), "did you mean fp32?");
+  expect_refused(small_train("/nowhere", {"--schedule", "cosin"}), "cosine");
+}
+
+TEST(CommandLine, ValuesAreChecked) {
+  const TempFolder folder;
+  const auto out = folder.path() / "run";
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"--epochs", "0"}, "--epochs must be 1 or more, got 0"},
+      {{"--batch-size", "-3"}, "--batch-size must be 1 or more, got -3"},
+      {{"--lr", "nan"}, "--lr must be 0 or more, got nan"},
+      {{"--label-smoothing", "1.5"}, "--label-smoothing must be from 0 to 1"},
+      {{"--dropout", "-0.1"}, "--dropout must be from 0 to 1"},
+      {{"--augment", "some"}, "--augment must be standard or none, got some"},
+      {{"--width-multiplier", "0"}, "--width-multiplier must be more than 0"},
+      {{"--milestones", "3,x"}, "--milestones must be epochs like 60,90"},
+      {{"--epochs", "many"}, "--epochs"},
+      {{"--threads", "-2"}, "--threads must be 0 or more, got -2"},
+  };
+  for (const auto& [flags, message] : cases) expect_refused(small_train(out, flags), message);
+  EXPECT_FALSE(std::filesystem::exists(out / "checkpoint.safetensors"));
+}
+
+TEST(CommandLine, FlagsMayComeFromAConfigFile) {
+  const TempFolder folder;
+  const auto config =
+      folder.write("config.toml", "epochs = 1\nlr = 0.02\nnesterov = false\nschedule = \"step\"\n").string();
+  const auto out = folder.path() / "run";
+  const Outcome outcome =
+      striate({"train", "--config", config, "--data", small_data().string(), "--out", out.string(), "--model",
+               "vgg11", "--width-multiplier", "0.0625", "--lr=0.03", "--threads", "1", "--max-steps", "2"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const std::string effective = read_text(out / "config.toml");
+  for (const char* line :
+       {"epochs = 1\n", "lr = 0.03\n", "nesterov = false\n", "schedule = \"step\"\n", "momentum = 0.9\n"}) {
+    EXPECT_NE(effective.find(line), std::string::npos) << line << " is missing in\n" << effective;
+  }
+}
+
+TEST(CommandLine, TheWrittenConfigRepeatsTheRun) {
+  const TempFolder folder;
+  const auto first = folder.path() / "first";
+  const auto second = folder.path() / "second";
+  ASSERT_EQ(striate(small_train(first, {"--epochs", "1", "--mixup", "0.3", "--no-bias-decay", "--seed", "4"}))
+                .status,
+            0);
+  const Outcome again =
+      striate({"train", "--config", (first / "config.toml").string(), "--out", second.string()});
+  ASSERT_EQ(again.status, 0) << again.err;
+  EXPECT_EQ(weights_of(first), weights_of(second));
+}
+
+TEST(CommandLine, BadConfigFiles) {
+  const TempFolder folder;
+  expect_refused({"train", "--config", (folder.path() / "none.toml").string()}, "cannot be opened");
+  const auto unknown = folder.write("unknown.toml", "epohcs = 3\n").string();
+  expect_refused({"train", "--config", unknown},
+                 "unknown flag --epohcs in " + unknown + "; did you mean --epochs?");
+}
+
+}  // namespace
+}  // namespace striate

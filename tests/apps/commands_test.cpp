@@ -1,0 +1,119 @@
+// eval, predict, summary, bench, generate and verify from outside.
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "core/safetensors.h"
+#include "tests/support/small_run.h"
+
+namespace striate {
+namespace {
+
+using namespace testing_support;  // NOLINT(google-build-using-namespace): test helpers of this project
+using nlohmann::json;
+
+class Commands : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(striate(small_train(folder_.path() / "run", {"--epochs", "1"})).status, 0);
+  }
+  [[nodiscard]] std::string weights() const { return (folder_.path() / "run/weights.safetensors").string(); }
+  // A 2x1 image in the plainest of formats.
+  [[nodiscard]] std::string image(const std::string& name) const {
+    return folder_.write(name, "P6\n2 1\n255\n" + std::string("\xff\x10\x20\x00\x80\x40", 6)).string();
+  }
+
+  TempFolder folder_;
+};
+
+TEST_F(Commands, EvalAsJson) {
+  const Outcome outcome =
+      striate({"eval", "--weights", weights(), "--data", small_data().string(), "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const json result = json::parse(outcome.out);
+  EXPECT_EQ(result["images"], 60);
+  EXPECT_EQ(result["split"], "test");
+  EXPECT_GE(result["accuracy"], 0);
+  EXPECT_LE(result["accuracy"], 1);
+  EXPECT_GT(result["loss"], 0);
+  const Outcome train = striate({"eval", "--weights", weights(), "--data", small_data().string(), "--json",
+                                 "--split", "train", "--limit", "33", "--batch-size", "10"});
+  EXPECT_EQ(json::parse(train.out)["images"], 33);
+}
+
+TEST_F(Commands, EvalOfWeightsWithoutMetadata) {
+  TensorFile file = read_safetensors(weights());
+  file.metadata.clear();
+  const auto bare = (folder_.path() / "bare.safetensors").string();
+  write_safetensors(bare, file);
+  const std::vector<std::string> arguments = {"eval",   "--weights",           bare,
+                                              "--data", small_data().string(), "--json"};
+  EXPECT_NE(striate(arguments).err.find("give --model"), std::string::npos);
+  auto with_model = arguments;
+  with_model.insert(with_model.end(), {"--model", "vgg11"});
+  const Outcome outcome = striate(with_model);
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const Outcome whole = striate({"eval", "--weights", weights(), "--data", small_data().string(), "--json"});
+  EXPECT_EQ(json::parse(outcome.out)["loss"], json::parse(whole.out)["loss"]);
+}
+
+TEST_F(Commands, PredictShowsTheTopClasses) {
+  const Outcome outcome =
+      striate({"predict", "--weights", weights(), image("a.ppm"), image("b.ppm"), "--top", "2", "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  std::istringstream lines(outcome.out);
+  std::string line;
+  int images = 0;
+  while (std::getline(lines, line)) {
+    const json result = json::parse(line);
+    ASSERT_EQ(result["top"].size(), 2U);
+    EXPECT_GE(result["top"][0]["probability"], result["top"][1]["probability"]);
+    ++images;
+  }
+  EXPECT_EQ(images, 2);
+  const Outcome text = striate({"predict", "--weights", weights(), image("a.ppm")});
+  EXPECT_NE(text.out.find("%"), std::string::npos);
+  EXPECT_EQ(striate({"predict", "--weights", weights(), "/nowhere.png"}).status, 1);
+}
+
+TEST_F(Commands, SummaryShowsTheNotesTable) {
+  const Outcome outcome = striate({"summary", "vgg16"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("14,724,042"), std::string::npos);
+  EXPECT_NE(outcome.out.find("212"), std::string::npos);
+  EXPECT_NE(striate({"summary", "vgg16", "--input", "32x32"}).err.find("HxWxC"), std::string::npos);
+  EXPECT_EQ(striate({"summary", "vgg11", "--input", "64x48x1", "--width-multiplier", "0.25"}).status, 0);
+}
+
+TEST_F(Commands, BenchPrintsOneJsonLine) {
+  const Outcome outcome =
+      striate({"bench", "--model", "vgg11", "--width-multiplier", "0.0625", "--batch-size", "4",
+               "--precision", "bf16", "--threads", "1", "--steps", "2", "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const json result = json::parse(outcome.out);
+  for (const char* key : {"train_median", "train_best", "infer_median", "infer_best", "peak_mib"}) {
+    EXPECT_GT(result[key], 0) << key;
+  }
+  EXPECT_LE(result["train_median"], result["train_best"]);
+}
+
+TEST_F(Commands, GenerateAndVerify) {
+  const auto other = folder_.path() / "other";
+  ASSERT_EQ(striate({"generate", "--out", other.string(), "--train", "300", "--test", "60"}).status, 0);
+  EXPECT_EQ(read_text(other / "test_batch.bin"), read_text(small_data() / "test_batch.bin"));
+  const Outcome good = striate({"verify", other.string()});
+  EXPECT_EQ(good.status, 0) << good.err;
+  EXPECT_NE(good.out.find("everything is in order"), std::string::npos) << good.out;
+  std::string bytes = read_text(other / "data_batch_2.bin");
+  bytes[3073] = 11;
+  write_text(other / "data_batch_2.bin", bytes);
+  const Outcome bad = striate({"verify", other.string()});
+  EXPECT_EQ(bad.status, 1);
+  EXPECT_NE(bad.err.find("data_batch_2.bin"), std::string::npos) << bad.err;
+}
+
+}  // namespace
+}  // namespace striate

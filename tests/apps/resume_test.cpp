@@ -1,0 +1,142 @@
+// A run that was stopped, in any way and anywhere, ends as if it never had been.
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "core/random.h"
+#include "tests/support/small_run.h"
+
+namespace striate {
+namespace {
+
+using namespace testing_support;  // NOLINT(google-build-using-namespace): test helpers of this project
+using std::chrono::milliseconds;
+
+const std::vector<std::string> kEverything = {"--mixup",
+                                              "0.2",
+                                              "--dropout",
+                                              "0.2",
+                                              "--warmup-epochs",
+                                              "1",
+                                              "--label-smoothing",
+                                              "0.1",
+                                              "--checkpoint-minutes",
+                                              "0"};
+
+std::vector<std::string> with(std::vector<std::string> flags, const std::vector<std::string>& more) {
+  flags.insert(flags.end(), more.begin(), more.end());
+  return flags;
+}
+
+void expect_same_run(const std::filesystem::path& a, const std::filesystem::path& b) {
+  EXPECT_EQ(metrics_without_time(a), metrics_without_time(b));
+  EXPECT_TRUE(weights_of(a) == weights_of(b));
+  EXPECT_FALSE(weights_of(a).empty());
+}
+
+TEST(Resume, AfterSigkillAtRandomMoments) {
+  const TempFolder folder;
+  const auto whole = folder.path() / "whole";
+  const auto broken = folder.path() / "broken";
+  const auto start = std::chrono::steady_clock::now();
+  ASSERT_EQ(striate(small_train(whole, kEverything)).status, 0);
+  const auto duration = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - start);
+  RandomSequence random(random_stream(1, RandomUse::test));
+  int killed = 0;
+  for (int attempt = 0; attempt < 200; ++attempt) {
+    // Early attempts die sooner than one run takes; later ones get longer, so that the loop ends on any
+    // machine.
+    const milliseconds moment((random.below(duration.count()) + 20) * (attempt + 4) / 8);
+    const Outcome outcome = striate(small_train(broken, with(kEverything, {"--resume"})),
+                                    {.signal_after = moment, .signal = SIGKILL});
+    if (outcome.status == 0) break;
+    ASSERT_EQ(outcome.status, 128 + SIGKILL) << outcome.err;
+    ++killed;
+  }
+  EXPECT_GT(killed, 0);
+  expect_same_run(whole, broken);
+  EXPECT_EQ(names_in(broken), names_in(whole));
+}
+
+TEST(Resume, AfterControlC) {
+  const TempFolder folder;
+  const auto whole = folder.path() / "whole";
+  const auto broken = folder.path() / "broken";
+  const std::vector<std::string> flags = {"--epochs", "6"};
+  ASSERT_EQ(striate(small_train(whole, flags)).status, 0);
+  bool interrupted = false;
+  for (int wait = 100; !interrupted && wait < 20000; wait *= 2) {
+    std::filesystem::remove_all(broken);
+    const Outcome outcome =
+        striate(small_train(broken, flags), {.signal_after = milliseconds(wait), .signal = SIGINT});
+    interrupted = outcome.status == 130 &&
+                  outcome.out.find("Go on with: striate train --resume --out") != std::string::npos;
+  }
+  ASSERT_TRUE(interrupted);
+  // As the message says: the other flags come from the run.
+  const Outcome resumed =
+      striate({"train", "--resume", "--out", broken.string(), "--data", small_data().string()});
+  ASSERT_EQ(resumed.status, 0) << resumed.err;
+  expect_same_run(whole, broken);
+}
+
+TEST(Resume, InTheMiddleOfAnEpochWithOtherThreadsAndWorkers) {
+  const TempFolder folder;
+  const auto whole = folder.path() / "whole";
+  const auto broken = folder.path() / "broken";
+  ASSERT_EQ(striate(small_train(whole, {"--mixup", "0.2", "--dropout", "0.2"})).status, 0);
+  ASSERT_EQ(striate(small_train(broken, {"--mixup", "0.2", "--dropout", "0.2", "--max-steps", "7"})).status,
+            0);
+  for (const char* steps : {"13", "20", "21", "0"}) {
+    const Outcome outcome =
+        striate({"train", "--resume", "--out", broken.string(), "--data", small_data().string(), "--threads",
+                 "1", "--workers", "3", "--max-steps", steps});
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+  }
+  expect_same_run(whole, broken);
+}
+
+TEST(Resume, OfAFinishedRunChangesNothing) {
+  const TempFolder folder;
+  const auto run = folder.path() / "run";
+  ASSERT_EQ(striate(small_train(run, {"--epochs", "1"})).status, 0);
+  const std::string before = weights_of(run);
+  ASSERT_EQ(striate(small_train(run, {"--epochs", "1", "--resume"})).status, 0);
+  EXPECT_EQ(weights_of(run), before);
+}
+
+TEST(Resume, RefusesOtherFlags) {
+  const TempFolder folder;
+  const auto run = folder.path() / "run";
+  ASSERT_EQ(striate(small_train(run, {"--max-steps", "3"})).status, 0);
+  const std::string before = read_text(run / "checkpoint.safetensors");
+  for (const auto& [flag, value] : std::vector<std::pair<std::string, std::string>>{
+           {"--lr", "0.2"}, {"--epochs", "4"}, {"--seed", "1"}, {"--model", "vgg16"}, {"--mixup", "0.1"}}) {
+    const Outcome outcome = striate(small_train(run, {"--resume", flag, value}));
+    EXPECT_EQ(outcome.status, 2);
+    EXPECT_NE(outcome.err.find(flag + " was "), std::string::npos) << outcome.err;
+  }
+  const Outcome nesterov = striate(small_train(run, {"--resume", "--no-nesterov"}));
+  EXPECT_EQ(nesterov.status, 2);
+  EXPECT_NE(nesterov.err.find("--nesterov was true and is now false"), std::string::npos) << nesterov.err;
+  EXPECT_EQ(read_text(run / "checkpoint.safetensors"), before);
+  // The same value written in another way is the same flag.
+  EXPECT_EQ(striate(small_train(run, {"--resume", "--lr", "1e-1", "--max-steps", "4"})).status, 0);
+}
+
+TEST(Resume, RefusesACorruptCheckpoint) {
+  const TempFolder folder;
+  const auto run = folder.path() / "run";
+  ASSERT_EQ(striate(small_train(run, {"--max-steps", "3"})).status, 0);
+  const std::string good = read_text(run / "checkpoint.safetensors");
+  write_text(run / "checkpoint.safetensors", good.substr(0, good.size() / 2));
+  const Outcome outcome = striate(small_train(run, {"--resume"}));
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_NE(outcome.err.find("checkpoint.safetensors: "), std::string::npos) << outcome.err;
+}
+
+}  // namespace
+}  // namespace striate

@@ -1,0 +1,96 @@
+#include "core/parallel.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <set>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "core/scratch.h"
+#include "tests/support/op_checks.h"
+
+namespace striate {
+namespace {
+
+using namespace testing_support;  // NOLINT(google-build-using-namespace): test helpers of this project
+
+using Chunks = std::set<std::pair<std::int64_t, std::int64_t>>;
+
+Chunks chunks_of(std::int64_t count, std::int64_t grain) {
+  Chunks chunks;
+  std::mutex mutex;
+  parallel_for(count, grain, [&](std::int64_t begin, std::int64_t end) {
+    const std::scoped_lock lock(mutex);
+    EXPECT_TRUE(chunks.emplace(begin, end).second);
+  });
+  return chunks;
+}
+
+TEST(Parallel, ChunksDependOnTheSizeAlone) {
+  for (const int threads : {1, 2, 5}) {
+    const Threads guard(threads);
+    EXPECT_EQ(chunks_of(10, 4), (Chunks{{0, 4}, {4, 8}, {8, 10}}));
+    EXPECT_EQ(chunks_of(3, 8), (Chunks{{0, 3}}));
+    EXPECT_EQ(chunks_of(0, 8), Chunks{});
+    EXPECT_EQ(chunks_of(1000, 1).size(), 1000U);
+  }
+}
+
+TEST(Parallel, LoopsInsideLoopsRun) {
+  const Threads guard(3);
+  std::atomic<std::int64_t> sum{0};
+  parallel_for(20, 1, [&](std::int64_t i, std::int64_t) {
+    parallel_for(20, 3, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t j = begin; j < end; ++j) sum += i * 20 + j;
+    });
+  });
+  EXPECT_EQ(sum, 400 * 399 / 2);
+}
+
+TEST(Parallel, LoopsFromSeveralThreadsAtOnce) {
+  const Threads guard(3);
+  std::atomic<std::int64_t> sum{0};
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 4; ++caller) {
+    callers.emplace_back([&] {
+      for (int repeat = 0; repeat < 50; ++repeat) {
+        parallel_for(64, 2, [&](std::int64_t begin, std::int64_t end) { sum += end - begin; });
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(sum, 4 * 50 * 64);
+}
+
+TEST(Parallel, TheLowestFailureIsThrown) {
+  for (const int threads : {1, 3}) {
+    const Threads guard(threads);
+    const auto fail = [](std::int64_t begin, std::int64_t) {
+      if (begin % 7 == 3) throw std::runtime_error(std::to_string(begin));
+    };
+    EXPECT_EQ(message_of<std::runtime_error>([&] { parallel_for(100, 1, fail); }), "3");
+    EXPECT_EQ(chunks_of(10, 5).size(), 2U);  // and the pool still works
+  }
+}
+
+TEST(Parallel, Misuse) {
+  EXPECT_THROW(set_num_threads(0), std::invalid_argument);
+  EXPECT_THROW(parallel_for(3, 0, [](std::int64_t, std::int64_t) {}), std::invalid_argument);
+}
+
+TEST(Scratch, GrowsAndKeepsSlotsApart) {
+  auto* a = thread_scratch<float>(0, 100);
+  auto* b = thread_scratch<float>(1, 100);
+  EXPECT_NE(a, b);
+  a[99] = 1;
+  EXPECT_EQ(thread_scratch<float>(0, 50), a);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(thread_scratch<float>(0, 100000)) % 64, 0U);
+}
+
+}  // namespace
+}  // namespace striate

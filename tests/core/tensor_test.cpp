@@ -1,0 +1,121 @@
+#include "core/tensor.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "core/allocator.h"
+#include "tests/support/op_checks.h"
+
+namespace striate {
+namespace {
+
+using namespace testing_support;  // NOLINT(google-build-using-namespace): test helpers of this project
+
+TEST(Tensor, IsAHandle) {
+  Tensor a = Tensor::from({2, 3}, std::vector<float>{1, 2, 3, 4, 5, 6});
+  const Tensor b = a;
+  a.mutable_data<float>()[0] = 9;
+  EXPECT_EQ(b.data<float>()[0], 9);
+  EXPECT_EQ(a.clone().data<float>()[5], 6);
+  EXPECT_EQ(a.rank(), 2);
+  EXPECT_EQ(a.size(-1), 3);
+  EXPECT_EQ(a.bytes(), 24U);
+  EXPECT_FALSE(Tensor().defined());
+}
+
+TEST(Tensor, MemoryIsAligned) {
+  for (const std::int64_t size : {1, 3, 17, 1000, 100000}) {
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(Tensor::empty({size}, DType::u8).raw()) % 64, 0U);
+  }
+}
+
+TEST(Tensor, VersionCountsWritesOfTheMemory) {
+  Tensor a = Tensor::zeros({4});
+  Tensor same = a.viewed_as({2, 2});
+  const auto before = a.version();
+  same.mutable_data<float>();
+  EXPECT_EQ(a.version(), before + 1);
+  EXPECT_NE(a.clone().raw(), a.raw());
+  EXPECT_FALSE(a.unique());
+  EXPECT_TRUE(a.clone().unique());
+}
+
+TEST(Tensor, ScalarsAndEmptyOnes) {
+  EXPECT_EQ(Tensor::full({}, 3.5).item(), 3.5);
+  EXPECT_EQ(Tensor::zeros({0, 4}).numel(), 0);
+  EXPECT_TRUE(Tensor::zeros({0, 4}).to_vector().empty());
+}
+
+TEST(Tensor, Misuse) {
+  const Tensor a = Tensor::zeros({2, 3});
+  EXPECT_EQ(message_of<std::invalid_argument>([&] { static_cast<void>(a.data<double>()); }),
+            "data of a tensor (2,3) of f32 was asked for as f64");
+  EXPECT_THROW(static_cast<void>(a.item()), ShapeError);
+  EXPECT_THROW(static_cast<void>(a.size(2)), ShapeError);
+  EXPECT_THROW(static_cast<void>(a.viewed_as({7})), ShapeError);
+  EXPECT_THROW(static_cast<void>(Tensor::zeros({-1})), ShapeError);
+  EXPECT_THROW(static_cast<void>(Tensor::zeros({1LL << 40, 1LL << 40})), ShapeError);
+  EXPECT_THROW(static_cast<void>(Tensor::from({3}, std::vector<float>{1})), ShapeError);
+  EXPECT_THROW(static_cast<void>(Tensor().shape()), std::invalid_argument);
+  Tensor b = Tensor::zeros({3});
+  EXPECT_THROW(b.copy_from(a), ShapeError);
+}
+
+TEST(BFloat16, RoundsToNearestEven) {
+  const auto round = [](float value) { return static_cast<float>(bfloat16(value)); };
+  EXPECT_EQ(round(1.0F), 1.0F);
+  EXPECT_EQ(round(1.0F + 0x1p-8F), 1.0F);               // a tie, to the even mantissa below
+  EXPECT_EQ(round(1.0F + 0x3p-8F), 1.0F + 0x1p-6F);     // a tie, to the even one above
+  EXPECT_EQ(round(1.0F + 0x1.01p-8F), 1.0F + 0x1p-7F);  // just over a tie
+  EXPECT_EQ(round(-3.0F), -3.0F);
+  EXPECT_EQ(round(std::numeric_limits<float>::max()), std::numeric_limits<float>::infinity());
+  EXPECT_EQ(round(-std::numeric_limits<float>::infinity()), -std::numeric_limits<float>::infinity());
+  EXPECT_TRUE(std::isnan(round(std::numeric_limits<float>::quiet_NaN())));
+  EXPECT_TRUE(std::isnan(round(std::bit_cast<float>(0x7f800001U))));
+}
+
+TEST(Tensor, ConvertsBetweenDtypes) {
+  const Tensor from = Tensor::from({3}, std::vector<double>{1.5, -2, 1000.0625});
+  Tensor low = Tensor::empty({3}, DType::bf16);
+  low.copy_from(from);
+  EXPECT_EQ(low.to_vector(), (std::vector<double>{1.5, -2, 1000}));
+  Tensor whole = Tensor::empty({3}, DType::i64);
+  whole.copy_from(from);
+  EXPECT_EQ(whole.to_vector(), (std::vector<double>{1, -2, 1000}));
+}
+
+TEST(Allocator, ReusesBlocksAndCounts) {
+  release_cached_blocks();
+  const AllocatorStats start = allocator_stats();
+  EXPECT_EQ(start.cached_bytes, 0U);
+  const void* first = nullptr;
+  {
+    const Tensor a = Tensor::empty({1000});
+    first = a.raw();
+    EXPECT_GE(allocator_stats().live_bytes, start.live_bytes + 4000);
+  }
+  EXPECT_EQ(allocator_stats().live_bytes, start.live_bytes);
+  const Tensor b = Tensor::empty({990});
+  EXPECT_EQ(b.raw(), first);
+  EXPECT_EQ(allocator_stats().system_requests, start.system_requests + 1);
+  // A block is not given away to a request that leaves more than half of it empty.
+  const Tensor small = Tensor::empty({10});
+  EXPECT_EQ(allocator_stats().system_requests, start.system_requests + 2);
+}
+
+TEST(Allocator, PeakIsTheMostAtOnce) {
+  reset_peak_bytes();
+  const std::size_t before = allocator_stats().peak_bytes;
+  { const Tensor a = Tensor::empty({1 << 20}); }
+  { const Tensor b = Tensor::empty({1 << 20}); }
+  const std::size_t peak = allocator_stats().peak_bytes - before;
+  EXPECT_GE(peak, 4U << 20U);
+  EXPECT_LT(peak, 8U << 20U);
+}
+
+}  // namespace
+}  // namespace striate

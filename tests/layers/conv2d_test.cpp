@@ -1,0 +1,277 @@
+#include "layers/conv2d.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "core/gradcheck.h"
+#include "core/random.h"
+#include "tests/support/op_checks.h"
+#include "tests/support/pairwise.h"
+
+namespace striate {
+namespace {
+
+using namespace testing_support;  // NOLINT(google-build-using-namespace): test helpers of this project
+
+struct Case {
+  std::int64_t n, h, w, in_per_group, out_per_group;
+  Conv2dOptions options;
+
+  [[nodiscard]] Shape x() const { return {n, h, w, in_per_group * options.groups}; }
+  [[nodiscard]] Shape weight() const {
+    return {options.kernel_size.height, options.kernel_size.width, in_per_group,
+            out_per_group * options.groups};
+  }
+  [[nodiscard]] Shape bias() const { return {out_per_group * options.groups}; }
+};
+
+std::string describe(const Case& c) {
+  return "input " + to_string(c.x()) + " weight " + to_string(c.weight()) + " stride " +
+         to_string(c.options.stride) + " padding " + to_string(c.options.padding) + " dilation " +
+         to_string(c.options.dilation) + " groups " + std::to_string(c.options.groups) +
+         (c.options.bias ? " bias" : "");
+}
+
+std::vector<Tensor> inputs_of(const Case& c, DType dtype) {
+  const DType parameters = dtype == DType::bf16 ? DType::f32 : dtype;
+  std::vector<Tensor> inputs = {random_tensor(c.x(), 1, dtype), random_tensor(c.weight(), 2, parameters)};
+  if (c.options.bias) inputs.push_back(random_tensor(c.bias(), 3, parameters));
+  return inputs;
+}
+
+Tensor convolve(const Case& c, const std::vector<Tensor>& in) {
+  return conv2d(in[0], in[1], c.options.bias ? in[2] : Tensor(), c.options);
+}
+
+std::vector<Case> pairwise_cases() {
+  const std::vector<Extent2d> kernels = {1, 2, 3, {1, 5}};
+  const std::vector<Extent2d> strides = {1, 2, {3, 1}};
+  const std::vector<Extent2d> paddings = {0, 1, {2, 3}};
+  const std::vector<Extent2d> dilations = {1, 2, {1, 3}};
+  const std::vector<std::int64_t> groups = {1, 2, 3};
+  std::vector<Case> cases;
+  for (const auto& row : pairwise({4, 3, 3, 3, 3, 2, 2})) {
+    const auto pick = [&](const auto& values, std::size_t i) {
+      return values[static_cast<std::size_t>(row[i])];
+    };
+    cases.push_back({2,
+                     row[5] == 0 ? 7 : 5,
+                     row[5] == 0 ? 13 : 14,
+                     row[6] == 0 ? 1 : 2,
+                     row[6] == 0 ? 3 : 1,
+                     {.kernel_size = pick(kernels, 0),
+                      .stride = pick(strides, 1),
+                      .padding = pick(paddings, 2),
+                      .dilation = pick(dilations, 3),
+                      .groups = pick(groups, 4),
+                      .bias = row[6] == 0}});
+  }
+  return cases;
+}
+
+std::vector<Case> random_cases(int count) {
+  RandomSequence draw(random_stream(11, RandomUse::test));
+  const auto between = [&](std::int64_t low, std::int64_t high) { return low + draw.below(high - low + 1); };
+  std::vector<Case> cases;
+  for (int i = 0; i < count; ++i) {
+    const Extent2d kernel{between(1, 4), between(1, 4)};
+    const Extent2d dilation{between(1, 3), between(1, 3)};
+    cases.push_back({between(1, 2),
+                     (kernel.height - 1) * dilation.height + between(1, 4),
+                     (kernel.width - 1) * dilation.width + between(1, 4),
+                     between(1, 3),
+                     between(1, 3),
+                     {.kernel_size = kernel,
+                      .stride = {between(1, 3), between(1, 3)},
+                      .padding = {between(0, 4), between(0, 4)},
+                      .dilation = dilation,
+                      .groups = between(1, 3),
+                      .bias = between(0, 1) == 1}});
+  }
+  return cases;
+}
+
+std::vector<Case> all_cases() {
+  std::vector<Case> cases = pairwise_cases();
+  for (const Case& c : random_cases(30)) cases.push_back(c);
+  return cases;
+}
+
+// Big enough that rows, columns and outputs are split into several blocks.
+std::vector<Case> large_cases() {
+  return {{3, 19, 17, 17, 100, {.kernel_size = 3, .padding = 1, .bias = false}},
+          {2, 33, 31, 3, 20, {.kernel_size = 3, .padding = 1}},
+          {5, 4, 4, 130, 70, {.kernel_size = 3, .padding = 1, .bias = false}},
+          {9, 2, 2, 200, 33, {.kernel_size = 3, .padding = 1}},
+          {2, 24, 23, 8, 16, {.kernel_size = 5, .stride = 2, .padding = 2, .groups = 2}},
+          {2, 20, 20, 1, 1, {.kernel_size = 3, .padding = 1, .groups = 24}},
+          {4, 16, 16, 64, 64, {.kernel_size = 1, .bias = false}},
+          {1, 40, 40, 6, 5, {.kernel_size = 3, .stride = {1, 3}, .padding = 4, .dilation = {4, 2}}}};
+}
+
+// The definition, over output positions and without any of the product code's helpers.
+std::vector<double> naive(const Case& c, const Shape& out, const std::vector<std::vector<double>>& in) {
+  const Conv2dOptions& o = c.options;
+  const std::int64_t channels = c.in_per_group * o.groups;
+  const std::int64_t outputs = c.out_per_group * o.groups;
+  std::vector<double> y;
+  for (std::int64_t i = 0; i < numel(out); ++i) {
+    const std::int64_t k = i % outputs, q = i / outputs % out[2], p = i / outputs / out[2] % out[1];
+    const std::int64_t n = i / outputs / out[2] / out[1];
+    double sum = o.bias ? in[2][static_cast<std::size_t>(k)] : 0;
+    for (std::int64_t r = 0; r < o.kernel_size.height; ++r) {
+      for (std::int64_t s = 0; s < o.kernel_size.width; ++s) {
+        const std::int64_t h = p * o.stride.height - o.padding.height + r * o.dilation.height;
+        const std::int64_t w = q * o.stride.width - o.padding.width + s * o.dilation.width;
+        if (h < 0 || h >= c.h || w < 0 || w >= c.w) continue;
+        for (std::int64_t j = 0; j < c.in_per_group; ++j) {
+          const std::int64_t from = k / c.out_per_group * c.in_per_group + j;
+          sum += in[0][static_cast<std::size_t>(((n * c.h + h) * c.w + w) * channels + from)] *
+                 in[1][static_cast<std::size_t>(
+                     ((r * o.kernel_size.width + s) * c.in_per_group + j) * outputs + k)];
+        }
+      }
+    }
+    y.push_back(sum);
+  }
+  return y;
+}
+
+TEST(Conv2d, EqualsItsDefinition) {
+  for (const Case& c : all_cases()) {
+    SCOPED_TRACE(describe(c));
+    std::vector<std::vector<double>> values;
+    const auto inputs = inputs_of(c, DType::f64);
+    for (const Tensor& input : inputs) values.push_back(input.to_vector());
+    const Tensor y = convolve(c, inputs);
+    expect_close(y, Tensor::from(y.shape(), naive(c, y.shape(), values)), 1e-13, 0);
+  }
+}
+
+TEST(Conv2d, OutputSizeIsFloored) {
+  // The examples of the text: 224 with a 5x5 kernel gives 220, with padding 2 gives 224.
+  const Tensor w = Tensor::zeros({5, 5, 1, 1});
+  const Tensor x = Tensor::zeros({1, 224, 224, 1});
+  EXPECT_EQ(conv2d(x, w).shape(), (Shape{1, 220, 220, 1}));
+  EXPECT_EQ(conv2d(x, w, {}, {.padding = 2}).shape(), (Shape{1, 224, 224, 1}));
+  EXPECT_EQ(conv2d(x, w, {}, {.stride = 3}).shape(), (Shape{1, 74, 74, 1}));
+  EXPECT_EQ(conv2d(x, w, {}, {.dilation = 2}).shape(), (Shape{1, 216, 216, 1}));
+}
+
+TEST(Conv2d, Gradcheck) {
+  for (const Case& c : all_cases()) {
+    SCOPED_TRACE(describe(c));
+    auto inputs = inputs_of(c, DType::f64);
+    for (Tensor& input : inputs) input.set_requires_grad();
+    const auto result = gradcheck([&](const auto& in) { return convolve(c, in); }, inputs);
+    EXPECT_TRUE(result) << result.message;
+  }
+}
+
+TEST(Conv2d, ComputesOnlyTheGradientsThatAreWanted) {
+  const Case c = large_cases()[0];
+  for (std::size_t wanted = 0; wanted < 2; ++wanted) {
+    auto inputs = inputs_of(c, DType::f32);
+    inputs[wanted].set_requires_grad();
+    const Tensor y = convolve(c, inputs);
+    y.backward(Tensor::full(y.shape(), 1));
+    EXPECT_TRUE(inputs[wanted].grad().defined());
+    EXPECT_FALSE(inputs[1 - wanted].grad().defined());
+  }
+}
+
+// A sum of L products of values in [-1, 1) stays near sqrt(L) / 3 on its way and is rounded L times by eps /
+// 2 of that: errors add up to about eps * L / 6 if all went one way. eps * L is the bound. L is the longest
+// sum of the case: over taps and channels, or over positions.
+double longest_sum(const Case& c) {
+  const auto taps = static_cast<double>(c.options.kernel_size.height * c.options.kernel_size.width);
+  const auto inputs = taps * static_cast<double>(std::max(c.in_per_group, c.out_per_group));
+  const auto positions = static_cast<double>(c.n * (c.h + 8) * (c.w + 8));
+  return std::max(inputs, positions);
+}
+
+TEST(Conv2d, FloatAgainstDouble) {
+  std::vector<Case> cases = all_cases();
+  for (const Case& c : large_cases()) cases.push_back(c);
+  for (const Case& c : cases) {
+    SCOPED_TRACE(describe(c));
+    const double bound = std::numeric_limits<float>::epsilon() * longest_sum(c);
+    const std::vector<Bound> bounds(1 + inputs_of(c, DType::f32).size(), {bound, bound});
+    expect_like_f64([&](const std::vector<Tensor>& in) { return convolve(c, in); }, inputs_of(c, DType::f32),
+                    bounds);
+  }
+}
+
+TEST(Conv2d, LowPrecisionRoundsOperandsOnly) {
+  for (const Case& c : large_cases()) {
+    SCOPED_TRACE(describe(c));
+    // Operands are off by 2^-9 relative each, so a sum of L products by 2^-8 * L at the very most and by
+    // about 2^-8 * sqrt(L) / 3 in truth; results are rounded once more.
+    const double bound = std::sqrt(longest_sum(c)) / 256;
+    const std::vector<Bound> bounds(1 + inputs_of(c, DType::bf16).size(), {bound, 1.0 / 128});
+    expect_like_f64([&](const std::vector<Tensor>& in) { return convolve(c, in); }, inputs_of(c, DType::bf16),
+                    bounds);
+  }
+}
+
+TEST(Conv2d, ThreadsDoNotMatter) {
+  for (const Case& c : large_cases()) {
+    for (const DType dtype : {DType::f32, DType::f64, DType::bf16}) {
+      SCOPED_TRACE(describe(c));
+      expect_same_bits_with_threads([&](const std::vector<Tensor>& in) { return convolve(c, in); },
+                                    inputs_of(c, dtype));
+    }
+  }
+}
+
+TEST(Conv2d, Errors) {
+  const Tensor x = Tensor::zeros({8, 32, 32, 3});
+  const auto message = [&](const Tensor& w, const Tensor& b, const Conv2dOptions& options) {
+    return message_of<ShapeError>([&] { conv2d(x, w, b, options); });
+  };
+  EXPECT_EQ(message(Tensor::zeros({3, 3, 4, 16}), {}, {}),
+            "[conv2d] input channels must equal weight channels * groups: input (8,32,32,3) has 3, weight "
+            "(3,3,4,16) * 1 "
+            "needs 4");
+  EXPECT_EQ(message(Tensor::zeros({3, 3, 1, 16}), {}, {.groups = 3}),
+            "[conv2d] output channels must be a multiple of groups: input (8,32,32,3), weight (3,3,1,16) has "
+            "16, groups 3");
+  EXPECT_EQ(message(Tensor::zeros({3, 3, 3, 16}), Tensor::zeros({15}), {}),
+            "[conv2d] bias must be (16): input (8,32,32,3), weight (3,3,3,16), bias (15)");
+  EXPECT_EQ(message(Tensor::zeros({17, 3, 3, 16}), {}, {.dilation = 3}),
+            "[conv2d] the dilated kernel must fit into the padded input: input (8,32,32,3), weight "
+            "(17,3,3,16), padding "
+            "0x0, dilation 3x3");
+  EXPECT_EQ(
+      message(Tensor::zeros({3, 3, 3}), {}, {}),
+      "[conv2d] input must be (N,H,W,C) and weight (R,S,C/groups,K): input (8,32,32,3), weight (3,3,3)");
+  EXPECT_THROW(conv2d(x, Tensor::zeros({3, 3, 3, 4}, DType::f64)), std::invalid_argument);
+  EXPECT_THROW(conv2d(x, Tensor::zeros({3, 3, 3, 4}), {}, {.stride = 0}), std::invalid_argument);
+  EXPECT_THROW(conv2d(x, Tensor::zeros({3, 3, 3, 4}), {}, {.padding = -1}), std::invalid_argument);
+}
+
+TEST(Conv2d, LayerNamesItselfInErrors) {
+  struct Net : Layer {
+    Conv2d stem{*this, "stem", 4, 8, {.kernel_size = {3, 5}}};
+    Tensor forward(const Tensor& x) override { return stem(x); }
+  } net;
+  EXPECT_EQ(net.stem.weight.shape(), (Shape{3, 5, 4, 8}));
+  EXPECT_EQ(net.stem.bias.shape(), (Shape{8}));
+  EXPECT_EQ(message_of<ShapeError>([&] {
+              net(Tensor::zeros({1, 9, 9, 3}));
+            }),
+            "stem: [conv2d] input channels must equal weight channels * groups: input (1,9,9,3) has 3, "
+            "weight (3,5,4,8) * "
+            "1 needs 4");
+  Module root;
+  EXPECT_THROW(Conv2d(root, "odd", 3, 8, {.groups = 2}), std::invalid_argument);
+  EXPECT_TRUE(root.children().empty());
+}
+
+}  // namespace
+}  // namespace striate
