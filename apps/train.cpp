@@ -60,10 +60,9 @@ Parsed merge_with_run(const Arguments& arguments, const Parsed& now, const std::
   std::string refused;
   for (const auto& [name, value] : now.effective) {
     const bool given = std::find(now.given.begin(), now.given.end(), name) != now.given.end();
-    const auto found = before.find(name);
-    if (!given || may_change_on_resume(name) || found == before.end() || same_value(found->second, value))
-      continue;
-    refused += fmt::format(" --{} was {} and is now {};", name, found->second, value);
+    const std::string& old = before[name];
+    if (!given || may_change_on_resume(name) || same_value(old, value)) continue;
+    refused += fmt::format(" --{} was {} and is now {};", name, old.empty() ? "not given" : old, value);
   }
   if (!refused.empty()) {
     throw UsageError("--resume goes on with the run's own flags:" + refused +
