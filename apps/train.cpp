@@ -90,6 +90,14 @@ RunFiles prepare_folder(const TrainOptions& options) {
   return files;
 }
 
+// What a run killed in the middle of a save left behind (core/file.h).
+void remove_temporary_files(const RunFiles& files) {
+  for (const auto& entry : fs::directory_iterator(files.folder)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(".striate-") && name.ends_with(".tmp")) fs::remove(entry.path());
+  }
+}
+
 std::shared_ptr<spdlog::logger> open_log(const RunFiles& files, bool append) {
   try {
     auto file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(files.log().string(), !append);
@@ -142,6 +150,7 @@ int run_train(const Arguments& arguments) {
   const Dataset test = load_split(data, Split::test);
   check_sets(train, test, data);
 
+  if (options.resume) remove_temporary_files(files);
   const auto log = open_log(files, options.resume);
   if (options.resume && !resuming)
     log->info("no checkpoint in {} yet: starting from the beginning", files.folder.string());

@@ -1,6 +1,7 @@
 #pragma once
 // Element types. f32 is the default, f64 the reference, bf16 low precision, i64 labels, u8 images.
 
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -55,14 +56,14 @@ struct DTypeOf<std::uint8_t> {
 };
 
 constexpr std::size_t size_of(DType dtype) {
-  constexpr std::size_t sizes[] = {4, 8, 2, 8, 1};
+  constexpr std::array<std::size_t, 5> sizes = {4, 8, 2, 8, 1};
   return sizes[static_cast<std::size_t>(dtype)];
 }
 
 constexpr bool is_floating(DType dtype) { return dtype <= DType::bf16; }
 
 inline std::string to_string(DType dtype) {
-  constexpr const char* names[] = {"f32", "f64", "bf16", "i64", "u8"};
+  constexpr std::array names = {"f32", "f64", "bf16", "i64", "u8"};
   return names[static_cast<std::size_t>(dtype)];
 }
 

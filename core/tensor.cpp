@@ -79,8 +79,8 @@ Tensor Tensor::full(Shape shape, double value, DType dtype) {
   return tensor;
 }
 
-Tensor Tensor::copy_of(Shape shape, DType dtype, const void* values, std::size_t count) {
-  Tensor tensor = empty(std::move(shape), dtype);
+Tensor Tensor::copy_of(const Shape& shape, DType dtype, const void* values, std::size_t count) {
+  Tensor tensor = empty(shape, dtype);
   if (static_cast<std::size_t>(tensor.numel()) != count) {
     shape_error("from", "the number of values must be that of the shape: shape " + to_string(tensor.shape()) +
                             " holds " + std::to_string(tensor.numel()) + ", got " + std::to_string(count));

@@ -35,8 +35,8 @@ class Tensor {
   static Tensor full(Shape shape, double value, DType dtype = DType::f32);
   /// Copies values in memory order; throws ShapeError where their number is not numel(shape).
   template <class T>
-  static Tensor from(Shape shape, const std::vector<T>& values) {
-    return copy_of(std::move(shape), DTypeOf<T>::value, values.data(), values.size());
+  static Tensor from(const Shape& shape, const std::vector<T>& values) {
+    return copy_of(shape, DTypeOf<T>::value, values.data(), values.size());
   }
 
   [[nodiscard]] bool defined() const { return impl_ != nullptr; }
@@ -101,7 +101,7 @@ class Tensor {
 
  private:
   struct Impl;
-  static Tensor copy_of(Shape shape, DType dtype, const void* values, std::size_t count);
+  static Tensor copy_of(const Shape& shape, DType dtype, const void* values, std::size_t count);
   [[nodiscard]] const void* checked(DType wanted) const;
   void* checked_mutable(DType wanted);
   [[nodiscard]] const Impl& impl() const;

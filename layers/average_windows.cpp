@@ -1,6 +1,7 @@
 #include "layers/average_windows.h"
 
 #include <algorithm>
+#include <array>
 
 #include "core/autograd.h"
 #include "core/dtype.h"
@@ -27,7 +28,8 @@ template <class T>
 void window_mean(const T* x, const AxisWindow& rows, const AxisWindow& columns, std::int64_t width,
                  std::int64_t stride, std::int64_t channels, T* y) {
   using P = compute_t<T>;
-  P sum[tile];
+  std::array<P, tile> sums;
+  P* sum = sums.data();
   std::fill_n(sum, channels, P{0});
   for (std::int64_t h = rows.begin; h < rows.end; ++h) {
     for (std::int64_t w = columns.begin; w < columns.end; ++w) {

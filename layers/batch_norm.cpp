@@ -121,7 +121,7 @@ Tensor statistics(const Tensor& x, const RowPlan& plan, Tensor& running_mean, Te
     return result;
   }
   const Tensor batch = moments<T>(x, plan);
-  const double* batch_mean = batch.data<double>();
+  const auto* batch_mean = batch.data<double>();
   const double* squares = batch_mean + plan.channels;
   for (std::int64_t c = 0; c < plan.channels; ++c) {
     mean[c] = static_cast<P>(batch_mean[c]);
@@ -163,7 +163,7 @@ Tensor gradient_sums(const Tensor& dy, const Tensor& x, const RowPlan& plan, con
   using P = compute_t<T>;
   const std::int64_t channels = plan.channels;
   Tensor result = Tensor::empty({plan.chunks(), 2, channels}, DType::f64);
-  double* partial = result.mutable_data<double>();
+  auto* partial = result.mutable_data<double>();
   const T* gradients = dy.data<T>();
   const T* values = x.data<T>();
   const P* mean = stats.data<P>();
@@ -227,7 +227,7 @@ void backward(Backward& bw, const Tensor& x, const Tensor& weight, const Tensor&
   const std::int64_t channels = plan.channels;
   Tensor sums;
   if (x.defined()) sums = gradient_sums<T>(bw.dy(), x, plan, stats);
-  const double* totals = data_or_null<double>(sums);
+  const auto* totals = data_or_null<double>(sums);
   if (bw.wants(0)) bw.add(0, input_gradient<T>(bw.dy(), x, plan, stats, weight, training ? totals : nullptr));
   // dweight = sum(dy * xhat), dbias = sum(dy).
   const P* inverse = stats.data<P>() + channels;

@@ -93,7 +93,7 @@ Tensor moments(const Tensor& x, const RowPlan& plan) {
   using P = compute_t<T>;
   const std::int64_t channels = plan.channels;
   Tensor result = Tensor::empty({plan.chunks(), 2, channels}, DType::f64);
-  double* partial = result.mutable_data<double>();
+  auto* partial = result.mutable_data<double>();
   const T* values = x.data<T>();
   parallel_for(plan.rows, plan.chunk, [&](std::int64_t begin, std::int64_t end) {
     double* first = partial + begin / plan.chunk * 2 * channels;
@@ -110,9 +110,7 @@ Tensor moments(const Tensor& x, const RowPlan& plan) {
     });
     for (std::int64_t c = 0; c < channels; ++c) {
       const double slip = first[c] / count;
-      // Never below zero; written so that a NaN stays one.
-      const double squares = second[c] - slip * first[c];
-      second[c] = squares < 0 ? 0 : squares;
+      second[c] -= slip * first[c];
       first[c] = static_cast<double>(mean[c]) + slip;
     }
   });

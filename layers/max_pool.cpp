@@ -1,6 +1,8 @@
 #include "layers/max_pool.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -21,7 +23,7 @@ void take_larger(const T* __restrict x, std::int32_t tap, P* __restrict best, st
                  std::int64_t channels) {
   for (std::int64_t c = 0; c < channels; ++c) {
     const auto value = static_cast<P>(x[c]);
-    const bool takes = value > best[c] || value != value;
+    const bool takes = value > best[c] || std::isnan(value);
     best[c] = takes ? value : best[c];
     taps[c] = takes ? tap : taps[c];
   }
@@ -40,21 +42,23 @@ template <class T, class Tap>
 void window_maximum(const T* x, std::int64_t corner, const PoolGeometry& g, const TapRange& rows,
                     const TapRange& columns, std::int64_t channels, T* y, Tap* taps) {
   using P = compute_t<T>;
-  P best[tile];
-  std::int32_t best_taps[tile];
-  std::fill_n(best, channels, -std::numeric_limits<P>::infinity());
+  std::array<P, tile> best;
+  std::array<std::int32_t, tile> best_taps;
+  std::fill_n(best.data(), channels, -std::numeric_limits<P>::infinity());
   // Where every value is -inf the first tap inside the input has the gradient.
-  std::fill_n(best_taps, channels, static_cast<std::int32_t>(rows.begin * g.columns.kernel + columns.begin));
+  std::fill_n(best_taps.data(), channels,
+              static_cast<std::int32_t>(rows.begin * g.columns.kernel + columns.begin));
   for (std::int64_t r = rows.begin; r < rows.end; ++r) {
     for (std::int64_t s = columns.begin; s < columns.end; ++s) {
       const std::int64_t place = r * g.rows.dilation * g.columns.input + s * g.columns.dilation;
       take_larger(x + (corner + place * g.channels), static_cast<std::int32_t>(r * g.columns.kernel + s),
-                  best, best_taps, channels);
+                  best.data(), best_taps.data(), channels);
     }
   }
-  for (std::int64_t c = 0; c < channels; ++c) y[c] = static_cast<T>(best[c]);
+  std::transform(best.data(), best.data() + channels, y, [](P value) { return static_cast<T>(value); });
   if (taps == nullptr) return;
-  for (std::int64_t c = 0; c < channels; ++c) taps[c] = static_cast<Tap>(best_taps[c]);
+  std::transform(best_taps.data(), best_taps.data() + channels, taps,
+                 [](std::int32_t tap) { return static_cast<Tap>(tap); });
 }
 
 template <class T, class Tap>

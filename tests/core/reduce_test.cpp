@@ -43,6 +43,7 @@ Tensor reference_sum(const Tensor& x, const std::vector<bool>& summed, bool keep
     totals[static_cast<std::size_t>(place)] += values[flat];
   }
   std::vector<double> result;
+  result.reserve(totals.size());
   for (const long double total : totals) {
     result.push_back(static_cast<double>(total / (average ? static_cast<long double>(count) : 1.0L)));
   }

@@ -74,6 +74,8 @@ std::vector<Case> random_cases(int count) {
 
 std::vector<Case> all_cases() {
   std::vector<Case> cases = pairwise_cases();
+  // The last window reaches past the padding.
+  cases.push_back({{1, 4, 4, 1}, {.kernel_size = 4, .stride = 3, .padding = 1, .ceil_mode = true}});
   for (const Case& c : random_cases(30)) cases.push_back(c);
   return cases;
 }

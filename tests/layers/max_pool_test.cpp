@@ -104,7 +104,7 @@ TEST(MaxPool, TiesGoToTheFirstInRowMajorOrder) {
   for (const Case& c : all_cases()) {
     // Three different values only.
     Tensor x = random_tensor(c.sizes.shape(), 2, DType::f64, 0, 3);
-    double* values = x.mutable_data<double>();
+    auto* values = x.mutable_data<double>();
     for (std::int64_t i = 0; i < x.numel(); ++i) values[i] = std::floor(values[i]);
     expect_naive(c, x);
   }
@@ -187,6 +187,10 @@ TEST(MaxPool, Errors) {
             "[max_pool2d] expected stride of at least 1, got 1x0");
   EXPECT_EQ(option({.kernel_size = 3, .padding = 2}),
             "[max_pool2d] expected padding of at most half the kernel_size 3x3, got 2x2");
+  EXPECT_EQ(option({.kernel_size = 3, .padding = {2, 1}}),
+            "[max_pool2d] expected padding of at most half the kernel_size 3x3, got 2x1");
+  EXPECT_EQ(option({.kernel_size = 3, .padding = {1, 2}}),
+            "[max_pool2d] expected padding of at most half the kernel_size 3x3, got 1x2");
   EXPECT_EQ(option({.kernel_size = 3, .padding = -1}),
             "[max_pool2d] expected padding of at least 0, got -1x-1");
   EXPECT_EQ(option({.kernel_size = 3, .dilation = 0}),

@@ -32,6 +32,7 @@ struct OpRun {
 /// Forward and backward from dy with copies of the inputs.
 inline OpRun run_op(const Op& op, const std::vector<Tensor>& inputs, const Tensor& dy) {
   std::vector<Tensor> leaves;
+  leaves.reserve(inputs.size());
   for (const Tensor& input : inputs) leaves.push_back(input.clone().set_requires_grad());
   const Tensor y = op(leaves);
   y.backward(dy);
@@ -53,6 +54,7 @@ inline void expect_like_f64(const Op& op, const std::vector<Tensor>& inputs, con
   const Tensor dy = random_tensor(probe.shape(), seed, probe.dtype());
   const OpRun low = run_op(op, inputs, dy);
   std::vector<Tensor> exact;
+  exact.reserve(inputs.size());
   for (const Tensor& input : inputs) exact.push_back(converted(input, DType::f64));
   const OpRun high = run_op(op, exact, converted(dy, DType::f64));
   ASSERT_EQ(bounds.size(), inputs.size() + 1);

@@ -32,7 +32,8 @@ class TempFolder {
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   /// Writes a file (folders on the way are made) and returns its path.
-  std::filesystem::path write(const std::filesystem::path& name, const std::string& bytes) {
+  // NOLINTNEXTLINE(modernize-use-nodiscard): called for the file more often than for its path
+  std::filesystem::path write(const std::filesystem::path& name, const std::string& bytes) const {
     std::filesystem::path file = path_ / name;
     std::filesystem::create_directories(file.parent_path());
     std::ofstream(file, std::ios::binary) << bytes;
