@@ -9,7 +9,7 @@
 
 #include "core/gradcheck.h"
 #include "core/reduce.h"
-#include "tests/support/expectations.h"
+#include "tests/support/op_checks.h"
 #include "tests/support/random_tensor.h"
 
 namespace striate {

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "core/error.h"
+#include "tests/support/errors.h"
 #include "tests/support/files.h"
 #include "tests/support/temp_folder.h"
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/parallel.h"
-#include "tests/support/expectations.h"
+#include "tests/support/op_checks.h"
 #include "tests/support/random_tensor.h"
 
 namespace striate {

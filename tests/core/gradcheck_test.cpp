@@ -8,7 +8,7 @@
 
 #include "core/autograd.h"
 #include "core/elementwise.h"
-#include "tests/support/expectations.h"
+#include "tests/support/op_checks.h"
 #include "tests/support/random_tensor.h"
 
 namespace striate {

@@ -8,7 +8,7 @@
 
 #include "core/elementwise.h"
 #include "core/gradcheck.h"
-#include "tests/support/expectations.h"
+#include "tests/support/op_checks.h"
 #include "tests/support/random_tensor.h"
 
 namespace striate {

@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "core/safetensors.h"
+#include "tests/support/errors.h"
 #include "tests/support/files.h"
 #include "tests/support/temp_folder.h"
 

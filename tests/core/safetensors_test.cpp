@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "core/error.h"
+#include "tests/support/errors.h"
 #include "tests/support/files.h"
 #include "tests/support/temp_folder.h"
 

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "data/normalize.h"
-#include "tests/support/expect_error.h"
+#include "tests/support/errors.h"
 
 namespace striate {
 namespace {

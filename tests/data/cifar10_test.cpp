@@ -4,7 +4,7 @@
 
 #include "core/file.h"
 #include "tests/data/cifar10_files.h"
-#include "tests/support/expect_error.h"
+#include "tests/support/errors.h"
 
 namespace striate {
 namespace {

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/data/cifar10_files.h"
-#include "tests/support/expect_error.h"
+#include "tests/support/errors.h"
 
 namespace striate {
 namespace {

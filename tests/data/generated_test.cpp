@@ -21,7 +21,7 @@
 #include "layers/relu.h"
 #include "optim/schedule.h"
 #include "optim/sgd.h"
-#include "tests/support/expect_error.h"
+#include "tests/support/errors.h"
 #include "tests/support/temp_folder.h"
 
 namespace striate {

@@ -9,7 +9,7 @@
 #include "data/generated.h"
 #include "data/mixup.h"
 #include "data/normalize.h"
-#include "tests/support/expect_error.h"
+#include "tests/support/errors.h"
 
 namespace striate {
 namespace {
@@ -141,9 +141,10 @@ TEST(Loader, MixesWithTheBatchsOwnNumbers) {
 }
 
 TEST(Loader, StopsInTheMiddleAndLeavesNothing) {
+  const Dataset data = images_103();
   const std::size_t before = allocator_stats().live_bytes;
   for (int round = 0; round < 30; ++round) {
-    Loader loader(images_103(), busy_options(3));
+    Loader loader(data, busy_options(3));
     Batch batch;
     for (std::int64_t epoch = 0; epoch < 3; ++epoch) {
       loader.start_epoch(epoch);
@@ -155,8 +156,9 @@ TEST(Loader, StopsInTheMiddleAndLeavesNothing) {
 
 TEST(Loader, PreparesNoMoreThanThePrefetch) {
   LoaderOptions options{.batch_size = 10, .workers = 3, .prefetch = 2};
+  const Dataset data = images_103();
   const std::size_t before = allocator_stats().live_bytes;
-  Loader loader(images_103(), options);
+  Loader loader(data, options);
   loader.start_epoch(0);
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
   EXPECT_LE(allocator_stats().live_bytes - before, 2U * (10 * 3072 * 4 + 10 * 8 + 256));

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "tests/support/expect_error.h"
+#include "tests/support/errors.h"
 #include "tests/support/random_tensor.h"
 
 namespace striate {

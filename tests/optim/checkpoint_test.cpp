@@ -11,7 +11,7 @@
 #include "core/error.h"
 #include "core/safetensors.h"
 #include "optim/schedule.h"
-#include "tests/support/expect_error.h"
+#include "tests/support/errors.h"
 #include "tests/support/files.h"
 #include "tests/support/random_tensor.h"
 #include "tests/support/temp_folder.h"

@@ -7,7 +7,7 @@
 #include <stdexcept>
 
 #include "core/parallel.h"
-#include "tests/support/expect_error.h"
+#include "tests/support/errors.h"
 #include "tests/support/random_tensor.h"
 
 namespace striate {

@@ -8,7 +8,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "tests/support/expect_error.h"
+#include "tests/support/errors.h"
 
 namespace striate {
 namespace {

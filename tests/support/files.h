@@ -57,15 +57,4 @@ class FileSizeLimit {
   rlimit before_{};
 };
 
-/// What f says when it throws an E; empty where it throws none.
-template <class E, class F>
-std::string message_of(F&& f) {
-  try {
-    f();
-  } catch (const E& error) {
-    return error.what();
-  }
-  return "";
-}
-
 }  // namespace striate::testing_support

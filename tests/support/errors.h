@@ -25,4 +25,19 @@ void expect_error(F&& f, const std::vector<std::string>& parts) {
   }
 }
 
+/// The message of the exception E that f throws; fails where it throws none or another.
+template <class E, class F>
+std::string message_of(F&& f) {
+  try {
+    f();
+  } catch (const E& error) {
+    return error.what();
+  } catch (const std::exception& error) {
+    ADD_FAILURE() << "another exception: " << error.what();
+    return {};
+  }
+  ADD_FAILURE() << "no exception";
+  return {};
+}
+
 }  // namespace striate::testing_support
