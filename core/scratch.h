@@ -1,19 +1,32 @@
 #pragma once
-// Working memory of a kernel's chunk: one block a thread and slot, grown to the largest ever asked for and
-// kept.
+// Working memory of one kernel call, from the caching allocator.
 
 #include <cstddef>
-#include <cstdint>
+#include <utility>
+
+#include "core/allocator.h"
 
 namespace striate {
 
-/// At least `bytes` bytes, aligned to 64, uninitialised, valid until the same thread asks for the same slot
-/// again. Slots 0 to 3, so that one chunk can hold several blocks.
-void* thread_scratch(int slot, std::size_t bytes);
-
+/// Uninitialised room for `count` values of T, aligned to 64 bytes; given back when it goes out of scope.
 template <class T>
-T* thread_scratch(int slot, std::int64_t count) {
-  return static_cast<T*>(thread_scratch(slot, static_cast<std::size_t>(count) * sizeof(T)));
-}
+class Scratch {
+ public:
+  explicit Scratch(std::ptrdiff_t count)
+      : data_(count > 0 ? static_cast<T*>(allocate_block(static_cast<std::size_t>(count) * sizeof(T)))
+                        : nullptr) {}
+  ~Scratch() {
+    if (data_ != nullptr) release_block(data_);
+  }
+  Scratch(Scratch&& other) noexcept : data_(std::exchange(other.data_, nullptr)) {}
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  Scratch& operator=(Scratch&&) = delete;
+
+  T* data() { return data_; }
+
+ private:
+  T* data_;
+};
 
 }  // namespace striate

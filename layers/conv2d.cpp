@@ -81,40 +81,27 @@ ConvGeometry check_conv2d(const Tensor& x, const Tensor& w, const Tensor& b, con
           options.padding, options.dilation, options.groups};
 }
 
-// The tensor as the kernels take it: bf16 as f32. Operands of a bf16 convolution are rounded to bf16 first.
-Tensor operand(const Tensor& tensor, bool low_precision) {
-  if (!low_precision) return tensor;
-  return cast(tensor.dtype() == DType::bf16 ? tensor : cast(tensor, DType::bf16), DType::f32);
-}
-
-template <class F>
-auto with_kernels(const Tensor& x, F&& f) {
-  return x.dtype() == DType::f64 ? f(double{}) : f(float{});
-}
-
 Tensor forward(const ConvGeometry& g, const Tensor& x, const Tensor& w, const Tensor& b) {
-  return with_kernels(x, [&](auto zero) {
-    using T = decltype(zero);
+  return dispatch_floating(kOp, x.dtype(), [&]<class T>(T) {
+    using W = ConvParameter<T>;
     Tensor y = Tensor::empty({g.n, g.p, g.q, g.k}, x.dtype());
-    conv_forward(g, x.data<T>(), w.data<T>(), b.defined() ? b.data<T>() : nullptr, y.mutable_data<T>());
+    conv_forward(g, x.data<T>(), w.data<W>(), b.defined() ? b.data<W>() : nullptr, y.mutable_data<T>());
     return y;
   });
 }
 
 Tensor backward_data(const ConvGeometry& g, const Tensor& dy, const Tensor& w) {
-  return with_kernels(dy, [&](auto zero) {
-    using T = decltype(zero);
+  return dispatch_floating(kOp, dy.dtype(), [&]<class T>(T) {
     Tensor dx = Tensor::empty({g.n, g.h, g.w, g.c}, dy.dtype());
-    conv_backward_data(g, dy.data<T>(), w.data<T>(), dx.mutable_data<T>());
+    conv_backward_data(g, dy.data<T>(), w.data<ConvParameter<T>>(), dx.mutable_data<T>());
     return dx;
   });
 }
 
-Tensor backward_weights(const ConvGeometry& g, const Tensor& x, const Tensor& dy) {
-  return with_kernels(dy, [&](auto zero) {
-    using T = decltype(zero);
-    Tensor dw = Tensor::empty({g.r, g.s, g.group_inputs(), g.k}, dy.dtype());
-    conv_backward_weights(g, x.data<T>(), dy.data<T>(), dw.mutable_data<T>());
+Tensor backward_weights(const ConvGeometry& g, const Tensor& x, const Tensor& dy, DType dtype) {
+  return dispatch_floating(kOp, dy.dtype(), [&]<class T>(T) {
+    Tensor dw = Tensor::empty({g.r, g.s, g.group_inputs(), g.k}, dtype);
+    conv_backward_weights(g, x.data<T>(), dy.data<T>(), dw.mutable_data<ConvParameter<T>>());
     return dw;
   });
 }
@@ -123,21 +110,13 @@ Tensor backward_weights(const ConvGeometry& g, const Tensor& x, const Tensor& dy
 
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2dOptions& options) {
   const ConvGeometry g = check_conv2d(x, w, b, options);
-  const bool low = x.dtype() == DType::bf16;
-  Tensor y;
-  {
-    const NoGradGuard guard;
-    y = forward(g, operand(x, low), operand(w, low), b);
-    if (low) y = cast(y, DType::bf16);
-  }
-  record(kOp, y, {x, w, b}, [g, low, x = Saved(x), w = Saved(w)](Backward& bw) {
-    const Tensor dy = operand(bw.dy(), low);
-    if (bw.wants(0)) {
-      const Tensor dx = backward_data(g, dy, operand(w.get(), low));
-      bw.add(0, low ? cast(dx, DType::bf16) : dx);
-    }
-    if (bw.wants(1)) bw.add(1, backward_weights(g, operand(x.get(), low), dy));
-    if (bw.wants(2)) bw.add(2, sum(dy, {Axis::batch, Axis::height, Axis::width}));
+  Tensor y = forward(g, x, w, b);
+  record(kOp, y, {x, w, b}, [g, x = Saved(x), w = Saved(w)](Backward& bw) {
+    const Tensor& dy = bw.dy();
+    const DType parameters = w.get().dtype();
+    if (bw.wants(0)) bw.add(0, backward_data(g, dy, w.get()));
+    if (bw.wants(1)) bw.add(1, backward_weights(g, x.get(), dy, parameters));
+    if (bw.wants(2)) bw.add(2, sum(cast(dy, parameters), {Axis::batch, Axis::height, Axis::width}));
   });
   return y;
 }

@@ -1,6 +1,4 @@
-// Convolution in float as products: rows of the input that a block of outputs meets are gathered into a
-// matrix, a block of columns at a time, and multiplied. Work is split by outputs, so that every sum has one
-// owner.
+#include "layers/conv_im2col.h"
 
 #include <algorithm>
 #include <cstring>
@@ -10,7 +8,7 @@
 #include "core/parallel.h"
 #include "core/scratch.h"
 #include "core/tensor.h"
-#include "layers/conv_kernels.h"
+#include "layers/conv_shape.h"
 
 namespace striate {
 namespace {
@@ -18,10 +16,6 @@ namespace {
 constexpr std::int64_t kRows = 512;     // output positions a block
 constexpr std::int64_t kColumns = 512;  // gathered columns a block: with kRows floats about 1 MB
 constexpr std::int64_t kTasks = 16;     // enough pieces to balance, few enough that packing stays cheap
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
 
 // How one axis of gathered positions meets the source: source index = (out * scale + offset + tap * step) /
 // divide, where that is whole and inside. Forward: scale = stride, divide = 1. Backward in data: scale = 1,
@@ -113,7 +107,8 @@ void gathered_product(const Gather& m, std::int64_t rows, std::int64_t taps, con
     const std::int64_t row1 = std::min(rows, row0 + kRows);
     const std::int64_t k0 = task % out_blocks * width;
     const std::int64_t k1 = std::min(outputs, k0 + width);
-    auto* block = thread_scratch<float>(0, kRows * std::min(columns, kColumns));
+    Scratch<float> scratch(kRows * std::min(columns, kColumns));
+    float* block = scratch.data();
     for (std::int64_t col0 = 0; col0 < columns; col0 += kColumns) {
       const std::int64_t col1 = std::min(columns, col0 + kColumns);
       gather(m, row0, row1, col0, col1, block);
@@ -143,7 +138,8 @@ void weight_block(const ConvGeometry& g, const Gather& m, const float* dy, std::
                   std::int64_t row1, std::int64_t col0, std::int64_t col1, float* dw) {
   const std::int64_t kg = g.group_outputs();
   const std::int64_t k0 = m.first / m.count * kg;
-  auto* block = thread_scratch<float>(0, kRows * kColumns);
+  Scratch<float> scratch(kRows * (col1 - col0));
+  float* block = scratch.data();
   for (std::int64_t row = row0; row < row1; row += kRows) {
     const std::int64_t end = std::min(row1, row + kRows);
     gather(m, row, end, col0, col1, block);
@@ -154,7 +150,7 @@ void weight_block(const ConvGeometry& g, const Gather& m, const float* dy, std::
 
 }  // namespace
 
-void conv_forward(const ConvGeometry& g, const float* x, const float* w, const float* bias, float* y) {
+void im2col_forward(const ConvGeometry& g, const float* x, const float* w, const float* bias, float* y) {
   if (bias != nullptr) {
     parallel_for(g.positions(), kRows, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) std::copy_n(bias, g.k, y + i * g.k);
@@ -167,7 +163,7 @@ void conv_forward(const ConvGeometry& g, const float* x, const float* w, const f
   }
 }
 
-void conv_backward_data(const ConvGeometry& g, const float* dy, const float* w, float* dx) {
+void im2col_backward_data(const ConvGeometry& g, const float* dy, const float* w, float* dx) {
   for (std::int64_t group = 0; group < g.groups; ++group) {
     const Tensor turned = transposed_weights(g, w, group);
     const std::int64_t cg = g.group_inputs();
@@ -176,7 +172,7 @@ void conv_backward_data(const ConvGeometry& g, const float* dy, const float* w, 
   }
 }
 
-void conv_backward_weights(const ConvGeometry& g, const float* x, const float* dy, float* dw) {
+void im2col_backward_weights(const ConvGeometry& g, const float* x, const float* dy, float* dw) {
   const std::int64_t columns = g.r * g.s * g.group_inputs();
   const std::int64_t width = std::min(kColumns / 2, columns);
   const std::int64_t col_blocks = ceil_div(columns, width);

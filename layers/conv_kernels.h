@@ -1,22 +1,53 @@
 #pragma once
-// The arithmetic of 2-d convolution on raw memory: the one place where a faster algorithm plugs in. double
-// runs the plain loops that everything else is held against; float runs gathered rows times Eigen's product.
+// The arithmetic of 2-d convolution on raw memory: one door for all algorithms, and the choice between them.
 
+#include <type_traits>
+
+#include "core/dtype.h"
 #include "layers/conv_geometry.h"
 
 namespace striate {
 
+/// reference: the definition in plain loops, f64 only. im2col: any shape, gathered rows times a product. The
+/// others do 3x3 kernels with stride 1, dilation 1, one group and padding 0 or 1; line2 and line4 only padded
+/// maps of their size.
+enum class ConvAlgorithm : std::uint8_t {
+  automatic,
+  reference,
+  im2col,
+  direct,
+  winograd_f2,
+  winograd_f4,
+  winograd_line2,
+  winograd_line4
+};
+
+const char* to_string(ConvAlgorithm algorithm);
+
+/// What `automatic` stands for with this shape and dtype of activations; another `wanted` is returned as it
+/// is. Throws std::invalid_argument where that cannot do the shape.
+ConvAlgorithm choose_conv(const ConvGeometry& g, DType dtype,
+                          ConvAlgorithm wanted = ConvAlgorithm::automatic);
+
+/// Parameters of activations T: f64 with f64, else f32. For bf16, operands of products are rounded to bf16
+/// and sums are f32.
+template <class T>
+using ConvParameter = std::conditional_t<std::is_same_v<T, double>, double, float>;
+
 /// y[n,p,q,k] = bias[k] + sum over r,s,c of x[n, p*stride-padding+r*dilation, ..., c] * w[r,s,c,k]. bias may
 /// be null.
-void conv_forward(const ConvGeometry& g, const float* x, const float* w, const float* bias, float* y);
-void conv_forward(const ConvGeometry& g, const double* x, const double* w, const double* bias, double* y);
+template <class T>
+void conv_forward(const ConvGeometry& g, const T* x, const ConvParameter<T>* w, const ConvParameter<T>* bias,
+                  T* y, ConvAlgorithm wanted = ConvAlgorithm::automatic);
 
-/// dx = the adjoint of the forward pass in x, applied to dy. Overwrites dx.
-void conv_backward_data(const ConvGeometry& g, const float* dy, const float* w, float* dx);
-void conv_backward_data(const ConvGeometry& g, const double* dy, const double* w, double* dx);
+/// Overwrites dx with the adjoint of the forward pass in x, applied to dy.
+template <class T>
+void conv_backward_data(const ConvGeometry& g, const T* dy, const ConvParameter<T>* w, T* dx,
+                        ConvAlgorithm wanted = ConvAlgorithm::automatic);
 
-/// dw = the adjoint of the forward pass in w, applied to dy. Overwrites dw.
-void conv_backward_weights(const ConvGeometry& g, const float* x, const float* dy, float* dw);
-void conv_backward_weights(const ConvGeometry& g, const double* x, const double* dy, double* dw);
+/// Overwrites dw with the adjoint of the forward pass in w, applied to dy.
+template <class T>
+void conv_backward_weights(const ConvGeometry& g, const T* x, const T* dy, ConvParameter<T>* dw,
+                           ConvAlgorithm wanted = ConvAlgorithm::automatic);
 
 }  // namespace striate

@@ -1,9 +1,8 @@
-// Convolution as its definition reads, for double: slow, and obviously right.
+#include "layers/conv_reference.h"
 
 #include <algorithm>
 
 #include "core/parallel.h"
-#include "layers/conv_kernels.h"
 
 namespace striate {
 namespace {
@@ -33,7 +32,8 @@ void for_each_meeting(const ConvGeometry& g, std::int64_t n, std::int64_t r, std
 
 }  // namespace
 
-void conv_forward(const ConvGeometry& g, const double* x, const double* w, const double* bias, double* y) {
+void reference_forward(const ConvGeometry& g, const double* x, const double* w, const double* bias,
+                       double* y) {
   const std::int64_t cg = g.group_inputs();
   const std::int64_t kg = g.group_outputs();
   parallel_for(g.n, 1, [&](std::int64_t n, std::int64_t) {
@@ -51,7 +51,7 @@ void conv_forward(const ConvGeometry& g, const double* x, const double* w, const
   });
 }
 
-void conv_backward_data(const ConvGeometry& g, const double* dy, const double* w, double* dx) {
+void reference_backward_data(const ConvGeometry& g, const double* dy, const double* w, double* dx) {
   const std::int64_t cg = g.group_inputs();
   const std::int64_t kg = g.group_outputs();
   parallel_for(g.n, 1, [&](std::int64_t n, std::int64_t) {
@@ -69,7 +69,7 @@ void conv_backward_data(const ConvGeometry& g, const double* dy, const double* w
   });
 }
 
-void conv_backward_weights(const ConvGeometry& g, const double* x, const double* dy, double* dw) {
+void reference_backward_weights(const ConvGeometry& g, const double* x, const double* dy, double* dw) {
   const std::int64_t cg = g.group_inputs();
   const std::int64_t kg = g.group_outputs();
   parallel_for(g.r * g.s, 1, [&](std::int64_t tap, std::int64_t) {

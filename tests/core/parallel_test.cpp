@@ -11,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include "core/scratch.h"
 #include "tests/support/op_checks.h"
 
 namespace striate {
@@ -81,15 +80,6 @@ TEST(Parallel, TheLowestFailureIsThrown) {
 TEST(Parallel, Misuse) {
   EXPECT_THROW(set_num_threads(0), std::invalid_argument);
   EXPECT_THROW(parallel_for(3, 0, [](std::int64_t, std::int64_t) {}), std::invalid_argument);
-}
-
-TEST(Scratch, GrowsAndKeepsSlotsApart) {
-  auto* a = thread_scratch<float>(0, 100);
-  auto* b = thread_scratch<float>(1, 100);
-  EXPECT_NE(a, b);
-  a[99] = 1;
-  EXPECT_EQ(thread_scratch<float>(0, 50), a);
-  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(thread_scratch<float>(0, 100000)) % 64, 0U);
 }
 
 }  // namespace

@@ -69,8 +69,8 @@ std::vector<Include> wrong_includes(const fs::path& root, const std::string& fol
   for (const fs::path& file : sources_under(root / folder)) {
     for (const Include& include : includes_of(file)) {
       const std::string target = first_folder(include.path);
-      const bool ours = kMayInclude.count(target) > 0 || target == "tests" || target == "..";
-      if (ours && target != folder && kMayInclude.at(folder).count(target) == 0) wrong.push_back(include);
+      const bool ours = kMayInclude.contains(target) || target == "tests" || target == "..";
+      if (ours && target != folder && !kMayInclude.at(folder).contains(target)) wrong.push_back(include);
     }
   }
   return wrong;
@@ -105,7 +105,7 @@ TEST(Tree, PublicHeadersIncludeNothingOfOthers) {
     for (const fs::path& file : sources_under(fs::path(STRIATE_SOURCE_DIR) / folder)) {
       if (file.extension() != ".h") continue;
       for (const Include& include : includes_of(file)) {
-        const bool ours = kMayInclude.count(first_folder(include.path)) > 0;
+        const bool ours = kMayInclude.contains(first_folder(include.path));
         const bool standard = include.path.find_first_of("./") == std::string::npos;
         EXPECT_TRUE(ours || standard) << include.file << " includes " << include.path;
       }

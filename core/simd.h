@@ -1,0 +1,99 @@
+#pragma once
+// One register of floats at the build's widest instruction set, in the compilers' vector extensions:
+// arithmetic is written with operators, and the same source serves AVX-512, AVX2 and plain x86-64.
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "core/dtype.h"
+
+#if defined(__AVX512BF16__)
+#include <immintrin.h>
+#endif
+
+namespace striate {
+
+#if defined(__AVX512F__)
+inline constexpr int lanes = 16;
+#elif defined(__AVX__)
+inline constexpr int lanes = 8;
+#else
+inline constexpr int lanes = 4;
+#endif
+
+using Vec = float __attribute__((vector_size(lanes * 4)));
+using VecBits = std::uint32_t __attribute__((vector_size(lanes * 4)));
+using VecHalf = std::uint16_t __attribute__((vector_size(lanes * 2)));
+
+/// A register with one value in every lane.
+inline Vec broadcast(float value) {
+  return value - Vec{};
+}
+
+inline Vec load(const float* from) {
+  Vec v;
+  std::memcpy(&v, from, sizeof v);
+  return v;
+}
+
+inline Vec load(const bfloat16* from) {
+  VecHalf half;
+  std::memcpy(&half, &from->bits, sizeof half);
+  return std::bit_cast<Vec>(__builtin_convertvector(half, VecBits) << 16);
+}
+
+inline void store(float* to, Vec v) {
+  std::memcpy(to, &v, sizeof v);
+}
+
+/// Floats rounded to bf16 (to nearest, ties to even), each in the upper half of its lane; the lower half is
+/// junk.
+inline VecBits round_bf16(Vec v) {
+  const auto word = std::bit_cast<VecBits>(v);
+  const VecBits rounded = word + 0x7fffU + ((word >> 16) & 1U);
+  const auto is_nan = (word & 0x7fffffffU) > 0x7f800000U;
+  return is_nan ? (word | 0x400000U) : rounded;
+}
+
+inline void store(bfloat16* to, Vec v) {
+#if defined(__AVX512BF16__)
+  const __m256bh half = _mm512_cvtneps_pbh(std::bit_cast<__m512>(v));
+#else
+  const VecHalf half = __builtin_convertvector(round_bf16(v) >> 16, VecHalf);
+#endif
+  std::memcpy(&to->bits, &half, sizeof half);
+}
+
+/// Two registers as pairs of bf16: lane i holds low[i] in its lower half and high[i] in its upper one.
+inline VecBits pair_bf16(Vec low, Vec high) {
+#if defined(__AVX512BF16__)
+  using Words = std::uint16_t __attribute__((vector_size(64)));
+  const auto halves =
+      std::bit_cast<Words>(_mm512_cvtne2ps_pbh(std::bit_cast<__m512>(high), std::bit_cast<__m512>(low)));
+  return std::bit_cast<VecBits>(__builtin_shufflevector(halves, halves, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5,
+                                                        21, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11, 27, 12,
+                                                        28, 13, 29, 14, 30, 15, 31));
+#else
+  return (round_bf16(high) & 0xffff0000U) | (round_bf16(low) >> 16);
+#endif
+}
+
+/// The first `count` lanes; the others are 0 (load) or left alone (store).
+template <class T>
+Vec load_first(const T* from, std::ptrdiff_t count) {
+  T buffer[lanes] = {};
+  std::copy_n(from, count, buffer);
+  return load(buffer);
+}
+
+template <class T>
+void store_first(T* to, Vec v, std::ptrdiff_t count) {
+  T buffer[lanes];
+  store(buffer, v);
+  std::copy_n(buffer, count, to);
+}
+
+}  // namespace striate

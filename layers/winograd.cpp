@@ -1,0 +1,290 @@
+#include "layers/winograd.h"
+
+#include <algorithm>
+
+#include "core/parallel.h"
+#include "core/scratch.h"
+#include "layers/turn_filters.h"
+#include "layers/winograd_filter.h"
+#include "layers/winograd_scheme.h"
+#include "layers/winograd_transform.h"
+
+namespace striate {
+namespace {
+
+template <class Scheme>
+constexpr int plane_count = Scheme::positions* Scheme::positions;
+
+/// Owns planes for `tiles` tiles of `words` words. Odd numbers of rows keep panels and planes off the powers
+/// of two that would make them compete for the same lines of a cache.
+template <class Word>
+class PlaneScratch {
+ public:
+  PlaneScratch(std::ptrdiff_t count, std::ptrdiff_t tiles, std::ptrdiff_t words)
+      : panel_rows_(tiles | 1),
+        plane_rows_(ceil_div(words, panel_width) * panel_rows_ | 1),
+        memory_(tiles == 0 ? 0 : count * plane_rows_ * panel_width) {}
+  Planes<Word> planes() { return {memory_.data(), plane_rows_ * panel_width, panel_rows_ * panel_width}; }
+
+ private:
+  std::ptrdiff_t panel_rows_;
+  std::ptrdiff_t plane_rows_;
+  Scratch<Word> memory_;
+};
+
+template <class T>
+class Zeros {
+ public:
+  explicit Zeros(std::ptrdiff_t count) : memory_(count) { std::fill_n(memory_.data(), count, T{}); }
+  const T* data() { return memory_.data(); }
+
+ private:
+  Scratch<T> memory_;
+};
+
+/// w in panels: panel, position, depth, column.
+template <class Scheme, class Word>
+class FilterPanels {
+ public:
+  /// w (3, 3, channels, filters)
+  FilterPanels(const float* w, std::ptrdiff_t channels, std::ptrdiff_t filters)
+      : position_(panel_words<Word>(channels)),
+        panels_(ceil_div(filters, panel_width)),
+        memory_(panels_ * plane_count<Scheme> * position_) {
+    constexpr int n = Scheme::positions;
+    parallel_for(panels_ * n, 1, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+      for (std::ptrdiff_t at = begin; at < end; ++at) {
+        make_filter_panel<Scheme>(w, channels, filters, at / n * panel_width, static_cast<int>(at % n),
+                                  memory_.data() + at * n * position_);
+      }
+    });
+  }
+  /// out = in * w, for rows 0 to tiles of every plane.
+  void multiply(std::ptrdiff_t tiles, const Planes<Word>& in, const Planes<float>& out) {
+    for (std::ptrdiff_t p = 0; p < plane_count<Scheme>; ++p) {
+      for (std::ptrdiff_t panel = 0; panel < panels_; ++panel) {
+        multiply_panel<Word>(tiles, {position_ / panel_width, panel_width},
+                             {in.data + p * in.plane, panel_width, 1, in.panel},
+                             {memory_.data() + (panel * plane_count<Scheme> + p) * position_},
+                             out.data + p * out.plane + panel * out.panel, panel_width, false);
+      }
+    }
+  }
+
+ private:
+  std::ptrdiff_t position_;
+  std::ptrdiff_t panels_;
+  Scratch<Word> memory_;
+};
+
+/// out = in * w for few tiles: filters are transformed where they are used, and never leave the cache.
+template <class Scheme, class Word>
+void multiply_filters(const float* w, std::ptrdiff_t channels, std::ptrdiff_t filters, std::ptrdiff_t tiles,
+                      const Planes<Word>& in, const Planes<float>& out) {
+  constexpr int n = Scheme::positions;
+  const std::ptrdiff_t words = panel_words<Word>(channels);
+  const std::ptrdiff_t panels = ceil_div(filters, panel_width);
+  // Panels of one row of positions follow each other: they read the same planes of `in`.
+  parallel_for(panels * n, 1, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+    Scratch<Word> panel(n * words);
+    for (std::ptrdiff_t at = begin; at < end; ++at) {
+      const std::ptrdiff_t first = at % panels * panel_width;
+      const std::ptrdiff_t i = at / panels;
+      make_filter_panel<Scheme>(w, channels, filters, first, static_cast<int>(i), panel.data());
+      for (std::ptrdiff_t j = 0; j < n; ++j) {
+        const std::ptrdiff_t p = i * n + j;
+        multiply_panel<Word>(tiles, {words / panel_width, panel_width},
+                             {in.data + p * in.plane, panel_width, 1, in.panel}, {panel.data() + j * words},
+                             out.at(first) + p * out.plane, panel_width, false);
+      }
+    }
+  });
+}
+
+template <class Scheme>
+TileGrid tile_grid(const Conv3x3Shape& shape) {
+  return {ceil_div(shape.out_height(), Scheme::outputs), ceil_div(shape.out_width(), Scheme::outputs)};
+}
+
+/// Tiles that are taken through all steps at once, so that their planes stay in the second-level cache.
+template <class Scheme>
+std::ptrdiff_t block_tiles(const Conv3x3Shape& shape) {
+  const std::ptrdiff_t tile_bytes = plane_count<Scheme> * (shape.channels + shape.filters) * 4;
+  return std::clamp<std::ptrdiff_t>((std::ptrdiff_t{768} << 10) / tile_bytes / 14, 2, 8) * 14;
+}
+
+/// Few tiles are taken through one step after the other, with the work of each step split its own way; many
+/// go through all steps block by block. Filters are big beside few tiles, so they are used up as they are
+/// transformed.
+bool few_tiles(std::ptrdiff_t tiles) {
+  return tiles <= 256;
+}
+
+template <class Scheme, class T>
+void forward(const Conv3x3Shape& shape, const T* x, const float* w, const float* bias, T* y) {
+  using Word = WordOf<T>;
+  constexpr int planes = plane_count<Scheme>;
+  const TileGrid grid = tile_grid<Scheme>(shape);
+  const std::ptrdiff_t origin = Scheme::own_padding ? 0 : -shape.padding;
+  const std::ptrdiff_t tiles = shape.batch * grid.per_image();
+  const std::ptrdiff_t words = ceil_div(shape.channels, word_depth<Word>);
+  const Images<const T> in{x, shape.height, shape.width, shape.channels};
+  const Images<T> out{y, shape.out_height(), shape.out_width(), shape.filters};
+  Zeros<T> zeros(shape.channels);
+  const auto gather = [&](std::ptrdiff_t first, std::ptrdiff_t count, const Planes<Word>& v) {
+    gather_tiles<InputSide<Scheme>, Neighbours::channels, T>(grid, in, zeros.data(), origin, first, count, v);
+  };
+  const auto scatter = [&](std::ptrdiff_t first, std::ptrdiff_t count, const Planes<float>& m) {
+    scatter_tiles<Scheme, T>(grid, out, first, count, m, bias);
+  };
+  if (few_tiles(tiles)) {
+    constexpr std::ptrdiff_t grain = 4;
+    PlaneScratch<Word> v(planes, tiles, words);
+    PlaneScratch<float> m(planes, tiles, shape.filters);
+    parallel_for(tiles, grain, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+      gather(begin, end - begin, v.planes().from(begin));
+    });
+    multiply_filters<Scheme, Word>(w, shape.channels, shape.filters, tiles, v.planes(), m.planes());
+    parallel_for(tiles, grain, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+      scatter(begin, end - begin, m.planes().from(begin));
+    });
+    return;
+  }
+  FilterPanels<Scheme, Word> filters(w, shape.channels, shape.filters);
+  parallel_for(tiles, block_tiles<Scheme>(shape), [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+    PlaneScratch<Word> v(planes, end - begin, words);
+    PlaneScratch<float> m(planes, end - begin, shape.filters);
+    gather(begin, end - begin, v.planes());
+    filters.multiply(end - begin, v.planes(), m.planes());
+    scatter(begin, end - begin, m.planes());
+  });
+}
+
+/// dw = or += G' (V' z) G over `depth` words of tiles, split by blocks of channels and filters.
+template <class Scheme, class Word>
+void multiply_weight_gradient(const Conv3x3Shape& shape, std::ptrdiff_t depth, const Planes<Word>& v,
+                              const Planes<Word>& z, bool overwrite, float* dw) {
+  constexpr int planes = plane_count<Scheme>;
+  const std::ptrdiff_t c_block = panel_width;
+  const std::ptrdiff_t k_block = (shape.channels * shape.filters < 128 * 128 ? 1 : 2) * panel_width;
+  const std::ptrdiff_t k_blocks = ceil_div(shape.filters, k_block);
+  parallel_for(
+      ceil_div(shape.channels, c_block) * k_blocks, 1, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+        // Planes end in a spare register: a power of two between them would make them compete for lines.
+        const std::ptrdiff_t plane = c_block * k_block + lanes;
+        Scratch<float> u(planes * plane);
+        for (std::ptrdiff_t at = begin; at < end; ++at) {
+          const std::ptrdiff_t c0 = at / k_blocks * c_block;
+          const std::ptrdiff_t k0 = at % k_blocks * k_block;
+          const std::ptrdiff_t rows = std::min(c_block, shape.channels - c0);
+          const std::ptrdiff_t row = std::min(k_block, round_up(shape.filters - k0, panel_width));
+          for (std::ptrdiff_t p = 0; p < planes; ++p) {
+            for (std::ptrdiff_t k = 0; k < row; k += panel_width) {
+              multiply_panel<Word>(rows, PanelDepth(depth), {v.at(c0) + p * v.plane, 1, panel_width},
+                                   {z.at(k0 + k) + p * z.plane}, u.data() + p * plane + k, row, false);
+            }
+          }
+          add_filter_gradient<Scheme>(u.data(), plane, rows, row, shape.channels, shape.filters, c0, k0,
+                                      overwrite, dw);
+        }
+      });
+}
+
+/// Tiles whose weight gradient is summed in one go: few, so that their planes stay near the second-level
+/// caches; even, so that pairs share words.
+template <class Scheme, class Word>
+std::ptrdiff_t group_tiles(const Conv3x3Shape& shape, std::ptrdiff_t tiles) {
+  constexpr std::ptrdiff_t cache_bytes = std::ptrdiff_t{3} << 20;
+  const std::ptrdiff_t tile_bytes = plane_count<Scheme> * (shape.channels + shape.filters) *
+                                    std::ptrdiff_t{sizeof(Word)} / word_depth<Word>;
+  // Below so many tiles the gradient's own transforms would cost more than the planes' way to memory.
+  const std::ptrdiff_t enough = 3 * shape.channels * shape.filters / (2 * (shape.channels + shape.filters));
+  const std::ptrdiff_t most = std::max<std::ptrdiff_t>({cache_bytes / tile_bytes, enough, 16});
+  return round_up(ceil_div(tiles, ceil_div(tiles, most)), 2);
+}
+
+template <class Scheme, class T>
+void backward_weights(const Conv3x3Shape& shape, const T* x, const T* dy, float* dw) {
+  using Word = WordOf<T>;
+  const TileGrid grid = tile_grid<Scheme>(shape);
+  const std::ptrdiff_t origin = Scheme::own_padding ? 0 : -shape.padding;
+  const std::ptrdiff_t tiles = shape.batch * grid.per_image();
+  const std::ptrdiff_t group = group_tiles<Scheme, Word>(shape, tiles);
+  const Images<const T> in{x, shape.height, shape.width, shape.channels};
+  const Images<const T> out{dy, shape.out_height(), shape.out_width(), shape.filters};
+  Zeros<T> zeros(std::max(shape.channels, shape.filters));
+  PlaneScratch<Word> v(plane_count<Scheme>, group / word_depth<Word>, shape.channels);
+  PlaneScratch<Word> z(plane_count<Scheme>, group / word_depth<Word>, shape.filters);
+  for (std::ptrdiff_t first = 0; first < tiles; first += group) {
+    const std::ptrdiff_t count = std::min(group, tiles - first);
+    constexpr std::ptrdiff_t grain = 8;
+    parallel_for(count, grain, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+      const std::ptrdiff_t word = begin / word_depth<Word>;
+      gather_tiles<InputSide<Scheme>, Neighbours::tiles, T>(grid, in, zeros.data(), origin, first + begin,
+                                                            end - begin, v.planes().from(word));
+      gather_tiles<OutputSide<Scheme>, Neighbours::tiles, T>(grid, out, zeros.data(), 0, first + begin,
+                                                             end - begin, z.planes().from(word));
+    });
+    multiply_weight_gradient<Scheme, Word>(shape, ceil_div(count, word_depth<Word>), v.planes(), z.planes(),
+                                           first == 0, dw);
+  }
+}
+
+template <class F>
+void with_scheme(WinogradTile tile, F&& call) {
+  switch (tile) {
+    case WinogradTile::f2:
+      return call(WinogradF2{});
+    case WinogradTile::f4:
+      return call(WinogradF4{});
+    case WinogradTile::line2:
+      return call(WinogradLine2{});
+    case WinogradTile::line4:
+      return call(WinogradLine4{});
+  }
+}
+
+}  // namespace
+
+bool winograd_fits(const Conv3x3Shape& shape, WinogradTile tile) {
+  const auto is_map = [&](std::ptrdiff_t size) {
+    return shape.padding == 1 && shape.height == size && shape.width == size;
+  };
+  if (tile == WinogradTile::line2) return is_map(2);
+  if (tile == WinogradTile::line4) return is_map(4);
+  return true;
+}
+
+template <class T>
+void winograd_forward(const Conv3x3Shape& shape, WinogradTile tile, const T* x, const float* w,
+                      const float* bias, T* y) {
+  with_scheme(tile, [&]<class Scheme>(Scheme /*tag*/) { forward<Scheme, T>(shape, x, w, bias, y); });
+}
+
+template <class T>
+void winograd_backward_data(const Conv3x3Shape& shape, WinogradTile tile, const float* w, const T* dy,
+                            T* dx) {
+  Scratch<float> filters(9 * shape.channels * shape.filters);
+  turn_filters(w, shape.channels, shape.filters, filters.data());
+  winograd_forward<T>(turned(shape), tile, dy, filters.data(), nullptr, dx);
+}
+
+template <class T>
+void winograd_backward_weights(const Conv3x3Shape& shape, WinogradTile tile, const T* x, const T* dy,
+                               float* dw) {
+  with_scheme(tile, [&]<class Scheme>(Scheme /*tag*/) { backward_weights<Scheme, T>(shape, x, dy, dw); });
+}
+
+template void winograd_forward(const Conv3x3Shape&, WinogradTile, const float*, const float*, const float*,
+                               float*);
+template void winograd_forward(const Conv3x3Shape&, WinogradTile, const bfloat16*, const float*, const float*,
+                               bfloat16*);
+template void winograd_backward_data(const Conv3x3Shape&, WinogradTile, const float*, const float*, float*);
+template void winograd_backward_data(const Conv3x3Shape&, WinogradTile, const float*, const bfloat16*,
+                                     bfloat16*);
+template void winograd_backward_weights(const Conv3x3Shape&, WinogradTile, const float*, const float*,
+                                        float*);
+template void winograd_backward_weights(const Conv3x3Shape&, WinogradTile, const bfloat16*, const bfloat16*,
+                                        float*);
+
+}  // namespace striate
