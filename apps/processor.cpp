@@ -1,0 +1,45 @@
+// Runs before anything else and is itself compiled for any x86-64 processor: a build for a larger one says so
+// here instead of dying of an illegal instruction somewhere.
+
+#include "apps/processor.h"
+
+#include <unistd.h>
+
+#include <cstring>
+
+namespace striate::apps {
+namespace {
+
+void say(const char* text) {
+  if (write(STDERR_FILENO, text, std::strlen(text)) < 0) _exit(1);
+}
+
+bool name_missing(std::uint32_t bit, bool here, const char* name) {
+  if ((kBuiltFor & bit) == 0 || here) return false;
+  say(name);
+  return true;
+}
+
+#if defined(__x86_64__)
+// Earlier than static objects, whose constructors may already use the missing instructions.
+__attribute__((constructor(101))) void check_processor() {
+  __builtin_cpu_init();
+  bool missing = name_missing(kAvx, __builtin_cpu_supports("avx") != 0, "AVX ");
+  missing |= name_missing(kAvx2, __builtin_cpu_supports("avx2") != 0, "AVX2 ");
+  missing |= name_missing(kFma, __builtin_cpu_supports("fma") != 0, "FMA ");
+  missing |= name_missing(kBmi2, __builtin_cpu_supports("bmi2") != 0, "BMI2 ");
+  missing |= name_missing(kAvx512,
+                          __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
+                              __builtin_cpu_supports("avx512vl") != 0,
+                          "AVX-512 ");
+  missing |= name_missing(kAvx512Bf16, __builtin_cpu_supports("avx512bf16") != 0, "AVX512-BF16 ");
+  if (!missing) return;
+  say("is what this striate was built for and this processor lacks. Build it here, or anywhere for every "
+      "such "
+      "processor: cmake --preset release -DSTRIATE_ARCH=x86-64-v3 (AVX2) or -DSTRIATE_ARCH=x86-64 (any)\n");
+  _exit(1);
+}
+#endif
+
+}  // namespace
+}  // namespace striate::apps
