@@ -35,6 +35,9 @@ ModelCard read_card(const std::filesystem::path& path, const TensorFile& file) {
     card.width_multiplier = text("width_multiplier").empty() ? 0 : std::stod(text("width_multiplier"));
     if (!text("height").empty()) card.height = std::stoll(text("height"));
     if (!text("width").empty()) card.width = std::stoll(text("width"));
+    if (card.height < 1 || card.width < 1 || card.height > 10000 || card.width > 10000) {
+      throw std::out_of_range("an image of " + std::to_string(card.height) + "x" + std::to_string(card.width));
+    }
     if (!text("class_names").empty())
       card.class_names = json::parse(text("class_names")).get<std::vector<std::string>>();
   } catch (const std::exception& error) {
@@ -54,12 +57,16 @@ std::int64_t classes_in(const TensorFile& file, const Module& like) {
   return parameters.empty() ? 0 : rows_of(file, parameters.back().name);
 }
 
-double width_in(const TensorFile& file, const Module& full) {
-  const auto parameters = full.parameters();
+// A model this narrow is made in no time and still tells the names and the proportions of its shapes.
+constexpr double kProbeWidth = 1.0 / 8;
+
+// The width multiplier that the first parameter's output channels speak of.
+double width_in(const TensorFile& file, const Module& probe) {
+  const auto parameters = probe.parameters();
   if (parameters.empty()) return 1;
   const std::int64_t there = rows_of(file, parameters.front().name);
   const Tensor here = to_file_layout(parameters.front().value, parameters.front().file_axes);
-  return there > 0 ? static_cast<double>(there) / static_cast<double>(here.size(0)) : 1;
+  return there > 0 ? kProbeWidth * static_cast<double>(there) / static_cast<double>(here.size(0)) : 1;
 }
 
 std::vector<std::string> default_names(std::int64_t classes) {
@@ -76,12 +83,20 @@ bool holds_f64(const TensorFile& file) {
   return false;
 }
 
-// Fills in what the metadata left open by what the shapes say.
-void complete(ModelCard& card, const TensorFile& file) {
-  const auto full = make_model(card.model);
-  if (card.width_multiplier <= 0) card.width_multiplier = width_in(file, *full);
+// Fills in what the metadata left open by what the shapes say, and does not let it ask for another model than
+// they do.
+void complete(const std::filesystem::path& path, ModelCard& card, const TensorFile& file) {
+  const auto probe = make_model(card.model, {.width_multiplier = kProbeWidth});
+  const double width = width_in(file, *probe);
+  if (card.width_multiplier <= 0) card.width_multiplier = width;
+  if (!(card.width_multiplier < 2 * width && card.width_multiplier > width / 2)) {
+    throw FileError(path.string(),
+                    fmt::format("its metadata speak of width_multiplier {}, its weights of {:.4g}; write the "
+                                "file again",
+                                card.width_multiplier, width));
+  }
   if (!card.class_names.empty()) return;
-  const std::int64_t classes = classes_in(file, *full);
+  const std::int64_t classes = classes_in(file, *probe);
   card.class_names = default_names(classes > 0 ? classes : 10);
 }
 
@@ -111,7 +126,7 @@ LoadedModel load_weights(const std::filesystem::path& path, const std::optional<
   }
   if (precision) loaded.card.precision = *precision;
   if (!precision && holds_f64(file)) loaded.card.precision = "fp64";
-  complete(loaded.card, file);
+  complete(path, loaded.card, file);
   loaded.precision = precision_of(loaded.card.precision);
   loaded.model =
       make_model(loaded.card.model, {.width_multiplier = loaded.card.width_multiplier,

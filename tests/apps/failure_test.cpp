@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/safetensors.h"
 #include "tests/support/small_run.h"
 
 namespace striate {
@@ -101,6 +102,24 @@ TEST(Failure, WeightsThatDoNotFit) {
   expect_failure(
       striate(small_train(folder.path() / "b", {"--init", weights, "--width-multiplier", "0.125"})),
       {weights, "features.0.weight"});
+}
+
+TEST(Failure, MetadataThatAskForAnotherModel) {
+  const TempFolder folder;
+  ASSERT_EQ(striate(small_train(folder.path() / "run", {"--max-steps", "1"})).status, 0);
+  TensorFile file = read_safetensors(folder.path() / "run/weights.safetensors");
+  const auto hostile = (folder.path() / "hostile.safetensors").string();
+  const auto with = [&](const std::string& key, const std::string& value) {
+    TensorFile changed = file;
+    changed.metadata[key] = value;
+    write_safetensors(hostile, changed);
+    return striate({"eval", "--weights", hostile, "--data", small_data().string()});
+  };
+  expect_failure(with("width_multiplier", "1000000"), {hostile, "width_multiplier"});
+  expect_failure(with("width_multiplier", "nan"), {hostile, "width_multiplier"});
+  expect_failure(with("class_names", "[1"), {hostile, "metadata"});
+  expect_failure(with("height", "1000000000"), {hostile, "metadata"});
+  expect_failure(with("model", "vgg99"), {"vgg"});
 }
 
 }  // namespace
