@@ -1,15 +1,24 @@
 #include "apps/progress.h"
 
 #include <spdlog/fmt/fmt.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
 namespace striate::apps {
 namespace {
 
-constexpr std::int64_t kBarWidth = 24;
+constexpr std::size_t kLongestBar = 24;
+constexpr std::size_t kLeastBar = 4;
+
+std::size_t terminal_columns() {
+  winsize size{};
+  const bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? size.ws_col : 80;
+}
 
 // What is left of all epochs at this epoch's speed.
 double seconds_left(const ProgressState& state) {
@@ -29,17 +38,21 @@ std::string clock_text(double seconds) {
   return fmt::format("{}:{:02}", minutes, all % 60);
 }
 
-std::string progress_line(const ProgressState& state, bool with_bar) {
-  std::string bar;
-  if (with_bar) {
-    const std::int64_t full = state.batches > 0 ? kBarWidth * state.batch / state.batches : 0;
-    bar = " [" + std::string(static_cast<std::size_t>(full), '=') +
-          std::string(static_cast<std::size_t>(kBarWidth - full), ' ') + "]";
-  }
-  return fmt::format("epoch {}/{}{} {}/{}  loss {:.4f}  accuracy {:.4f}  lr {:.5f}  {:.0f} images/s  {} left",
-                     state.epoch + 1, state.epochs, bar, state.batch, state.batches, state.metrics.loss(),
-                     state.metrics.accuracy(), state.learning_rate, state.metrics.images_per_second(),
-                     clock_text(seconds_left(state)));
+std::string progress_line(const ProgressState& state, std::size_t columns) {
+  const std::string head = fmt::format("epoch {}/{} ", state.epoch + 1, state.epochs);
+  const std::string tail =
+      fmt::format("{}/{}  loss {:.4f}  accuracy {:.4f}  lr {:.5f}  {:.0f} images/s  {} left", state.batch,
+                  state.batches, state.metrics.loss(), state.metrics.accuracy(), state.learning_rate,
+                  state.metrics.images_per_second(), clock_text(seconds_left(state)));
+  if (columns == 0) return head + tail;
+  const std::size_t used = head.size() + tail.size() + 3;
+  if (used + kLeastBar > columns) return (head + tail).substr(0, columns);
+  const std::size_t width = std::min(kLongestBar, columns - used);
+  const auto share =
+      static_cast<double>(state.batch) / static_cast<double>(std::max<std::int64_t>(1, state.batches));
+  std::string bar(static_cast<std::size_t>(share * static_cast<double>(width)), '=');
+  bar.resize(width, ' ');
+  return head + "[" + bar + "] " + tail;
 }
 
 Progress::Progress() : terminal_(isatty(STDOUT_FILENO) == 1), last_(std::chrono::steady_clock::now()) {}
@@ -50,10 +63,10 @@ void Progress::show(const ProgressState& state) {
   if (now - last_ < pause) return;
   last_ = now;
   if (terminal_) {
-    fmt::print("\r\033[K{}", progress_line(state, true));
+    fmt::print("\r\033[K{}", progress_line(state, terminal_columns() - 1));
     drawn_ = true;
   } else {
-    fmt::print("{}\n", progress_line(state, false));
+    fmt::print("{}\n", progress_line(state, 0));
   }
   std::fflush(stdout);
 }

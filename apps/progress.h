@@ -2,6 +2,7 @@
 // The bar of an epoch on a terminal; now and then a plain line elsewhere.
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -21,8 +22,9 @@ struct ProgressState {
 /// "0:42", "12:03", "3:20:00".
 std::string clock_text(double seconds);
 
-/// One line about the state: with a bar, or in plain words.
-std::string progress_line(const ProgressState& state, bool with_bar);
+/// One line about the state, with a bar where it fits into `columns`, and never longer than those; 0: no bar,
+/// no limit.
+std::string progress_line(const ProgressState& state, std::size_t columns);
 
 class Progress {
  public:
