@@ -6,11 +6,15 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "apps/bench_layers.h"
 #include "apps/commands.h"
+#include "apps/conv_flag.h"
 #include "apps/evaluate.h"
+#include "apps/peak.h"
 #include "apps/precision.h"
 #include "core/autograd.h"
 #include "core/parallel.h"
+#include "core/profile.h"
 #include "core/random.h"
 #include "layers/cross_entropy.h"
 #include "layers/init.h"
@@ -27,6 +31,8 @@ struct BenchOptions {
   std::int64_t batch_size = 128;
   std::int64_t steps = 5;
   int threads = 0;
+  std::string conv = "automatic";
+  bool layers = false;
   bool json = false;
 };
 
@@ -45,9 +51,10 @@ BenchOptions parse_bench(const Arguments& arguments) {
       ->capture_default_str();
   app.add_option("--batch-size", options.batch_size, "Images a step")->capture_default_str();
   app.add_option("--precision", options.precision, "fp32, bf16 or fp64")->capture_default_str();
-  app.add_option("--threads", options.threads, "Threads of the arithmetic; 0: all processors")
-      ->capture_default_str();
+  add_threads_flag(app, options.threads);
   app.add_option("--steps", options.steps, "Timed steps, after two that are not")->capture_default_str();
+  add_conv_flag(app, options.conv);
+  app.add_flag("--layers", options.layers, "Then show where the time of a training step goes");
   app.add_flag("--json", options.json, "Print one JSON object");
   parse(app, arguments);
   if (options.steps < 1) throw UsageError("--steps must be 1 or more, got " + std::to_string(options.steps));
@@ -83,11 +90,26 @@ Tensor random_labels(std::int64_t count) {
   return labels;
 }
 
+// One step, in the spans that --layers shows.
+void train_step(Layer& model, const Tensor& images, DType activations, const Tensor& labels, Sgd& optimizer) {
+  const ProfileSpan rest("step", "rest");
+  const Tensor logits = model(as_input(images, activations));
+  const Tensor loss = [&] {
+    const ProfileSpan span("loss", "forward");
+    return cross_entropy(logits, labels, {.label_smoothing = 0.1});
+  }();
+  optimizer.zero_grad();
+  loss.backward();
+  const ProfileSpan span("optimiser", "update");
+  optimizer.step();
+}
+
 }  // namespace
 
 int run_bench(const Arguments& arguments) {
   const BenchOptions options = parse_bench(arguments);
-  if (options.threads != 0) set_num_threads(options.threads);
+  const ConvAlgorithmOverride conv(conv_algorithm_of(options.conv));
+  use_threads(options.threads);
   const Precision precision = precision_of(options.precision);
   const auto model = make_model(options.model, {.width_multiplier = options.width_multiplier});
   model->to(precision.parameters);
@@ -96,37 +118,35 @@ int run_bench(const Arguments& arguments) {
   normal_(images, 0, 1);
   const Tensor labels = random_labels(options.batch_size);
 
-  const Throughput train = measure(options, [&] {
-    const Tensor loss =
-        cross_entropy((*model)(as_input(images, precision.activations)), labels, {.label_smoothing = 0.1});
-    optimizer.zero_grad();
-    loss.backward();
-    optimizer.step();
-  });
+  const auto step = [&] { train_step(*model, images, precision.activations, labels, optimizer); };
+  const Throughput train = measure(options, step);
   optimizer.zero_grad();
   model->eval();
-  const NoGradGuard no_grad;
-  const Throughput infer = measure(options, [&] { (*model)(as_input(images, precision.activations)); });
-
-  if (options.json) {
-    fmt::print("{}\n", nlohmann::json{{"model", options.model},
-                                      {"precision", options.precision},
-                                      {"batch_size", options.batch_size},
-                                      {"threads", num_threads()},
-                                      {"train_median", train.median},
-                                      {"train_best", train.best},
-                                      {"infer_median", infer.median},
-                                      {"infer_best", infer.best},
-                                      {"peak_mib", peak_mib()}}
-                           .dump());
-  } else {
+  const Throughput infer = measure(options, [&] {
+    const NoGradGuard no_grad;
+    (*model)(as_input(images, precision.activations));
+  });
+  nlohmann::json result = {{"model", options.model},   {"precision", options.precision},
+                           {"conv", options.conv},     {"batch_size", options.batch_size},
+                           {"threads", num_threads()}, {"train_median", train.median},
+                           {"train_best", train.best}, {"infer_median", infer.median},
+                           {"infer_best", infer.best}, {"peak_mib", peak_mib()}};
+  if (!options.json) {
     fmt::print(
         "{} {} batch {} on {} threads: training {:.1f} images/s (best {:.1f}), inference {:.1f} (best "
-        "{:.1f}), peak "
-        "memory {:.0f} MiB\n",
+        "{:.1f}), peak memory {:.0f} MiB\n",
         options.model, options.precision, options.batch_size, num_threads(), train.median, train.best,
         infer.median, infer.best, peak_mib());
   }
+  if (options.layers) {
+    model->train();
+    StepTimes times = time_parts(*model, as_input(images, precision.activations), options.steps, step);
+    times.peak = measured_peak(precision.activations);
+    times.loader = loader_milliseconds(options.batch_size, precision.parameters);
+    add_times(times, result);
+    if (!options.json) fmt::print("{}", format_times(times));
+  }
+  if (options.json) fmt::print("{}\n", result.dump());
   return 0;
 }
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <map>
 #include <utility>
 
 #include "core/autograd.h"
@@ -30,11 +29,11 @@ double median(std::vector<double> values) {
 std::vector<LayerFacts> layers_of(Layer& model, const Tensor& input) {
   std::vector<LayerFacts> layers;
   const auto see = [&](const Layer& layer, const Tensor& x, const Tensor& y) {
-    if (std::any_of(layers.begin(), layers.end(), [&](const LayerFacts& one) { return one.path == layer.path(); })) {
-      return;
-    }
-    const double images = static_cast<double>(x.size(0));
-    layers.push_back({layer.path(), layer.kind(), 2 * images * layer.geometry(x.shape(), y.shape()).multiply_adds});
+    auto facts = std::find_if(layers.begin(), layers.end(),
+                              [&](const LayerFacts& one) { return one.path == layer.path(); });
+    if (facts == layers.end()) facts = layers.insert(facts, {layer.path(), layer.kind()});
+    const auto images = static_cast<double>(x.size(0));
+    facts->flops += 2 * images * layer.geometry(x.shape(), y.shape()).multiply_adds;
   };
   const bool training = model.training();
   model.eval();
@@ -47,62 +46,66 @@ std::vector<LayerFacts> layers_of(Layer& model, const Tensor& input) {
   return layers;
 }
 
-using Key = std::pair<std::string, std::string>;  // where, part
-
+// One row of every step's profile.
 struct Times {
+  ProfileRow row;
   std::vector<double> seconds;
-  std::string detail;
 };
 
+std::vector<Times>::iterator find(std::vector<Times>& times, const std::string& where,
+                                  const std::string& part) {
+  return std::find_if(times.begin(), times.end(),
+                      [&](const Times& one) { return one.row.where == where && one.row.part == part; });
+}
+
 // What a layer's backward pass does around its named parts goes with the last of them.
-void add_step(std::vector<ProfileRow> rows, std::map<Key, Times>& times) {
-  for (const ProfileRow& rest : rows) {
+void merge_rest(std::vector<ProfileRow>& rows) {
+  for (ProfileRow& rest : rows) {
     if (rest.part != "backward") continue;
-    for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
-      if (row->where != rest.where || !row->part.starts_with("backward-")) continue;
-      row->seconds += rest.seconds;
-      break;
-    }
+    const auto last = std::find_if(rows.rbegin(), rows.rend(), [&](const ProfileRow& row) {
+      return row.where == rest.where && row.part.starts_with("backward-");
+    });
+    if (last == rows.rend()) continue;
+    last->seconds += rest.seconds;
+    rest.part.clear();
   }
+  std::erase_if(rows, [](const ProfileRow& row) { return row.part.empty(); });
+}
+
+void add_step(std::vector<ProfileRow> rows, std::vector<Times>& times) {
+  merge_rest(rows);
   for (const ProfileRow& row : rows) {
-    Times& entry = times[{row.where, row.part}];
-    entry.seconds.push_back(row.seconds);
-    entry.detail = row.detail;
+    auto found = find(times, row.where, row.part);
+    if (found == times.end()) found = times.insert(found, Times{row, {}});
+    found->seconds.push_back(row.seconds);
   }
 }
 
-// A layer's parts in the order of a step, then those that are no layer's.
-std::vector<TimedPart> in_order(const std::vector<LayerFacts>& layers, std::map<Key, Times> times) {
+// A layer's parts in the order of a step, then those that are no layer's. A layer without time of its own was
+// computed together with the one before it.
+std::vector<TimedPart> in_order(const std::vector<LayerFacts>& layers, std::vector<Times> times) {
   std::vector<TimedPart> parts;
-  const auto take = [&](const LayerFacts& layer, const char* direction) {
-    const auto found = times.find({layer.path, direction});
-    if (found == times.end()) return false;
-    const double seconds = median(found->second.seconds);
-    parts.push_back({.name = layer.path,
-                     .kind = layer.kind,
-                     .direction = direction,
-                     .algorithm = found->second.detail,
-                     .milliseconds = 1e3 * seconds,
-                     .gflops = layer.flops / seconds / 1e9});
-    times.erase(found);
-    return true;
-  };
-  for (LayerFacts layer : layers) {
-    take(layer, "forward");
-    const bool data = take(layer, "backward-data");
-    const bool weights = take(layer, "backward-weights");
-    if (data || weights) {
-      times.erase({layer.path, "backward"});
+  std::string before;  // the path of the last layer that ran by itself
+  for (const LayerFacts& layer : layers) {
+    if (find(times, layer.path, "forward") == times.end()) {
+      for (TimedPart& part : parts) {
+        if (part.name == before) part.kind += "+" + layer.kind;
+      }
       continue;
     }
-    layer.flops *= 2;  // both gradients
-    take(layer, "backward");
+    before = layer.path;
+    for (const std::string direction : {"forward", "backward", "backward-data", "backward-weights"}) {
+      const auto found = find(times, layer.path, direction);
+      if (found == times.end()) continue;
+      const double seconds = median(found->seconds);
+      const double flops = direction == "backward" ? 2 * layer.flops : layer.flops;  // both gradients
+      parts.push_back(
+          {layer.path, layer.kind, direction, found->row.detail, 1e3 * seconds, flops / seconds / 1e9});
+      times.erase(found);
+    }
   }
-  for (const auto& [key, entry] : times) {
-    parts.push_back({.name = key.first,
-                     .direction = key.second,
-                     .algorithm = entry.detail,
-                     .milliseconds = 1e3 * median(entry.seconds)});
+  for (const Times& other : times) {
+    parts.push_back({other.row.where, "", other.row.part, other.row.detail, 1e3 * median(other.seconds)});
   }
   return parts;
 }
@@ -119,10 +122,11 @@ double StepTimes::sum() const {
   return total;
 }
 
-StepTimes time_parts(Layer& model, const Tensor& input, std::int64_t steps, const std::function<void()>& step) {
-  std::map<Key, Times> times;
+StepTimes time_parts(Layer& model, const Tensor& input, std::int64_t steps,
+                     const std::function<void()>& step) {
+  std::vector<Times> times;
   std::vector<double> whole;
-  const Profiler profiler;
+  Profiler profiler;
   step();
   profiler.take_rows();
   for (std::int64_t i = 0; i < steps; ++i) {
@@ -160,18 +164,20 @@ double loader_milliseconds(std::int64_t batch_size, DType dtype) {
 }
 
 std::string format_times(const StepTimes& times) {
-  std::string text = fmt::format("\n{:<20} {:<13} {:<17} {:<15} {:>9} {:>7} {:>9} {:>6}\n", "layer", "kind", "direction",
-                                 "algorithm", "ms", "step", "GFLOP/s", "peak");
+  std::string text = fmt::format("\n{:<20} {:<17} {:<17} {:<15} {:>9} {:>7} {:>9} {:>6}\n", "layer", "kind",
+                                 "direction", "algorithm", "ms", "step", "GFLOP/s", "peak");
   for (const TimedPart& part : times.parts) {
-    text += fmt::format("{:<20} {:<13} {:<17} {:<15} {:>9.3f} {:>5.1f} % {:>9} {:>6}\n",
+    text += fmt::format("{:<20} {:<17} {:<17} {:<15} {:>9.3f} {:>5.1f} % {:>9} {:>6}\n",
                         part.name.empty() ? "(model)" : part.name, part.kind, part.direction, part.algorithm,
                         part.milliseconds, 100 * part.milliseconds / times.step,
-                        part.gflops > 0 ? fmt::format("{:.1f}", part.gflops) : "", share(part.gflops, times.peak));
+                        part.gflops > 0 ? fmt::format("{:.1f}", part.gflops) : "",
+                        share(part.gflops, times.peak));
   }
   text += fmt::format("sum {:.1f} ms, step {:.1f} ms", times.sum(), times.step);
   if (times.peak > 0) text += fmt::format("; peak measured {:.0f} GFLOP/s", times.peak);
-  text += fmt::format("; a batch loaded and augmented beside the step takes one thread {:.2f} ms ({:.1f} %)\n",
-                      times.loader, 100 * times.loader / times.step);
+  text +=
+      fmt::format("; a batch loaded and augmented beside the step takes one thread {:.2f} ms ({:.1f} %)\n",
+                  times.loader, 100 * times.loader / times.step);
   return text;
 }
 

@@ -14,7 +14,7 @@ namespace striate::apps {
 /// One direction of one layer, or a part of the step that is no layer (`kind` empty).
 struct TimedPart {
   std::string name;       ///< the layer's path
-  std::string kind;       ///< "Conv2d"
+  std::string kind;       ///< "Conv2d"; "BatchNorm2d+ReLU" for layers computed in one go
   std::string direction;  ///< "forward", "backward", "backward-data", "backward-weights"
   std::string algorithm;  ///< of convolutions
   double milliseconds;    ///< the median over steps
@@ -22,18 +22,19 @@ struct TimedPart {
 };
 
 struct StepTimes {
-  std::vector<TimedPart> parts;    ///< layers in the order in which they run, then what is no layer
-  double step = 0;                 ///< ms, the median; parts add up to it but for the difference of medians
-  double loader = 0;               ///< ms to load and augment a batch on one thread, beside the step
-  double peak = 0;                 ///< GFLOP/s, measured; 0 where there is no measure
+  std::vector<TimedPart> parts;  ///< layers in the order in which they run, then what is no layer
+  double step = 0;               ///< ms, the median; parts add up to it but for the difference of medians
+  double loader = 0;             ///< ms to load and augment a batch on one thread, beside the step
+  double peak = 0;               ///< GFLOP/s, measured; 0 where there is no measure
   [[nodiscard]] double sum() const;
 };
 
 /// Times `steps` calls of `step`, which sends `input` through the model and back.
-StepTimes time_parts(Layer& model, const Tensor& input, std::int64_t steps, const std::function<void()>& step);
+StepTimes time_parts(Layer& model, const Tensor& input, std::int64_t steps,
+                     const std::function<void()>& step);
 
-/// Milliseconds (median) in which one thread makes a batch of 32x32 images as `train` does: from bytes in memory,
-/// with its default augmentation.
+/// Milliseconds (median) in which one thread makes a batch of 32x32 images as `train` does: from bytes in
+/// memory, with its default augmentation.
 double loader_milliseconds(std::int64_t batch_size, DType dtype);
 
 /// A table, a row per part.

@@ -3,14 +3,19 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <fstream>
+#include <charconv>
+#include <filesystem>
+#include <nlohmann/json.hpp>
 
+#include "core/file.h"
 #include "core/nearest_name.h"
+#include "core/parallel.h"
 
 namespace striate::apps {
 namespace {
 
 constexpr const char* kConfig = "--config";
+constexpr int kMostThreads = 1024;
 
 std::vector<std::string> flags_of(const CLI::App& app) {
   std::vector<std::string> flags;
@@ -21,20 +26,15 @@ std::vector<std::string> flags_of(const CLI::App& app) {
   return flags;
 }
 
-[[noreturn]] void unknown_flag(const CLI::App& app, const std::string& given, const std::string& where) {
-  const std::string nearest = nearest_name(given, flags_of(app));
-  throw UsageError("unknown flag " + given + where +
-                   (nearest.empty() ? "" : "; did you mean " + nearest + "?") + " (striate " +
-                   app.get_name() + " --help lists them all)");
-}
-
 std::string flag_name(const std::string& argument) {
   return argument.substr(0, argument.find('='));
 }
 
-bool known(const CLI::App& app, const std::string& flag) {
+void check_known(const CLI::App& app, const std::string& flag, const std::string& where) {
   const auto flags = flags_of(app);
-  return std::find(flags.begin(), flags.end(), flag) != flags.end();
+  if (std::find(flags.begin(), flags.end(), flag) != flags.end()) return;
+  throw UsageError("unknown flag " + flag + where + "; did you mean " + nearest_name(flag, flags) +
+                   "? (striate " + app.get_name() + " --help lists them all)");
 }
 
 // The value of --config among the arguments; empty where it is not given.
@@ -48,20 +48,45 @@ std::string config_path(const Arguments& arguments) {
 }
 
 Arguments from_config(const CLI::App& app, const std::string& path) {
-  std::ifstream file(path);
-  if (!file) throw UsageError(path + ": the --config file cannot be opened; give the path of a TOML file");
+  if (!std::filesystem::is_regular_file(path)) {
+    throw UsageError(path + ": --config needs a file of flags, key = value; there is none");
+  }
+  const auto bytes = read_bytes(path);
   Arguments arguments;
-  try {
-    for (const CLI::ConfigItem& item : CLI::ConfigTOML().from_config(file)) {
-      const std::string flag = "--" + item.name;
-      if (item.name == "++" || item.name == "--") continue;  // CLI11's marks of a section's begin and end
-      if (!known(app, flag) || flag == kConfig) unknown_flag(app, flag, " in " + path);
-      for (const std::string& value : item.inputs) arguments.push_back(flag + "=" + value);
-    }
-  } catch (const CLI::Error& error) {
-    throw UsageError(path + ": not a TOML file of flags: " + error.what());
+  for (const auto& [name, value] : parse_toml({bytes.begin(), bytes.end()}, path)) {
+    const std::string flag = "--" + name;
+    if (flag == kConfig) throw UsageError(path + ": a --config file cannot name another");
+    check_known(app, flag, " in " + path);
+    arguments.push_back(flag + "=" + value);
   }
   return arguments;
+}
+
+bool is_utf8(const std::string& text) {
+  try {
+    return !nlohmann::json(text).dump().empty();
+  } catch (const nlohmann::json::type_error&) {
+    return false;
+  }
+}
+
+template <class T>
+std::string whole_number_problem(const std::string& text) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool leading_zero = text.size() > 1 && (text[0] == '0' || text.starts_with("-0"));
+  if (error == std::errc() && end == text.data() + text.size() && !leading_zero) return "";
+  return "expected a whole number" + std::string(std::is_unsigned_v<T> ? " from 0 to 2^64-1" : "") +
+         ", got " + text;
+}
+
+// CLI11 takes 010 for 8 and -1 for 2^64-1.
+void make_strict(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_items_expected_max() <= 1) option->take_last();
+    if (option->get_type_name() == "INT") option->check(whole_number_problem<std::int64_t>, "");
+    if (option->get_type_name() == "UINT") option->check(whole_number_problem<std::uint64_t>, "");
+  }
 }
 
 }  // namespace
@@ -69,16 +94,16 @@ Arguments from_config(const CLI::App& app, const std::string& path) {
 void parse(CLI::App& app, const Arguments& arguments) {
   std::string config;
   app.add_option(kConfig, config, "Take flags from FILE.toml; flags given here win")->type_name("FILE.toml");
-  for (CLI::Option* option : app.get_options()) {
-    if (option->get_items_expected_max() <= 1) option->take_last();
-  }
+  make_strict(app);
   Arguments all;
   if (const std::string path = config_path(arguments); !path.empty()) all = from_config(app, path);
   for (const std::string& argument : arguments) {
-    if (argument.starts_with("--") && argument != "--" && !known(app, flag_name(argument))) {
-      unknown_flag(app, flag_name(argument), "");
-    }
+    if (argument.starts_with("--") && argument != "--") check_known(app, flag_name(argument), "");
     all.push_back(argument);
+  }
+  for (const std::string& argument : all) {
+    if (!is_utf8(argument))
+      throw UsageError("names and paths must be UTF-8, since files keep them as text: " + argument);
   }
   std::reverse(all.begin(), all.end());  // the order CLI11 wants a vector in
   try {
@@ -91,8 +116,8 @@ void parse(CLI::App& app, const Arguments& arguments) {
   }
 }
 
-std::vector<std::pair<std::string, std::string>> effective_values(const CLI::App& app) {
-  std::vector<std::pair<std::string, std::string>> values;
+Values effective_values(const CLI::App& app) {
+  Values values;
   for (const CLI::Option* option : app.get_options()) {
     const std::string name = option->get_single_name();
     if (name == "config" || name == "help" || option->get_positional()) continue;
@@ -107,15 +132,33 @@ std::vector<std::pair<std::string, std::string>> effective_values(const CLI::App
   return values;
 }
 
-std::string to_toml(const std::vector<std::pair<std::string, std::string>>& values) {
-  std::string text;
-  for (const auto& [name, value] : values) {
-    if (value.empty()) continue;
-    double number = 0;
-    const bool bare = value == "true" || value == "false" || CLI::detail::lexical_cast(value, number);
-    text += name + " = " + (bare ? value : "\"" + value + "\"") + "\n";
+void add_threads_flag(CLI::App& app, int& threads) {
+  app.add_option("--threads", threads, "Threads of the arithmetic; 0: all processors")->capture_default_str();
+}
+
+void use_threads(int threads) {
+  require(threads >= 0 && threads <= kMostThreads, "threads", "from 0 to " + std::to_string(kMostThreads),
+          std::to_string(threads));
+  if (threads > 0) set_num_threads(threads);
+}
+
+void require(bool good, const std::string& flag, const std::string& expected, const std::string& got) {
+  if (!good) throw UsageError("--" + flag + " must be " + expected + ", got " + got);
+}
+
+std::vector<std::int64_t> parse_sizes(const std::string& text, const std::string& flag) {
+  std::vector<std::int64_t> sizes;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find('x', begin), text.size());
+    const std::string item = text.substr(begin, end - begin);
+    const bool good =
+        item.size() < 6 && whole_number_problem<std::int64_t>(item).empty() && std::stoll(item) > 0;
+    require(good, flag, "HxWxC like 32x32x3", text);
+    sizes.push_back(std::stoll(item));
+    begin = end + 1;
   }
-  return text;
+  require(sizes.size() == 3, flag, "HxWxC like 32x32x3", text);
+  return sizes;
 }
 
 }  // namespace striate::apps

@@ -1,12 +1,13 @@
 #pragma once
-// What all subcommands share in reading their flags: --config files, and errors that name the nearest right
-// flag.
+// What all subcommands share in reading their flags: --config files, strict numbers, and errors that name the
+// nearest right flag.
 
 #include <CLI/CLI.hpp>
-#include <map>
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "apps/toml.h"
 
 namespace striate::apps {
 
@@ -20,15 +21,22 @@ using Arguments = std::vector<std::string>;
 
 /// Adds --config FILE.toml to `app` and parses `arguments`: the file's keys are flags without their dashes; a
 /// flag on the command line wins over the file. Throws UsageError for a flag that does not exist (with the
-/// nearest one that does), a value that does not fit, a file that cannot be read; CLI::CallForHelp for
-/// --help.
+/// nearest one that does), a value that does not fit, text that is not UTF-8, a file that cannot be read;
+/// CLI::CallForHelp for --help.
 void parse(CLI::App& app, const Arguments& arguments);
 
 /// Every flag with the value in force, given or default, in the order of the help text; without --config and
 /// --help.
-std::vector<std::pair<std::string, std::string>> effective_values(const CLI::App& app);
+Values effective_values(const CLI::App& app);
 
-/// "key = value" lines that --config reads back; what is empty is left out.
-std::string to_toml(const std::vector<std::pair<std::string, std::string>>& values);
+/// Declares --threads on `app`; call use_threads with its value after parsing (0: all processors).
+void add_threads_flag(CLI::App& app, int& threads);
+void use_threads(int threads);
+
+/// Throws UsageError("--flag must be EXPECTED, got GOT") unless `good`.
+void require(bool good, const std::string& flag, const std::string& expected, const std::string& got);
+
+/// "32x32x3" to (32,32,3); throws UsageError naming `flag` for anything else.
+std::vector<std::int64_t> parse_sizes(const std::string& text, const std::string& flag);
 
 }  // namespace striate::apps

@@ -8,9 +8,10 @@
 namespace striate::apps {
 
 void add_conv_flag(CLI::App& app, std::string& name) {
-  app.add_option("--conv", name,
-                 "Convolutions by automatic, im2col, direct, winograd_f2 or winograd_f4; automatic where that "
-                 "cannot do a layer's shape")
+  app.add_option(
+         "--conv", name,
+         "Convolutions by automatic, im2col, direct, winograd_f2 or winograd_f4; automatic where that "
+         "cannot do a layer's shape")
       ->capture_default_str();
 }
 

@@ -5,8 +5,6 @@
 #include "core/autograd.h"
 
 namespace striate::apps {
-namespace {
-
 bool all_finite(const Tensor& tensor) {
   if (!is_floating(tensor.dtype())) return true;
   return dispatch_floating("finite", tensor.dtype(), [&](auto zero) {
@@ -17,8 +15,6 @@ bool all_finite(const Tensor& tensor) {
     return sum == 0;
   });
 }
-
-}  // namespace
 
 std::string first_not_finite(const Module& model) {
   for (const auto& list : {model.parameters(), model.buffers()}) {

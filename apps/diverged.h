@@ -7,6 +7,9 @@
 
 namespace striate::apps {
 
+/// False where a NaN or an infinity is among the values.
+bool all_finite(const Tensor& tensor);
+
 /// The name of the first parameter or buffer that holds a NaN or an infinity; empty where none does.
 std::string first_not_finite(const Module& model);
 

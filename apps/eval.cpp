@@ -1,5 +1,6 @@
 #include <spdlog/fmt/fmt.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "apps/commands.h"
@@ -14,8 +15,7 @@ namespace {
 struct EvalOptions {
   std::string weights;
   std::string data;
-  std::optional<std::string> model;
-  std::optional<std::string> precision;
+  WeightsFlags loading;
   std::string split = "test";
   std::int64_t limit = 0;
   std::int64_t batch_size = 128;
@@ -28,13 +28,11 @@ EvalOptions parse_eval(const Arguments& arguments) {
   CLI::App app("Measures loss (plain cross entropy) and accuracy (a fraction) of a file of weights.", "eval");
   app.add_option("--weights", options.weights, "A safetensors file")->required();
   app.add_option("--data", options.data, "Folder of data, as for train");
-  app.add_option("--model", options.model, "Model by name (default: the file's metadata)");
-  app.add_option("--precision", options.precision, "fp32, bf16 or fp64 (default: the file's)");
+  add_weights_flags(app, options.loading);
   app.add_option("--split", options.split, "test or train")->capture_default_str();
   app.add_option("--limit", options.limit, "Only the first so many images; 0: all")->capture_default_str();
   app.add_option("--batch-size", options.batch_size, "Images at a time")->capture_default_str();
-  app.add_option("--threads", options.threads, "Threads of the arithmetic; 0: all processors")
-      ->capture_default_str();
+  add_threads_flag(app, options.threads);
   app.add_flag("--json", options.json, "Print one JSON object");
   parse(app, arguments);
   if (options.split != "test" && options.split != "train") {
@@ -50,8 +48,8 @@ EvalOptions parse_eval(const Arguments& arguments) {
 
 int run_eval(const Arguments& arguments) {
   const EvalOptions options = parse_eval(arguments);
-  if (options.threads != 0) set_num_threads(options.threads);
-  const LoadedModel loaded = load_weights(options.weights, options.model, options.precision);
+  use_threads(options.threads);
+  const LoadedModel loaded = load_weights(options.weights, options.loading);
   const auto data = data_path(options.data);
   Dataset dataset = load_split(data, options.split == "test" ? Split::test : Split::train);
   if (options.limit > 0) dataset = first_images(dataset, options.limit);
@@ -61,6 +59,9 @@ int run_eval(const Arguments& arguments) {
                                 options.weights, loaded.card.class_names.size()));
   }
   const auto result = evaluate(*loaded.model, dataset, loaded.precision.activations, options.batch_size);
+  if (!std::isfinite(result->loss)) {
+    throw FileError(options.weights, "the model's loss is not finite; its weights are of no use");
+  }
   if (options.json) {
     fmt::print("{}\n", nlohmann::json{{"model", loaded.card.model},
                                       {"precision", loaded.card.precision},

@@ -3,8 +3,10 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <exception>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -56,6 +58,8 @@ int run(const Arguments& arguments) {
 }  // namespace
 
 int main(int count, char** values) {
+  // So that a file that grows past a limit is a failed write with a message (core/file.h).
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
     return run(Arguments(values + 1, values + count));
   } catch (const CLI::CallForHelp&) {
@@ -63,6 +67,10 @@ int main(int count, char** values) {
   } catch (const UsageError& error) {
     fmt::print(stderr, "striate: {}\n", error.what());
     return 2;
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr,
+               "striate: not enough memory for what was asked; try smaller sizes or a smaller batch\n");
+    return 1;
   } catch (const std::exception& error) {
     fmt::print(stderr, "striate: {}\n", error.what());
     return 1;

@@ -1,6 +1,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -20,7 +21,7 @@ namespace {
 struct PredictOptions {
   std::string weights;
   std::vector<std::string> images;
-  std::optional<std::string> model;
+  WeightsFlags loading;
   std::int64_t top = 3;
   int threads = 0;
   bool json = false;
@@ -36,14 +37,17 @@ PredictOptions parse_predict(const Arguments& arguments) {
   CLI::App app("Classifies image files; an image of another size is resized to the model's.", "predict");
   app.add_option("IMAGE", options.images, "Image files (jpg, png, bmp, ...)")->required();
   app.add_option("--weights", options.weights, "A safetensors file")->required();
-  app.add_option("--model", options.model, "Model by name (default: the file's metadata)");
+  add_weights_flags(app, options.loading);
   app.add_option("--top", options.top, "Classes to show for each image")->capture_default_str();
-  app.add_option("--threads", options.threads, "Threads of the arithmetic; 0: all processors")
-      ->capture_default_str();
+  add_threads_flag(app, options.threads);
   app.add_flag("--json", options.json, "Print one JSON object for each image");
   parse(app, arguments);
   if (options.top < 1) throw UsageError("--top must be 1 or more, got " + std::to_string(options.top));
   return options;
+}
+
+bool all_finite_values(const std::vector<double>& values) {
+  return std::all_of(values.begin(), values.end(), [](double value) { return std::isfinite(value); });
 }
 
 std::vector<Guess> classify(LoadedModel& loaded, const std::string& file, std::int64_t top) {
@@ -54,6 +58,8 @@ std::vector<Guess> classify(LoadedModel& loaded, const std::string& file, std::i
   const DType dtype = loaded.precision.parameters;
   const Tensor input = as_input(normalized(image, dtype).viewed_as(batch), loaded.precision.activations);
   const auto probabilities = softmax((*loaded.model)(input)).to_vector();
+  if (!all_finite_values(probabilities))
+    throw std::runtime_error(file + ": the model's outputs are not finite; its weights are of no use");
   std::vector<std::size_t> order(probabilities.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(),
@@ -82,8 +88,8 @@ void print_text(const std::string& file, const std::vector<Guess>& guesses) {
 
 int run_predict(const Arguments& arguments) {
   const PredictOptions options = parse_predict(arguments);
-  if (options.threads != 0) set_num_threads(options.threads);
-  LoadedModel loaded = load_weights(options.weights, options.model, std::nullopt);
+  use_threads(options.threads);
+  LoadedModel loaded = load_weights(options.weights, options.loading);
   for (const std::string& file : options.images) {
     const auto guesses = classify(loaded, file, options.top);
     options.json ? print_json(file, guesses) : print_text(file, guesses);

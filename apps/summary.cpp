@@ -6,23 +6,6 @@
 #include "models/registry.h"
 
 namespace striate::apps {
-namespace {
-
-// "32x32x3" to (32,32,3).
-Shape parse_input(const std::string& text) {
-  Shape shape;
-  std::istringstream stream(text);
-  for (std::string item; std::getline(stream, item, 'x');) {
-    std::int64_t size = 0;
-    if (!CLI::detail::lexical_cast(item, size) || size < 1 || size > 100000) shape.resize(3);
-    shape.push_back(size);
-  }
-  if (shape.size() != 3) throw UsageError("--input must be HxWxC like 32x32x3, got " + text);
-  return shape;
-}
-
-}  // namespace
-
 int run_summary(const Arguments& arguments) {
   std::string name;
   std::string input = "32x32x3";
@@ -34,7 +17,7 @@ int run_summary(const Arguments& arguments) {
   app.add_option("--width-multiplier", width_multiplier, "Factor on all channel counts")
       ->capture_default_str();
   parse(app, arguments);
-  const Shape shape = parse_input(input);
+  const Shape shape = parse_sizes(input, "input");
   const auto model = make_model(name, {.width_multiplier = width_multiplier, .in_channels = shape[2]});
   fmt::print("{}", format_summary(summarize(*model, shape)));
   return 0;

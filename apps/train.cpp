@@ -3,10 +3,14 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <map>
 
 #include "apps/commands.h"
+#include "apps/conv_flag.h"
 #include "apps/data_path.h"
 #include "apps/interrupt.h"
 #include "apps/trainer.h"
@@ -18,8 +22,6 @@ namespace striate::apps {
 namespace {
 
 namespace fs = std::filesystem;
-using Values = std::vector<std::pair<std::string, std::string>>;
-
 struct Parsed {
   TrainOptions options;
   Values effective;
@@ -31,7 +33,10 @@ Parsed parse_train(const Arguments& arguments) {
   CLI::App app("Trains a model on a folder of images.", "train");
   add_train_flags(app, parsed.options);
   parse(app, arguments);
-  parsed.effective = effective_values(app);
+  for (const auto& [name, value] : effective_values(app)) {
+    // Whoever repeats a run by its config.toml wants a run of their own.
+    if (name != "resume") parsed.effective.emplace_back(name, value);
+  }
   for (const CLI::Option* option : app.get_options()) {
     if (option->count() > 0) parsed.given.push_back(option->get_single_name());
   }
@@ -39,23 +44,23 @@ Parsed parse_train(const Arguments& arguments) {
 }
 
 bool same_value(const std::string& a, const std::string& b) {
+  const auto whole = [](const std::string& text) {
+    return text.find_first_not_of("0123456789") == std::string::npos;
+  };
   double x = 0;
   double y = 0;
-  if (CLI::detail::lexical_cast(a, x) && CLI::detail::lexical_cast(b, y)) return x == y;
-  return a == b;
+  if (a == b || (whole(a) && whole(b))) return a == b;  // a seed has more digits than a double
+  return CLI::detail::lexical_cast(a, x) && CLI::detail::lexical_cast(b, y) && x == y;
 }
 
-// The arguments of the interrupted run (its config.toml, from the checkpoint), then the ones given now, which
-// may not contradict it.
+// The flags of the interrupted run (its config.toml, from the checkpoint), then the ones given now, which may
+// not contradict it.
 Parsed merge_with_run(const Arguments& arguments, const Parsed& now, const std::string& config) {
-  std::istringstream stream(config);
   Arguments merged;
   std::map<std::string, std::string> before;
-  for (const CLI::ConfigItem& item : CLI::ConfigTOML().from_config(stream)) {
-    for (const std::string& value : item.inputs) {
-      before[item.name] = value;
-      if (!may_change_on_resume(item.name)) merged.push_back("--" + item.name + "=" + value);
-    }
+  for (const auto& [name, value] : parse_toml(config, "the checkpoint's flags")) {
+    before[name] = value;
+    if (name != "out" && name != "max-steps") merged.push_back("--" + name + "=" + value);
   }
   std::string refused;
   for (const auto& [name, value] : now.effective) {
@@ -72,32 +77,15 @@ Parsed merge_with_run(const Arguments& arguments, const Parsed& now, const std::
   return parse_train(merged);
 }
 
-RunFiles prepare_folder(const TrainOptions& options) {
-  const RunFiles files{options.out.empty() ? fs::path("runs") / options.model : fs::path(options.out)};
-  std::error_code error;
-  if (fs::exists(files.folder, error) && !fs::is_directory(files.folder, error)) {
-    throw FileError(files.folder.string(), "--out must be a folder, this is a file; give another path");
-  }
-  if (!options.resume) {
-    for (const fs::path& path : {files.checkpoint(), files.weights()}) {
-      if (!fs::exists(path, error)) continue;
-      throw FileError(files.folder.string(), "--out already holds a run (" + path.filename().string() +
-                                                 "); go on with --resume, give another --out, or remove it");
-    }
-  }
-  fs::create_directories(files.folder, error);
-  if (error) throw FileError(files.folder.string(), "--out cannot be made: " + error.message());
-  return files;
-}
-
-// What a run killed in the middle of a save left behind (core/file.h).
-void remove_temporary_files(const RunFiles& files) {
-  for (const auto& entry : fs::directory_iterator(files.folder)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with(".striate-") && name.ends_with(".tmp")) fs::remove(entry.path());
+void refuse_earlier_run(const RunFiles& files) {
+  for (const fs::path& path : {files.checkpoint(), files.weights()}) {
+    if (!fs::exists(path)) continue;
+    throw FileError(files.folder.string(), "--out already holds a run (" + path.filename().string() +
+                                               "); go on with --resume, give another --out, or remove it");
   }
 }
 
+// The first sink is the file.
 std::shared_ptr<spdlog::logger> open_log(const RunFiles& files, bool append) {
   try {
     auto file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(files.log().string(), !append);
@@ -112,14 +100,41 @@ std::shared_ptr<spdlog::logger> open_log(const RunFiles& files, bool append) {
   }
 }
 
+// A number that tells one data set from another: of all labels and pixels.
+std::string fingerprint(const Dataset& dataset) {
+  std::uint64_t hash = 0xcbf29ce484222325;  // FNV's start and factor, over words
+  const auto mix = [&hash](const void* bytes, std::size_t count) {
+    for (std::size_t i = 0; i < count; i += sizeof(std::uint64_t)) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, static_cast<const char*>(bytes) + i, std::min(sizeof word, count - i));
+      hash = (hash ^ word) * 0x100000001b3;
+    }
+  };
+  mix(dataset.labels.raw(), dataset.labels.bytes());
+  mix(dataset.images.raw(), dataset.images.bytes());
+  return fmt::format("{} images, {} classes, {:016x}", dataset.size(), dataset.classes(), hash);
+}
+
 void check_sets(const Dataset& train, const Dataset& test, const fs::path& data) {
   if (train.class_names != test.class_names) {
     throw FileError(data.string(), "train and test must have the same classes");
   }
 }
 
+// In quotes where a shell would see more than one word.
+std::string quoted(const std::string& text) {
+  const bool plain = std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || std::string("/._-+=:,").find(static_cast<char>(c)) != std::string::npos;
+  });
+  if (plain) return text;
+  std::string result = "'";
+  for (const char c : text) result += c == '\'' ? "'\\''" : std::string(1, c);
+  return result + "'";
+}
+
 void report(Ending ending, const RunFiles& files, spdlog::logger& log) {
-  const std::string resume = "striate train --resume --out " + files.folder.string();
+  const std::string resume = fmt::format("{} train --resume --out {}", quoted(program_invocation_name),
+                                         quoted(files.folder.string()));
   switch (ending) {
     case Ending::finished:
       log.info("done; {}", files.weights().string());
@@ -133,36 +148,59 @@ void report(Ending ending, const RunFiles& files, spdlog::logger& log) {
   }
 }
 
+RunFiles files_of(const TrainOptions& options) {
+  return {options.out.empty() ? fs::path("runs") / options.model : fs::path(options.out)};
+}
+
 }  // namespace
 
 int run_train(const Arguments& arguments) {
   Parsed parsed = parse_train(arguments);
-  const RunFiles files = prepare_folder(parsed.options);
-  const bool resuming = parsed.options.resume && fs::exists(files.checkpoint());
-  if (resuming) parsed = merge_with_run(arguments, parsed, checkpoint_text(files.checkpoint()).at("config"));
-  const TrainOptions& options = parsed.options;
+  TrainOptions& options = parsed.options;
   check_train_options(options);
-  const fs::path data = data_path(options.data);
-  if (options.threads > 0) set_num_threads(options.threads);
+  const RunFiles files = files_of(options);
+  const FolderLock lock(files.folder);
+  std::map<std::string, std::string> saved;
+  if (!options.resume) refuse_earlier_run(files);
+  if (options.resume && fs::exists(files.checkpoint())) saved = checkpoint_text(files.checkpoint());
+  const bool resuming = !saved.empty();
+  if (resuming) {
+    parsed = merge_with_run(arguments, parsed, saved.at("config"));
+    check_train_options(options);
+    options.init.clear();  // the checkpoint holds what came of it
+  }
+  use_threads(options.threads);
   manual_seed(options.seed);
-  const std::string config = to_toml(parsed.effective);
+  const fs::path data = data_path(options.data);
   const Dataset train = load_split(data, Split::train);
   const Dataset test = load_split(data, Split::test);
   check_sets(train, test, data);
+  const std::string print = fingerprint(train);
+  if (resuming && saved.at("data") != print) {
+    throw FileError(data.string(),
+                    fmt::format("the run began with other images ({}, here {}); give its --data",
+                                saved.at("data"), print));
+  }
 
-  if (options.resume) remove_temporary_files(files);
   const auto log = open_log(files, options.resume);
-  if (options.resume && !resuming)
-    log->info("no checkpoint in {} yet: starting from the beginning", files.folder.string());
-  Trainer trainer(options, files, config, *log, train, test);
-  write_atomically(files.config(), config);
-  log->info("{} on {} ({} training and {} test images, {} classes), {} threads", options.model, data.string(),
-            train.size(), test.size(), train.classes(), num_threads());
-  if (resuming) trainer.resume();
-  catch_interrupts();
-  const Ending ending = trainer.run();
-  report(ending, files, *log);
-  return ending == Ending::interrupted ? 130 : 0;
+  const ConvAlgorithmOverride conv(conv_algorithm_of(options.conv));
+  try {
+    const std::string config = to_toml(parsed.effective);
+    Trainer trainer(options, files, {{"config", config}, {"data", print}}, *log, train, test);
+    write_atomically(files.config(), config);
+    log->info("{} on {} ({} training and {} test images, {} classes), {} threads", options.model,
+              data.string(), train.size(), test.size(), train.classes(), num_threads());
+    if (options.resume && !resuming) log->info("there is no checkpoint yet: starting from the beginning");
+    if (resuming) trainer.resume();
+    catch_interrupts();
+    const Ending ending = trainer.run();
+    report(ending, files, *log);
+    return ending == Ending::interrupted ? 130 : 0;
+  } catch (const std::exception& error) {
+    // The screen gets it from main.
+    spdlog::logger("train", log->sinks().front()).error(error.what());
+    throw;
+  }
 }
 
 }  // namespace striate::apps

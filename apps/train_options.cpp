@@ -1,12 +1,20 @@
 #include "apps/train_options.h"
 
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
 #include <cmath>
 #include <sstream>
 
 #include "apps/command_line.h"
+#include "apps/conv_flag.h"
+#include "core/nearest_name.h"
 
 namespace striate::apps {
 namespace {
+
+// Of epochs, and of images a batch: more is a slip of the hand.
+constexpr std::int64_t kMost = 1000000;
 
 void add_model_flags(CLI::App& app, TrainOptions& o) {
   app.add_option("--model", o.model, "Model by name")->capture_default_str();
@@ -16,6 +24,7 @@ void add_model_flags(CLI::App& app, TrainOptions& o) {
   app.add_option("--init", o.init, "Start from these weights (safetensors, F32 or F64)")
       ->type_name("WEIGHTS");
   app.add_option("--precision", o.precision, "fp32, bf16 or fp64")->capture_default_str();
+  add_conv_flag(app, o.conv);
   app.add_option("--seed", o.seed, "Fixes the run, byte for byte")->capture_default_str();
 }
 
@@ -55,8 +64,7 @@ void add_data_flags(CLI::App& app, TrainOptions& o) {
 
 void add_run_flags(CLI::App& app, TrainOptions& o) {
   app.add_option("--out", o.out, "Folder of the run (default runs/MODEL)");
-  app.add_option("--threads", o.threads, "Threads of the arithmetic; 0: all processors")
-      ->capture_default_str();
+  add_threads_flag(app, o.threads);
   app.add_option("--workers", o.workers, "Threads that prepare batches; 0: none")->capture_default_str();
   app.add_option("--max-steps", o.max_steps, "Stop after so many steps of the run; 0: at its end")
       ->capture_default_str();
@@ -67,22 +75,16 @@ void add_run_flags(CLI::App& app, TrainOptions& o) {
       "Go on from the checkpoint in --out, with its flags; what the interrupted run would have given");
 }
 
-void require(bool good, const std::string& flag, const std::string& expected, const std::string& got) {
-  if (!good) throw UsageError("--" + flag + " must be " + expected + ", got " + got);
+template <class T>
+void at_least(const std::string& flag, T value, T least) {
+  require(std::isfinite(static_cast<double>(value)) && value >= least, flag, fmt::format("{} or more", least),
+          fmt::format("{}", value));
 }
 
 template <class T>
-void at_least(const std::string& flag, T value, T least) {
-  std::ostringstream text;
-  text << value;
-  std::ostringstream bound;
-  bound << least;
-  require(std::isfinite(static_cast<double>(value)) && value >= least, flag, bound.str() + " or more",
-          text.str());
-}
-
-void within_unit(const std::string& flag, double value) {
-  require(value >= 0 && value <= 1, flag, "from 0 to 1", std::to_string(value));
+void within(const std::string& flag, T value, T least, T most) {
+  require(value >= least && value <= most, flag, fmt::format("from {} to {}", least, most),
+          fmt::format("{}", value));
 }
 
 std::vector<std::int64_t> parse_milestones(const std::string& text) {
@@ -96,6 +98,24 @@ std::vector<std::int64_t> parse_milestones(const std::string& text) {
   return epochs;
 }
 
+ScheduleKind kind_of(const std::string& name) {
+  const std::vector<std::string> names = {"cosine", "step",     "multistep", "exponential",
+                                          "poly",   "onecycle", "constant"};
+  if (std::find(names.begin(), names.end(), name) != names.end()) return schedule_kind(name);
+  throw UsageError("--schedule is cosine, step, multistep, exponential, poly, onecycle or constant, got " +
+                   name + "; did you mean " + nearest_name(name, names) + "?");
+}
+
+// As the schedule itself would say it, but before anything has been read or written.
+void check_schedule(const TrainOptions& o) {
+  at_least<std::int64_t>("step-size", o.step_size, 1);
+  require(o.gamma > 0 && std::isfinite(o.gamma), "gamma", "more than 0", fmt::format("{}", o.gamma));
+  require(o.power > 0 && std::isfinite(o.power), "power", "more than 0", fmt::format("{}", o.power));
+  require(kind_of(o.schedule) != ScheduleKind::multistep || !o.milestones.empty(), "milestones",
+          "given with --schedule multistep, like 60,90", "none");
+  learning_rate(schedule_of(o, 1), 1);
+}
+
 }  // namespace
 
 void add_train_flags(CLI::App& app, TrainOptions& options) {
@@ -106,39 +126,37 @@ void add_train_flags(CLI::App& app, TrainOptions& options) {
 }
 
 bool may_change_on_resume(const std::string& flag) {
-  // --init only mattered at the start: the checkpoint holds what came of it.
-  for (const char* free :
-       {"data", "out", "threads", "workers", "max-steps", "checkpoint-minutes", "resume", "init"}) {
-    if (flag == free) return true;
-  }
-  return false;
+  const std::vector<std::string> free = {
+      "data", "out", "threads", "workers", "max-steps", "checkpoint-minutes", "resume"};
+  return std::find(free.begin(), free.end(), flag) != free.end();
 }
 
 void check_train_options(const TrainOptions& o) {
   precision_of(o.precision);
-  at_least<std::int64_t>("epochs", o.epochs, 1);
-  at_least<std::int64_t>("batch-size", o.batch_size, 1);
+  conv_algorithm_of(o.conv);
+  within<std::int64_t>("epochs", o.epochs, 1, kMost);
+  within<std::int64_t>("batch-size", o.batch_size, 1, kMost);
   at_least("lr", o.lr, 0.0);
   at_least("momentum", o.momentum, 0.0);
   at_least("weight-decay", o.weight_decay, 0.0);
-  at_least("warmup-epochs", o.warmup_epochs, 0.0);
+  within<double>("warmup-epochs", o.warmup_epochs, 0, kMost);
   at_least("mixup", o.mixup, 0.0);
   at_least("clip-norm", o.clip_norm, 0.0);
   at_least<std::int64_t>("cutout", o.cutout, 0);
   at_least<std::int64_t>("max-steps", o.max_steps, 0);
-  at_least("threads", o.threads, 0);
-  at_least("workers", o.workers, 0);
+  within("workers", o.workers, 0, 256);
   at_least("checkpoint-minutes", o.checkpoint_minutes, 0.0);
-  within_unit("label-smoothing", o.label_smoothing);
-  within_unit("dropout", o.dropout);
+  within<double>("label-smoothing", o.label_smoothing, 0, 1);
+  within<double>("dropout", o.dropout, 0, 1);
   require(o.width_multiplier > 0 && std::isfinite(o.width_multiplier), "width-multiplier", "more than 0",
           std::to_string(o.width_multiplier));
   require(o.augment == "standard" || o.augment == "none", "augment", "standard or none", o.augment);
+  check_schedule(o);
 }
 
 ScheduleOptions schedule_of(const TrainOptions& o, std::int64_t steps_per_epoch) {
   ScheduleOptions schedule;
-  schedule.kind = schedule_kind(o.schedule);
+  schedule.kind = kind_of(o.schedule);
   schedule.lr = o.lr;
   schedule.total_steps = o.epochs * steps_per_epoch;
   schedule.steps_per_epoch = steps_per_epoch;

@@ -33,6 +33,7 @@ struct TrainOptions {
   std::int64_t cutout = 0;
   double dropout = 0;
   std::string precision = "fp32";
+  std::string conv = "automatic";
   std::uint64_t seed = 0;
   double width_multiplier = 1;
   double clip_norm = 0;

@@ -37,8 +37,8 @@ Sgd build_optimizer(const TrainOptions& options, const Module& model) {
 
 }  // namespace
 
-Trainer::Trainer(const TrainOptions& options, RunFiles files, std::string config, spdlog::logger& log,
-                 Dataset train, Dataset test)
+Trainer::Trainer(const TrainOptions& options, RunFiles files, std::map<std::string, std::string> text,
+                 spdlog::logger& log, Dataset train, Dataset test)
     : options_(options),
       files_(std::move(files)),
       log_(log),
@@ -52,7 +52,7 @@ Trainer::Trainer(const TrainOptions& options, RunFiles files, std::string config
       state_{.model = *model_, .optimizer = optimizer_},
       metrics_text_(metrics_header()),
       last_save_(std::chrono::steady_clock::now()) {
-  state_.text["config"] = std::move(config);
+  state_.text = std::move(text);
 }
 
 LoaderOptions Trainer::loader_options() const {
@@ -156,7 +156,8 @@ void Trainer::train_step(const Batch& batch) {
   const double value = loss.item();
   if (!std::isfinite(value)) {
     state_.generator = drawn_before;
-    diverged(fmt::format("the loss became {}", value), last_images_);
+    diverged(
+        fmt::format("the loss became {} at step {} (epoch {})", value, state_.step + 1, state_.epoch + 1));
   }
   optimizer_.zero_grad();
   loss.backward();
@@ -210,7 +211,7 @@ void Trainer::save_if_due() {
 }
 
 void Trainer::save() {
-  check_finite(last_images_);
+  check_finite();
   state_.metrics = {{"loss_sum", running_.loss_sum},
                     {"correct", running_.correct},
                     {"images", running_.images},
@@ -225,20 +226,25 @@ void Trainer::save_weights_file() {
   save_weights(files_.weights(), *model_, card_);
 }
 
-void Trainer::check_finite(const Tensor& images) {
+void Trainer::check_finite() {
   const std::string name = first_not_finite(*model_);
-  if (!name.empty()) diverged("the update made " + name + " not finite", images);
+  if (!name.empty()) diverged(fmt::format("{} is not finite after step {}", name, state_.step));
 }
 
-void Trainer::diverged(const std::string& what, const Tensor& images) {
+void Trainer::diverged(const std::string& what) {
   progress_.clear();
-  const std::string layer = first_layer_not_finite(*model_, images);
+  std::string where = "every layer's output is finite, so it is the loss itself";
+  if (last_images_.defined()) {
+    const std::string layer = first_layer_not_finite(*model_, last_images_);
+    if (!all_finite(last_images_)) {
+      where = "the batch of images itself is not finite";
+    } else if (!layer.empty()) {
+      where = "the first layer whose output is not finite is " + layer;
+    }
+  }
   throw DivergedError(
-      fmt::format("{} at step {} (epoch {}, learning rate {:.6g}); {}. {} Try a smaller --lr, "
-                  "--warmup-epochs or --clip-norm.",
-                  what, state_.step + 1, state_.epoch + 1, learning_rate_,
-                  layer.empty() ? "every layer's output is finite, so it is the loss itself"
-                                : "the first layer whose output is not finite is " + layer,
+      fmt::format("{} (learning rate {:.6g}); {}. {} Try a smaller --lr, --warmup-epochs or --clip-norm.",
+                  what, learning_rate_, where,
                   std::filesystem::exists(files_.checkpoint())
                       ? "The last good checkpoint stays: " + files_.checkpoint().string() + "."
                       : "No checkpoint had been written yet."));

@@ -10,6 +10,7 @@
 
 #include "apps/metrics.h"
 #include "apps/progress.h"
+#include "apps/run_folder.h"
 #include "apps/train_options.h"
 #include "apps/weights.h"
 #include "data/loader.h"
@@ -17,16 +18,6 @@
 #include "optim/sgd.h"
 
 namespace striate::apps {
-
-/// The files of a run's folder.
-struct RunFiles {
-  std::filesystem::path folder;
-  [[nodiscard]] std::filesystem::path checkpoint() const { return folder / "checkpoint.safetensors"; }
-  [[nodiscard]] std::filesystem::path weights() const { return folder / "weights.safetensors"; }
-  [[nodiscard]] std::filesystem::path metrics() const { return folder / "metrics.csv"; }
-  [[nodiscard]] std::filesystem::path config() const { return folder / "config.toml"; }
-  [[nodiscard]] std::filesystem::path log() const { return folder / "log.txt"; }
-};
 
 /// The loss, or a value of the model, is no longer finite; what() names the step, the learning rate and the
 /// layer.
@@ -39,9 +30,9 @@ enum class Ending : std::uint8_t { finished, max_steps, interrupted };
 
 class Trainer {
  public:
-  /// `config` is the text of config.toml, kept in every checkpoint.
-  Trainer(const TrainOptions& options, RunFiles files, std::string config, spdlog::logger& log, Dataset train,
-          Dataset test);
+  /// `text` is kept in every checkpoint: the run's config.toml and what tells its data from others.
+  Trainer(const TrainOptions& options, RunFiles files, std::map<std::string, std::string> text,
+          spdlog::logger& log, Dataset train, Dataset test);
 
   /// Goes on from the run's checkpoint.
   void resume();
@@ -64,8 +55,8 @@ class Trainer {
   void save_if_due();
   void save_weights_file();
   void append_row(const std::optional<Evaluation>& test);
-  [[noreturn]] void diverged(const std::string& what, const Tensor& images);
-  void check_finite(const Tensor& images);
+  [[noreturn]] void diverged(const std::string& what);
+  void check_finite();
 
   TrainOptions options_;
   RunFiles files_;

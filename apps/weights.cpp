@@ -2,6 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "apps/command_line.h"
@@ -22,8 +23,16 @@ void load_into(const std::filesystem::path& path, Module& model, const TensorFil
   }
 }
 
-// What the metadata tells; whatever is missing or malformed there stays as it was.
+double number_in(const std::string& text, double otherwise) {
+  double value = otherwise;
+  if (!text.empty() && !CLI::detail::lexical_cast(text, value))
+    throw std::invalid_argument("no number: " + text);
+  return value;
+}
+
+// What the metadata tells; whatever is missing there stays open.
 ModelCard read_card(const std::filesystem::path& path, const TensorFile& file) {
+  constexpr double largest_image = 10000;
   ModelCard card;
   const auto text = [&](const char* key) {
     const auto found = file.metadata.find(key);
@@ -32,16 +41,17 @@ ModelCard read_card(const std::filesystem::path& path, const TensorFile& file) {
   card.model = text("model");
   if (!text("precision").empty()) card.precision = text("precision");
   try {
-    card.width_multiplier = text("width_multiplier").empty() ? 0 : std::stod(text("width_multiplier"));
-    if (!text("height").empty()) card.height = std::stoll(text("height"));
-    if (!text("width").empty()) card.width = std::stoll(text("width"));
-    if (card.height < 1 || card.width < 1 || card.height > 10000 || card.width > 10000) {
-      throw std::out_of_range("an image of " + std::to_string(card.height) + "x" + std::to_string(card.width));
+    card.width_multiplier = number_in(text("width_multiplier"), 0);
+    for (const auto& [key, size] : {std::pair{"height", &card.height}, std::pair{"width", &card.width}}) {
+      const double value = number_in(text(key), 32);
+      if (!(value >= 1 && value <= largest_image))
+        throw std::invalid_argument(std::string("an image's ") + key + " of " + text(key));
+      *size = static_cast<std::int64_t>(value);
     }
     if (!text("class_names").empty())
       card.class_names = json::parse(text("class_names")).get<std::vector<std::string>>();
   } catch (const std::exception& error) {
-    throw FileError(path.string(), std::string("its metadata cannot be read: ") + error.what());
+    throw FileError(path.string(), std::string("its metadata cannot be understood: ") + error.what());
   }
   return card;
 }
@@ -60,13 +70,21 @@ std::int64_t classes_in(const TensorFile& file, const Module& like) {
 // A model this narrow is made in no time and still tells the names and the proportions of its shapes.
 constexpr double kProbeWidth = 1.0 / 8;
 
-// The width multiplier that the first parameter's output channels speak of.
+// The width multiplier that the widest layer speaks of: channel counts are rounded down, so it lies half a
+// channel up.
 double width_in(const TensorFile& file, const Module& probe) {
-  const auto parameters = probe.parameters();
-  if (parameters.empty()) return 1;
-  const std::int64_t there = rows_of(file, parameters.front().name);
-  const Tensor here = to_file_layout(parameters.front().value, parameters.front().file_axes);
-  return there > 0 ? kProbeWidth * static_cast<double>(there) / static_cast<double>(here.size(0)) : 1;
+  std::int64_t widest = 0;
+  double width = 1;
+  for (const NamedTensor& parameter : probe.parameters()) {
+    const std::int64_t here = to_file_layout(parameter.value, parameter.file_axes).size(0);
+    const std::int64_t there = rows_of(file, parameter.name);
+    if (here <= widest || there == 0) continue;
+    widest = here;
+    const double exact = kProbeWidth * static_cast<double>(there) / static_cast<double>(here);
+    width = exact + kProbeWidth / 2 / static_cast<double>(here);
+    if (exact * 64 == std::floor(exact * 64)) width = exact;
+  }
+  return width;
 }
 
 std::vector<std::string> default_names(std::int64_t classes) {
@@ -115,17 +133,24 @@ void save_weights(const std::filesystem::path& path, const Module& model, const 
   write_safetensors(path, file);
 }
 
-LoadedModel load_weights(const std::filesystem::path& path, const std::optional<std::string>& model,
-                         const std::optional<std::string>& precision) {
+void add_weights_flags(CLI::App& app, WeightsFlags& flags) {
+  app.add_option("--model", flags.model, "Model by name (default: the file's metadata)");
+  app.add_option("--precision", flags.precision, "fp32, bf16 or fp64 (default: the file's)");
+  app.add_option("--width-multiplier", flags.width_multiplier,
+                 "Factor on all channel counts (default: the file's)");
+}
+
+LoadedModel load_weights(const std::filesystem::path& path, const WeightsFlags& flags) {
   const TensorFile file = read_safetensors(path);
   LoadedModel loaded;
   loaded.card = read_card(path, file);
-  if (model) loaded.card.model = *model;
+  if (flags.model) loaded.card.model = *flags.model;
   if (loaded.card.model.empty()) {
     throw UsageError(path.string() + ": the file does not say which model it is for; give --model");
   }
-  if (precision) loaded.card.precision = *precision;
-  if (!precision && holds_f64(file)) loaded.card.precision = "fp64";
+  if (flags.precision) loaded.card.precision = *flags.precision;
+  if (!flags.precision && holds_f64(file)) loaded.card.precision = "fp64";
+  if (flags.width_multiplier) loaded.card.width_multiplier = *flags.width_multiplier;
   complete(path, loaded.card, file);
   loaded.precision = precision_of(loaded.card.precision);
   loaded.model =

@@ -1,6 +1,7 @@
 #pragma once
 // Files of weights: a model's state under PyTorch's names, and what is needed to build the model again.
 
+#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -26,6 +27,16 @@ struct ModelCard {
 /// Writes weights.safetensors: a function of the model's values and the card alone. Throws FileError.
 void save_weights(const std::filesystem::path& path, const Module& model, const ModelCard& card);
 
+/// What a command line may say about a file of weights.
+struct WeightsFlags {
+  std::optional<std::string> model = {};
+  std::optional<std::string> precision = {};
+  std::optional<double> width_multiplier = {};
+};
+
+/// Declares --model, --precision and --width-multiplier.
+void add_weights_flags(CLI::App& app, WeightsFlags& flags);
+
 struct LoadedModel {
   std::unique_ptr<Layer> model;  ///< in eval mode, f64 where the file holds F64, else f32
   ModelCard card;
@@ -35,8 +46,7 @@ struct LoadedModel {
 /// Builds the model that a file of weights is for. What the flags give wins over the metadata; what neither
 /// tells (the files of others) is read off the shapes: the classes, the width. Throws FileError or
 /// UsageError.
-LoadedModel load_weights(const std::filesystem::path& path, const std::optional<std::string>& model,
-                         const std::optional<std::string>& precision);
+LoadedModel load_weights(const std::filesystem::path& path, const WeightsFlags& flags);
 
 /// Copies the values of a file of weights (F32, F64, BF16) into a model. Throws FileError with all names that
 /// do not match.

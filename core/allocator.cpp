@@ -23,14 +23,10 @@ Cache& cache() {
 }
 
 // Blocks carry their true size in front of them, since a request may get a larger one.
-struct Header {
-  std::size_t size;
-};
 constexpr std::size_t kHeader = 64;
-static_assert(sizeof(Header) <= kHeader);
 
 std::size_t& size_of_block(void* block) {
-  return reinterpret_cast<Header*>(static_cast<char*>(block) - kHeader)->size;
+  return *reinterpret_cast<std::size_t*>(static_cast<char*>(block) - kHeader);
 }
 
 void free_to_system(void* block) { ::operator delete(static_cast<char*>(block) - kHeader, kAlignment); }
@@ -68,7 +64,7 @@ void* take_from_system(Cache& cache, std::size_t size) {
     memory = ::operator new(size + kHeader, kAlignment);
   }
   void* block = static_cast<char*>(memory) + kHeader;
-  new (memory) Header{size};
+  new (memory) std::size_t{size};
   return block;
 }
 

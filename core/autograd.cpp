@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/parallel.h"
+#include "core/profile.h"
 
 namespace striate {
 namespace {
@@ -24,11 +25,12 @@ struct EarlierOp {
 };
 using Queue = std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, EarlierOp>;
 
-void check_gradient(const Node& node, const Tensor& gradient) {
+// `op`: who gives the gradient.
+void check_gradient(const char* op, const Node& node, const Tensor& gradient) {
   if (gradient.shape() != node.shape || gradient.dtype() != node.dtype) {
-    shape_error(node.op, "a gradient must look like its tensor: tensor " + to_string(node.shape) + " " +
-                             to_string(node.dtype) + ", gradient " + to_string(gradient.shape()) + " " +
-                             to_string(gradient.dtype()));
+    shape_error(op, "a gradient must look like its tensor: tensor " + to_string(node.shape) + " " +
+                        to_string(node.dtype) + ", gradient " + to_string(gradient.shape()) + " " +
+                        to_string(gradient.dtype()));
   }
 }
 
@@ -49,7 +51,6 @@ void accumulate(Tensor& sum, const Tensor& gradient) {
 // The first gradient to arrive is taken as it is, without a copy; memory that someone else holds too is never
 // written to, and a leaf's gradient, which optimisers write to, shares none.
 void add_gradient(Node& node, const Tensor& gradient) {
-  check_gradient(node, gradient);
   if (!node.grad.defined()) {
     node.grad = node.leaf && !gradient.unique() ? gradient.clone() : gradient.detach();
     return;
@@ -58,13 +59,18 @@ void add_gradient(Node& node, const Tensor& gradient) {
   accumulate(node.grad, gradient);
 }
 
+void check_not_freed(const Node& node) {
+  if (!node.freed) return;
+  throw std::logic_error(
+      "[" + std::string(node.op) +
+      "] backward a second time through a graph that the first time freed; run the forward "
+      "pass again");
+}
+
 // Runs one op's closure and lets go of everything it saved.
 void run(Node& node) {
-  if (node.freed || !node.closure) {
-    throw std::logic_error("[" + std::string(node.op) +
-                           "] backward a second time through a graph that the first time freed; run the forward "
-                           "pass again");
-  }
+  check_not_freed(node);
+  const ProfileSpan span(node.place, "backward");
   const auto closure = std::exchange(node.closure, nullptr);
   node.freed = true;
   try {
@@ -113,22 +119,36 @@ void walk(const std::shared_ptr<Node>& root) {
 
 }  // namespace
 
-Saved::Saved(const Tensor& tensor) : tensor_(tensor.detach()), version_(tensor.defined() ? tensor.version() : 0) {}
+Saved::Saved(const Tensor& tensor)
+    : tensor_(tensor.detach()), version_(tensor.defined() ? tensor.version() : 0) {}
 
 const Tensor& Saved::get() const {
   if (tensor_.defined() && tensor_.version() != version_) {
-    throw std::logic_error("a tensor " + to_string(tensor_.shape()) +
-                           " saved for backward was written to after the forward pass; clone() it before writing");
+    throw std::logic_error(
+        "a tensor " + to_string(tensor_.shape()) +
+        " saved for backward was written to after the forward pass; clone() it before writing");
   }
   return tensor_;
 }
 
-const Tensor& Backward::dy() const { return node_.grad; }
+const Tensor& Backward::dy() const {
+  return node_.grad;
+}
 
-bool Backward::wants(std::size_t input) const { return node_.inputs.at(input) != nullptr; }
+Tensor Backward::reusable_dy() const {
+  return node_.grad.unique() ? node_.grad : Tensor::empty(node_.shape, node_.dtype);
+}
+
+bool Backward::wants(std::size_t input) const {
+  if (input < node_.inputs.size()) return node_.inputs[input] != nullptr;
+  throw std::logic_error("input " + std::to_string(input) + " was asked for, record() was given " +
+                         std::to_string(node_.inputs.size()));
+}
 
 void Backward::add(std::size_t input, const Tensor& gradient) {
-  if (wants(input)) add_gradient(*node_.inputs[input], gradient);
+  if (!wants(input)) return;
+  check_gradient(node_.op, *node_.inputs[input], gradient);
+  add_gradient(*node_.inputs[input], gradient);
 }
 
 bool recording(const std::vector<Tensor>& inputs) {
@@ -139,10 +159,17 @@ bool recording(const std::vector<Tensor>& inputs) {
   return false;
 }
 
-void record(const char* op, Tensor& y, const std::vector<Tensor>& inputs, std::function<void(Backward&)> closure) {
+void record(const char* op, Tensor& y, const std::vector<Tensor>& inputs,
+            std::function<void(Backward&)> closure) {
   if (!recording(inputs)) return;
+  if (y.requires_grad()) {
+    throw std::logic_error(
+        "[" + std::string(op) +
+        "] the output already belongs to a graph; compute into a tensor of its own (clone())");
+  }
   auto node = std::make_shared<Node>();
   node->op = op;
+  node->place = profiled_place();
   node->sequence = next_sequence();
   node->shape = y.shape();
   node->dtype = y.dtype();
@@ -152,7 +179,9 @@ void record(const char* op, Tensor& y, const std::vector<Tensor>& inputs, std::f
 }
 
 NoGradGuard::NoGradGuard() : before_(std::exchange(grad_enabled, false)) {}
-NoGradGuard::~NoGradGuard() { grad_enabled = before_; }
+NoGradGuard::~NoGradGuard() {
+  grad_enabled = before_;
+}
 
 // A chain of a million ops must not recurse a million destructors deep: take the inputs of every node that
 // nothing else holds before it dies.
@@ -176,7 +205,8 @@ Tensor& Tensor::set_requires_grad(bool wanted) {
     return *this;
   }
   if (!is_floating(dtype())) {
-    throw std::invalid_argument("only floating tensors can want a gradient, this one is " + to_string(dtype()));
+    throw std::invalid_argument("only floating tensors can want a gradient, this one is " +
+                                to_string(dtype()));
   }
   auto leaf = std::make_shared<Node>();
   leaf->leaf = true;
@@ -186,31 +216,32 @@ Tensor& Tensor::set_requires_grad(bool wanted) {
   return *this;
 }
 
-Tensor Tensor::grad() const { return requires_grad() ? node()->grad : Tensor(); }
+Tensor Tensor::grad() const {
+  return requires_grad() ? node()->grad : Tensor();
+}
 
 void Tensor::set_grad(const Tensor& gradient) {
   if (!requires_grad() || !node()->leaf) {
     throw std::invalid_argument("set_grad is for leaves that want a gradient");
   }
-  if (gradient.defined()) check_gradient(*node(), gradient);
+  if (gradient.defined()) check_gradient("set_grad", *node(), gradient);
   node()->grad = gradient.detach();
 }
 
 void Tensor::backward() const {
-  if (numel() != 1) shape_error("backward", "needs a scalar or an explicit gradient: shape " + to_string(shape()));
+  if (numel() != 1)
+    shape_error("backward", "needs a scalar or an explicit gradient: shape " + to_string(shape()));
   backward(full(shape(), 1, dtype()));
 }
 
 void Tensor::backward(const Tensor& dy) const {
   if (!requires_grad()) {
-    throw std::logic_error("[backward] nothing here wants a gradient: no input had set_requires_grad(), or recording "
-                           "was off");
+    throw std::logic_error(
+        "[backward] nothing here wants a gradient: no input had set_requires_grad(), or recording "
+        "was off");
   }
-  if (!node()->leaf && node()->freed) {
-    throw std::logic_error("[" + std::string(node()->op) +
-                           "] backward a second time through a graph that the first time freed; run the forward "
-                           "pass again");
-  }
+  check_not_freed(*node());
+  check_gradient("backward", *node(), dy);
   add_gradient(*node(), dy);
   walk(node());
 }

@@ -12,7 +12,8 @@
 
 namespace striate {
 
-/// A tensor kept for backward, outside the graph. get() throws std::logic_error where it was written to since.
+/// A tensor kept for backward, outside the graph. get() throws std::logic_error where it was written to
+/// since.
 class Saved {
  public:
   Saved() = default;
@@ -25,13 +26,16 @@ class Saved {
   std::uint64_t version_ = 0;
 };
 
-/// What a backward closure sees: the gradient of the op's output, and for each input of record(), by its place in
-/// the list, whether a gradient is wanted and where it goes.
+/// What a backward closure sees: the gradient of the op's output, and for each input of record(), by its
+/// place in the list, whether a gradient is wanted and where it goes.
 class Backward {
  public:
   explicit Backward(Node& node) : node_(node) {}
   [[nodiscard]] const Tensor& dy() const;
   [[nodiscard]] bool wants(std::size_t input) const;
+  /// A tensor that looks like dy to write a gradient to: dy itself where nobody else holds its memory, so
+  /// that an op reads dy's value at a place before it writes there and no longer needs dy afterwards.
+  [[nodiscard]] Tensor reusable_dy() const;
   /// Adds to the gradient of an input; shape and dtype are the input's. Does nothing where it is not wanted.
   void add(std::size_t input, const Tensor& gradient);
 
@@ -40,8 +44,10 @@ class Backward {
 };
 
 /// Enters y into the graph where recording is on and an input wants a gradient; undefined inputs are allowed
-/// (an absent bias). The closure must not own y: keep Saved(y) where backward needs the output.
-void record(const char* op, Tensor& y, const std::vector<Tensor>& inputs, std::function<void(Backward&)> closure);
+/// (an absent bias). The closure must not own y: keep Saved(y) where backward needs the output. Throws
+/// std::logic_error where y is in a graph already, as an input would be.
+void record(const char* op, Tensor& y, const std::vector<Tensor>& inputs,
+            std::function<void(Backward&)> closure);
 
 /// True where record() would enter an output of these inputs: to skip work that only backward needs.
 bool recording(const std::vector<Tensor>& inputs);
@@ -63,6 +69,7 @@ class NoGradGuard {
 /// A node of the graph: one op's output, or a leaf (no closure) whose gradient stays.
 struct Node {
   const char* op = "leaf";
+  std::string place;           ///< of the profiler's span that recorded it
   std::uint64_t sequence = 0;  ///< later ops have higher numbers: backward walks them downwards
   Shape shape;
   DType dtype = DType::f32;

@@ -47,14 +47,13 @@ class Broadcast {
     std::int64_t b;
   };
 
-  void merge_axes(const Shape& a, const Shape& b);
   [[nodiscard]] Offsets row_offsets(std::int64_t row) const;
 
   Shape shape_;
   std::vector<MergedAxis> axes_;  // never empty; the last one is what a run covers
 };
 
-/// x repeated along stretched axes into a larger shape, outside the graph. Throws ShapeError.
+/// x, floating, repeated along stretched axes into the shape that this makes, outside the graph.
 Tensor expand(const char* op, const Tensor& x, const Shape& shape);
 
 }  // namespace striate

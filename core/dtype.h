@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 namespace striate {
@@ -35,25 +36,15 @@ struct bfloat16 {
 template <class T>
 struct DTypeOf;
 template <>
-struct DTypeOf<float> {
-  static constexpr DType value = DType::f32;
-};
+struct DTypeOf<float> : std::integral_constant<DType, DType::f32> {};
 template <>
-struct DTypeOf<double> {
-  static constexpr DType value = DType::f64;
-};
+struct DTypeOf<double> : std::integral_constant<DType, DType::f64> {};
 template <>
-struct DTypeOf<bfloat16> {
-  static constexpr DType value = DType::bf16;
-};
+struct DTypeOf<bfloat16> : std::integral_constant<DType, DType::bf16> {};
 template <>
-struct DTypeOf<std::int64_t> {
-  static constexpr DType value = DType::i64;
-};
+struct DTypeOf<std::int64_t> : std::integral_constant<DType, DType::i64> {};
 template <>
-struct DTypeOf<std::uint8_t> {
-  static constexpr DType value = DType::u8;
-};
+struct DTypeOf<std::uint8_t> : std::integral_constant<DType, DType::u8> {};
 
 constexpr std::size_t size_of(DType dtype) {
   constexpr std::array<std::size_t, 5> sizes = {4, 8, 2, 8, 1};
@@ -69,15 +60,7 @@ inline std::string to_string(DType dtype) {
 
 /// The type that arithmetic on T happens in: float for bf16, else T itself.
 template <class T>
-struct ComputeOf {
-  using type = T;
-};
-template <>
-struct ComputeOf<bfloat16> {
-  using type = float;
-};
-template <class T>
-using compute_t = typename ComputeOf<T>::type;
+using compute_t = std::conditional_t<std::is_same_v<T, bfloat16>, float, T>;
 
 /// Calls f with a value of the C++ type behind a floating dtype (f32, f64 or bf16): f(float{}), ...
 /// Throws std::invalid_argument "[op] ..." for the others.

@@ -140,20 +140,9 @@ Tensor sqrt(const Tensor& x) {
 }
 
 Tensor cast(const Tensor& x, DType dtype) {
+  for (const DType each : {x.dtype(), dtype}) dispatch_floating("cast", each, [](auto) {});
   Tensor y = Tensor::empty(x.shape(), dtype);
-  dispatch_floating("cast", x.dtype(), [&](auto from_zero) {
-    using From = decltype(from_zero);
-    const From* from = x.data<From>();
-    dispatch_floating("cast", dtype, [&](auto to_zero) {
-      using To = decltype(to_zero);
-      To* to = y.mutable_data<To>();
-      parallel_for(x.numel(), grain, [=](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t i = begin; i < end; ++i) {
-          to[i] = static_cast<To>(static_cast<compute_t<From>>(from[i]));
-        }
-      });
-    });
-  });
+  y.copy_from(x);
   record("cast", y, {x}, [dtype = x.dtype()](Backward& bw) { bw.add(0, cast(bw.dy(), dtype)); });
   return y;
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <map>
 #include <system_error>
 #include <utility>
 
@@ -20,32 +21,21 @@ namespace {
 constexpr std::size_t most_per_call = std::size_t{1} << 30U;
 
 std::string advice(int error) {
-  switch (error) {
-    case ENOSPC:
-      return "free some space on the disk, or choose a folder on another one";
-    case EDQUOT:
-      return "free some space within your quota, or choose another folder";
-    case EFBIG:
-      return "raise the file size limit (ulimit -f), or choose a file system that holds larger files";
-    case EACCES:
-    case EPERM:
-      return "check the permissions of the file and its folder";
-    case EROFS:
-      return "choose a folder on a file system that is not mounted read-only";
-    case ENOENT:
-      return "check the path, and create its folder where it is missing";
-    case ENOTDIR:
-      return "a part of the path is a file: choose another folder";
-    case EISDIR:
-      return "give the path of a file";
-    case ENAMETOOLONG:
-      return "choose a shorter name";
-    case EMFILE:
-    case ENFILE:
-      return "close files, or raise the limit of open ones (ulimit -n)";
-    default:
-      return "check the path and its disk, then try again";
-  }
+  static const std::map<int, const char*> known = {
+      {ENOSPC, "free some space on the disk, or choose a folder on another one"},
+      {EDQUOT, "free some space within your quota, or choose another folder"},
+      {EFBIG, "raise the file size limit (ulimit -f), or choose a file system that holds larger files"},
+      {EACCES, "check the permissions of the file and its folder"},
+      {EPERM, "check the permissions of the file and its folder"},
+      {EROFS, "choose a folder on a file system that is not mounted read-only"},
+      {ENOENT, "check the path; a folder on it may be missing"},
+      {ENOTDIR, "a part of the path is a file: choose another folder"},
+      {EISDIR, "give the path of a file"},
+      {ENAMETOOLONG, "choose a shorter name"},
+      {EMFILE, "close files, or raise the limit of open ones (ulimit -n)"},
+      {ENFILE, "close files, or raise the limit of open ones (ulimit -n)"}};
+  const auto found = known.find(error);
+  return found == known.end() ? "check the path and its disk, then try again" : found->second;
 }
 
 [[noreturn]] void system_failure(const std::string& path, const std::string& what, int error) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/autograd.h"
+#include "core/elementwise.h"
 #include "core/random.h"
 
 namespace striate {
@@ -49,19 +50,15 @@ void check_inputs(const std::vector<Tensor>& inputs) {
 // inputs get back the gradients they came with.
 std::vector<Tensor> analytic_gradients(const Tensor& y, const Tensor& weights, std::vector<Tensor>& inputs,
                                        const RandomStream& stream) {
-  std::vector<Tensor> before(inputs.size());
-  for (std::size_t i = 0; i < inputs.size(); ++i) before[i] = inputs[i].grad();
+  std::vector<Tensor> before;
+  for (const Tensor& input : inputs) before.push_back(input.grad());
   for (Tensor& input : inputs) {
     if (input.requires_grad()) input.set_grad(random_weights(input.shape(), stream));
   }
   y.backward(weights);
   std::vector<Tensor> added(inputs.size());
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (!inputs[i].requires_grad()) continue;
-    added[i] = inputs[i].grad().clone();
-    const Tensor filled = random_weights(inputs[i].shape(), stream);
-    auto* values = added[i].mutable_data<double>();
-    for (std::int64_t k = 0; k < filled.numel(); ++k) values[k] -= filled.data<double>()[k];
+    if (inputs[i].requires_grad()) added[i] = inputs[i].grad() - random_weights(inputs[i].shape(), stream);
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (inputs[i].requires_grad()) inputs[i].set_grad(before[i]);

@@ -16,13 +16,12 @@ Tensor product(Transpose ta, Transpose tb, const Tensor& a, const Tensor& b) {
   const std::int64_t l = ta == Transpose::no ? a.size(1) : a.size(0);
   const std::int64_t n = tb == Transpose::no ? b.size(1) : b.size(0);
   Tensor c = Tensor::empty({m, n}, a.dtype());
-  if (a.dtype() == DType::f64) {
-    parallel_gemm(ta, tb, m, n, l, a.data<double>(), a.size(1), b.data<double>(), b.size(1),
-                  c.mutable_data<double>(), n, false);
-  } else {
-    parallel_gemm(ta, tb, m, n, l, a.data<float>(), a.size(1), b.data<float>(), b.size(1),
-                  c.mutable_data<float>(), n, false);
-  }
+  const auto multiply = [&](auto zero) {
+    using T = decltype(zero);
+    parallel_gemm(ta, tb, m, n, l, a.data<T>(), a.size(1), b.data<T>(), b.size(1), c.mutable_data<T>(), n,
+                  false);
+  };
+  a.dtype() == DType::f64 ? multiply(double{}) : multiply(float{});
   return c;
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/autograd.h"
+#include "core/profile.h"
 
 namespace striate {
 namespace {
@@ -92,9 +93,10 @@ void Module::add_buffer(const std::string& name, Tensor& slot, const Tensor& val
   buffers_.push_back({name, &slot, {}});
 }
 
-Tensor Layer::operator()(const Tensor& x) {
+Tensor Layer::call(const Tensor& x, const std::function<Tensor()>& body) const {
+  const ProfileSpan span(profiling() ? path() : std::string(), "forward");
   try {
-    Tensor y = forward(x);
+    Tensor y = body();
     if (observer != nullptr) observer->callback_(*this, x, y);
     return y;
   } catch (const ShapeError& error) {
@@ -109,5 +111,7 @@ LayerObserver::LayerObserver(Callback callback)
     : callback_(std::move(callback)), before_(std::exchange(observer, this)) {}
 
 LayerObserver::~LayerObserver() { observer = before_; }
+
+bool LayerObserver::watching() { return observer != nullptr; }
 
 }  // namespace striate

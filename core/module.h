@@ -18,7 +18,7 @@ struct NamedTensor {
   std::vector<int> file_axes;
 };
 
-/// What one layer does to the geometry of its input, for summaries. Per output position.
+/// What one layer does to the geometry of its input, for summaries; of sides that differ, the larger.
 struct LayerGeometry {
   std::int64_t kernel = 1;    ///< extent in the input: (F-1)*dilation+1
   std::int64_t stride = 1;
@@ -85,7 +85,11 @@ class Layer : public Module {
   using Module::Module;
   virtual Tensor forward(const Tensor& x) = 0;
   /// forward(), with this layer's path put in front of a ShapeError, seen by the observer if there is one.
-  Tensor operator()(const Tensor& x);
+  Tensor operator()(const Tensor& x) {
+    return call(x, [&] { return forward(x); });
+  }
+  /// The same with `body` in forward()'s place: for what computes several layers in one go.
+  Tensor call(const Tensor& x, const std::function<Tensor()>& body) const;
   /// The layer's type as a summary shows it: "Conv2d".
   [[nodiscard]] virtual std::string kind() const { return "Layer"; }
   /// For an input and output of these shapes (batch 1).
@@ -102,6 +106,8 @@ class LayerObserver {
   LayerObserver& operator=(const LayerObserver&) = delete;
   LayerObserver(LayerObserver&&) = delete;
   LayerObserver& operator=(LayerObserver&&) = delete;
+  /// True while one lives on this thread.
+  static bool watching();
 
  private:
   friend class Layer;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <type_traits>
 #include <utility>
 
@@ -61,7 +62,8 @@ void kernel(PanelDepth size, const PanelRows<Word>& left, const PanelColumns<Wor
       const auto b1 = load_word(b + lanes);
 #pragma GCC unroll 16
       for (int i = 0; i < rows; ++i) {
-        const Word word = a[i * row];
+        Word word;
+        std::memcpy(&word, a + i * row, sizeof word);
         multiply_add(sum[i][0], word, b0);
         multiply_add(sum[i][1], word, b1);
       }

@@ -8,16 +8,6 @@
 namespace striate {
 namespace {
 
-struct Words {
-  std::uint32_t high;
-  std::uint32_t low;
-};
-
-Words multiply(std::uint32_t a, std::uint32_t b) {
-  const std::uint64_t product = std::uint64_t{a} * b;
-  return {static_cast<std::uint32_t>(product >> 32U), static_cast<std::uint32_t>(product)};
-}
-
 // 53 bits to [0, 1).
 double to_unit(std::uint64_t bits) { return static_cast<double>(bits >> 11U) * 0x1p-53; }
 
@@ -31,9 +21,10 @@ std::array<std::uint32_t, 4> philox(std::uint64_t seed, std::uint64_t stream, st
   auto key0 = static_cast<std::uint32_t>(seed);
   auto key1 = static_cast<std::uint32_t>(seed >> 32U);
   for (int round = 0; round < 10; ++round) {
-    const Words a = multiply(0xD2511F53U, x[0]);
-    const Words b = multiply(0xCD9E8D57U, x[2]);
-    x = {b.high ^ x[1] ^ key0, b.low, a.high ^ x[3] ^ key1, a.low};
+    const std::uint64_t a = std::uint64_t{0xD2511F53U} * x[0];
+    const std::uint64_t b = std::uint64_t{0xCD9E8D57U} * x[2];
+    x = {static_cast<std::uint32_t>(b >> 32U) ^ x[1] ^ key0, static_cast<std::uint32_t>(b),
+         static_cast<std::uint32_t>(a >> 32U) ^ x[3] ^ key1, static_cast<std::uint32_t>(a)};
     key0 += 0x9E3779B9U;
     key1 += 0xBB67AE85U;
   }

@@ -11,10 +11,19 @@
 namespace striate {
 namespace {
 
-// `kept_shape` has size 1 where axes were summed, `y_shape` is the shape asked for.
-Tensor sum_and_divide(const char* op, const Tensor& x, const std::vector<bool>& summed,
-                      const Shape& kept_shape, Shape y_shape, double divisor) {
-  Tensor y = sum_over(x, summed, std::move(y_shape), divisor);
+Tensor reduce(const char* op, const Tensor& x, const std::vector<bool>& summed, bool keepdim, bool average) {
+  Shape kept_shape = x.shape();
+  Shape short_shape;
+  double divisor = 1;
+  for (std::size_t i = 0; i < summed.size(); ++i) {
+    if (summed[i]) {
+      if (average) divisor *= static_cast<double>(x.shape()[i]);
+      kept_shape[i] = 1;
+    } else {
+      short_shape.push_back(x.shape()[i]);
+    }
+  }
+  Tensor y = sum_over(x, summed, keepdim ? kept_shape : short_shape, divisor);
   record(op, y, {x}, [op, x_shape = x.shape(), kept_shape, divisor](Backward& bw) {
     // Every element went into its sum with weight 1 / divisor.
     const Tensor share = divisor == 1 ? bw.dy() : affine(bw.dy(), 1 / divisor);
@@ -23,44 +32,30 @@ Tensor sum_and_divide(const char* op, const Tensor& x, const std::vector<bool>& 
   return y;
 }
 
-Tensor reduce_all(const char* op, const Tensor& x, bool average) {
-  const auto rank = x.shape().size();
-  return sum_and_divide(op, x, std::vector<bool>(rank, true), Shape(rank, 1), {},
-                        average ? static_cast<double>(x.numel()) : 1);
+std::vector<bool> all_axes(const Tensor& x) {
+  return std::vector<bool>(x.shape().size(), true);
 }
 
-Tensor reduce_axes(const char* op, const Tensor& x, const std::vector<Axis>& axes, bool keepdim,
-                   bool average) {
+std::vector<bool> places_of(const char* op, const Tensor& x, const std::vector<Axis>& axes) {
   if (axes.empty()) shape_error(op, "at least one axis must be named: " + to_string(x.shape()));
   std::vector<bool> summed(x.shape().size());
   for (const Axis axis : axes) summed[static_cast<std::size_t>(index_of(axis, x, op))] = true;
-  Shape kept_shape = x.shape();
-  Shape short_shape;
-  double count = 1;
-  for (std::size_t i = 0; i < summed.size(); ++i) {
-    if (summed[i]) {
-      count *= static_cast<double>(x.shape()[i]);
-      kept_shape[i] = 1;
-    } else {
-      short_shape.push_back(x.shape()[i]);
-    }
-  }
-  return sum_and_divide(op, x, summed, kept_shape, keepdim ? kept_shape : short_shape, average ? count : 1);
+  return summed;
 }
 
 }  // namespace
 
 Tensor sum(const Tensor& x) {
-  return reduce_all("sum", x, false);
+  return reduce("sum", x, all_axes(x), false, false);
 }
 Tensor mean(const Tensor& x) {
-  return reduce_all("mean", x, true);
+  return reduce("mean", x, all_axes(x), false, true);
 }
 Tensor sum(const Tensor& x, const std::vector<Axis>& axes, bool keepdim) {
-  return reduce_axes("sum", x, axes, keepdim, false);
+  return reduce("sum", x, places_of("sum", x, axes), keepdim, false);
 }
 Tensor mean(const Tensor& x, const std::vector<Axis>& axes, bool keepdim) {
-  return reduce_axes("mean", x, axes, keepdim, true);
+  return reduce("mean", x, places_of("mean", x, axes), keepdim, true);
 }
 
 }  // namespace striate

@@ -29,23 +29,14 @@ Shape infer_size(const Tensor& x, Shape shape) {
   return shape;
 }
 
-// An axis seen in memory: `rows` times the axis, each of its elements `bytes` long.
-struct AxisBlocks {
-  std::int64_t rows;
-  std::int64_t bytes;
-};
-
-AxisBlocks blocks_of(const Tensor& x, std::size_t axis) {
-  AxisBlocks blocks{1, static_cast<std::int64_t>(size_of(x.dtype()))};
-  for (std::size_t i = 0; i < axis; ++i) blocks.rows *= x.shape()[i];
-  for (std::size_t i = axis + 1; i < x.shape().size(); ++i) blocks.bytes *= x.shape()[i];
-  return blocks;
-}
-
 // Copies `count` elements of an axis, from place `from_begin` on, to place `to_begin` on.
 void copy_along(std::size_t axis, const Tensor& from, std::int64_t from_begin, Tensor& to,
                 std::int64_t to_begin, std::int64_t count) {
-  const auto [rows, bytes] = blocks_of(from, axis);
+  // An axis seen in memory: `rows` times the axis, each of its elements `bytes` long.
+  std::int64_t rows = 1;
+  auto bytes = static_cast<std::int64_t>(size_of(from.dtype()));
+  for (std::size_t i = 0; i < axis; ++i) rows *= from.shape()[i];
+  for (std::size_t i = axis + 1; i < from.shape().size(); ++i) bytes *= from.shape()[i];
   const std::int64_t length = count * bytes;
   if (rows == 0 || length == 0) return;
   const std::int64_t from_row = from.shape()[axis] * bytes;

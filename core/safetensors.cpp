@@ -27,21 +27,11 @@ constexpr std::size_t highest_rank = 64;
 constexpr const char* metadata_key = "__metadata__";
 constexpr const char* make_anew = "; the file is damaged or not a safetensors file: fetch or write it anew";
 
-struct TypeName {
-  const char* name;
-  DType dtype;
-};
-constexpr std::array<TypeName, 5> type_names{{{"F32", DType::f32},
-                                              {"F64", DType::f64},
-                                              {"BF16", DType::bf16},
-                                              {"I64", DType::i64},
-                                              {"U8", DType::u8}}};
+/// In the order of DType.
+constexpr std::array<const char*, 5> type_names{"F32", "F64", "BF16", "I64", "U8"};
 
 std::string name_of(DType dtype) {
-  for (const TypeName& type : type_names) {
-    if (type.dtype == dtype) return type.name;
-  }
-  throw std::invalid_argument("[safetensors] no name for " + to_string(dtype));
+  return type_names[static_cast<std::size_t>(dtype)];
 }
 
 /// Text from a file, fit to stand in a message: no control characters, and not endless.
@@ -120,11 +110,10 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
       return true;
     }
     if (place_ != Place::tensor || key_ != "dtype") return unexpected("a string");
-    for (const TypeName& type : type_names) {
-      if (value == type.name) {
-        entries.back().dtype = type.dtype;
-        return true;
-      }
+    const auto* const found = std::find(type_names.begin(), type_names.end(), value);
+    if (found != type_names.end()) {
+      entries.back().dtype = static_cast<DType>(found - type_names.begin());
+      return true;
     }
     problem = tensor_name() + " has the dtype " + in_quotes(value) +
               ", which is not supported; convert it to F32, F64, BF16, I64 or U8";
@@ -216,53 +205,41 @@ std::optional<std::uint64_t> bytes_of(const Entry& entry) {
   return is_empty ? 0 : static_cast<std::uint64_t>(most) / 8 * size_of(entry.dtype);
 }
 
-/// What is wrong with an entry that should begin at byte `filled` of `size`; empty where nothing is.
-std::string problem_of(const Entry& entry, std::uint64_t filled, std::uint64_t size) {
-  const std::string tensor = "tensor " + in_quotes(entry.name);
-  const std::uint64_t begin = entry.offsets[0];
-  const std::uint64_t end = entry.offsets[1];
-  const std::string range = "[" + std::to_string(begin) + ", " + std::to_string(end) + ")";
-  if (begin > end) return tensor + " ends before it begins: " + range + make_anew;
-  if (end > size) {
-    return tensor + " has the bytes " + range + " of " + std::to_string(size) +
-           ": the file is truncated or its header wrong; fetch or write it anew";
-  }
-  const std::optional<std::uint64_t> needed = bytes_of(entry);
-  if (!needed) {
-    return "the shape " + to_string(entry.shape) + " of " + tensor + " overflows 64 bits" + make_anew;
-  }
-  if (*needed != end - begin) {
-    return tensor + " of shape " + to_string(entry.shape) + " and dtype " + name_of(entry.dtype) + " needs " +
-           std::to_string(*needed) + " bytes and has " + std::to_string(end - begin) + make_anew;
-  }
-  if (begin != filled) {
-    return tensor + " begins at byte " + std::to_string(begin) +
-           (begin < filled ? ", inside the one before it" : ", which leaves a gap after the one before it") +
-           ", which ends at " + std::to_string(filled) + make_anew;
-  }
-  return "";
-}
-
 /// Checks that the tensors, in the order of their offsets, fill `size` bytes without gap or overlap.
 void check_entries(const std::string& path, const std::vector<Entry>& entries, std::uint64_t size) {
   std::uint64_t filled = 0;
   for (const Entry& entry : entries) {
-    const std::string problem = problem_of(entry, filled, size);
-    if (!problem.empty()) throw FileError(path, problem);
-    filled = entry.offsets[1];
+    const auto fail = [&](const std::string& problem) {
+      throw FileError(path, "tensor " + in_quotes(entry.name) + problem + make_anew);
+    };
+    const std::uint64_t begin = entry.offsets[0];
+    const std::uint64_t end = entry.offsets[1];
+    if (begin > end || end > size) {
+      const std::string range = "[" + std::to_string(begin) + ", " + std::to_string(end) + ")";
+      if (begin > end) fail(" ends before it begins: " + range);
+      fail(" has the bytes " + range + " of " + std::to_string(size) +
+           ": the file is truncated or its header wrong");
+    }
+    const std::optional<std::uint64_t> needed = bytes_of(entry);
+    if (!needed) fail(" has a shape " + to_string(entry.shape) + " that overflows 64 bits");
+    if (needed != end - begin) {
+      fail(" of shape " + to_string(entry.shape) + " and dtype " + name_of(entry.dtype) + " needs " +
+           std::to_string(*needed) + " bytes and has " + std::to_string(end - begin));
+    }
+    if (begin != filled) {
+      fail(" begins at byte " + std::to_string(begin) +
+           (begin < filled ? ", inside the one before it" : ", which leaves a gap after the one before it") +
+           ", which ends at " + std::to_string(filled));
+    }
+    filled = end;
   }
   if (filled != size) {
     throw FileError(path, std::to_string(size - filled) + " bytes follow the last tensor" + make_anew);
   }
 }
 
-struct Header {
-  std::vector<Entry> entries;  ///< in the order of their offsets
-  std::map<std::string, std::string> metadata;
-};
-
 /// Leaves the file at the first tensor.
-Header read_header(const std::string& path, InputFile& file) {
+HeaderReader read_header(const std::string& path, InputFile& file) {
   if (file.size() < length_bytes) {
     throw FileError(path, "has " + std::to_string(file.size()) +
                               " bytes, too few for a safetensors file: fetch or write it anew");
@@ -276,7 +253,7 @@ Header read_header(const std::string& path, InputFile& file) {
   }
   std::string text(length, '\0');
   file.read(text.data(), text.size());
-  if (text.empty() || text[0] != '{')
+  if (!text.starts_with('{'))
     throw FileError(path, std::string("its header is not a JSON object") + make_anew);
   // The parser takes a zero byte for the end, and would not see what follows.
   if (text.find('\0') != std::string::npos) {
@@ -287,49 +264,31 @@ Header read_header(const std::string& path, InputFile& file) {
   std::stable_sort(reader.entries.begin(), reader.entries.end(),
                    [](const Entry& a, const Entry& b) { return a.offsets < b.offsets; });
   check_entries(path, reader.entries, file.size() - length_bytes - length);
-  return {std::move(reader.entries), std::move(reader.metadata)};
-}
-
-std::string json_text(const std::string& text) {
-  try {
-    return nlohmann::json(text).dump();
-  } catch (const nlohmann::json::exception&) {
-    throw std::invalid_argument("[write_safetensors] expected UTF-8 text, got " + in_quotes(text));
-  }
+  return reader;
 }
 
 using Named = std::pair<std::string, Tensor>;
 
-std::string metadata_json(const std::map<std::string, std::string>& metadata) {
-  std::string json;
-  for (const auto& [name, text] : metadata) {
-    json += (json.empty() ? "" : ",") + json_text(name) + ":" + json_text(text);
-  }
-  return std::string("\"") + metadata_key + "\":{" + json + "}";
-}
-
-std::string tensor_json(const Named& named, std::uint64_t begin) {
-  std::string shape;
-  for (const std::int64_t size : named.second.shape()) {
-    shape += (shape.empty() ? "" : ",") + std::to_string(size);
-  }
-  return json_text(named.first) + ":{\"dtype\":\"" + name_of(named.second.dtype()) + "\",\"shape\":[" +
-         shape + "],\"data_offsets\":[" + std::to_string(begin) + "," +
-         std::to_string(begin + named.second.bytes()) + "]}";
-}
-
 /// Padded with spaces, so that the tensors begin at a multiple of 8.
 std::string header_of(const std::vector<const Named*>& tensors,
                       const std::map<std::string, std::string>& metadata) {
-  std::string header = "{" + (metadata.empty() ? std::string() : metadata_json(metadata));
+  auto header = nlohmann::ordered_json::object();
+  if (!metadata.empty()) header[metadata_key] = metadata;
   std::uint64_t begin = 0;
   for (const Named* named : tensors) {
-    header += (header.size() > 1 ? "," : "") + tensor_json(*named, begin);
-    begin += named->second.bytes();
+    const auto& [name, tensor] = *named;
+    const std::uint64_t end = begin + tensor.bytes();
+    header[name] = {
+        {"dtype", name_of(tensor.dtype())}, {"shape", tensor.shape()}, {"data_offsets", {begin, end}}};
+    begin = end;
   }
-  header += "}";
-  header.append((8 - header.size() % 8) % 8, ' ');
-  return header;
+  try {
+    std::string text = header.dump();
+    return text.append((8 - text.size() % 8) % 8, ' ');
+  } catch (const nlohmann::json::exception& error) {
+    throw std::invalid_argument(std::string("[write_safetensors] expected names and metadata in UTF-8: ") +
+                                error.what());
+  }
 }
 
 }  // namespace
@@ -342,7 +301,7 @@ Tensor TensorFile::find(const std::string& name) const {
 
 TensorFile read_safetensors(const std::filesystem::path& path) {
   InputFile file(path);
-  Header header = read_header(path.string(), file);
+  HeaderReader header = read_header(path.string(), file);
   TensorFile result;
   result.metadata = std::move(header.metadata);
   result.tensors.reserve(header.entries.size());

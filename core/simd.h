@@ -7,10 +7,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "core/dtype.h"
 
-#if defined(__AVX512BF16__)
+#if defined(__AVX512F__)
 #include <immintrin.h>
 #endif
 
@@ -58,12 +59,16 @@ inline VecBits round_bf16(Vec v) {
   return is_nan ? (word | 0x400000U) : rounded;
 }
 
-inline void store(bfloat16* to, Vec v) {
+inline VecHalf to_bf16(Vec v) {
 #if defined(__AVX512BF16__)
-  const __m256bh half = _mm512_cvtneps_pbh(std::bit_cast<__m512>(v));
+  return std::bit_cast<VecHalf>(_mm512_cvtneps_pbh(std::bit_cast<__m512>(v)));
 #else
-  const VecHalf half = __builtin_convertvector(round_bf16(v) >> 16, VecHalf);
+  return __builtin_convertvector(round_bf16(v) >> 16, VecHalf);
 #endif
+}
+
+inline void store(bfloat16* to, Vec v) {
+  const VecHalf half = to_bf16(v);
   std::memcpy(&to->bits, &half, sizeof half);
 }
 
@@ -84,16 +89,35 @@ inline VecBits pair_bf16(Vec low, Vec high) {
 /// The first `count` lanes; the others are 0 (load) or left alone (store).
 template <class T>
 Vec load_first(const T* from, std::ptrdiff_t count) {
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+  const auto mask = static_cast<__mmask16>((1U << count) - 1);
+  if constexpr (std::is_same_v<T, float>) {
+    return std::bit_cast<Vec>(_mm512_maskz_loadu_ps(mask, from));
+  } else {
+    const auto half = std::bit_cast<VecHalf>(_mm256_maskz_loadu_epi16(mask, from));
+    return std::bit_cast<Vec>(__builtin_convertvector(half, VecBits) << 16);
+  }
+#else
   T buffer[lanes] = {};
   std::copy_n(from, count, buffer);
   return load(buffer);
+#endif
 }
 
 template <class T>
 void store_first(T* to, Vec v, std::ptrdiff_t count) {
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+  const auto mask = static_cast<__mmask16>((1U << count) - 1);
+  if constexpr (std::is_same_v<T, float>) {
+    _mm512_mask_storeu_ps(to, mask, std::bit_cast<__m512>(v));
+  } else {
+    _mm256_mask_storeu_epi16(to, mask, std::bit_cast<__m256i>(to_bf16(v)));
+  }
+#else
   T buffer[lanes];
   store(buffer, v);
   std::copy_n(buffer, count, to);
+#endif
 }
 
 }  // namespace striate

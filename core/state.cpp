@@ -12,75 +12,54 @@ namespace striate {
 
 namespace {
 
-/// Elements a chunk of a parallel copy moves.
-constexpr std::int64_t grain = 1 << 15;
-
-void check_axes(const char* op, const Tensor& tensor, const std::vector<int>& axes) {
-  std::vector<int> sorted = axes;
-  std::sort(sorted.begin(), sorted.end());
-  std::vector<int> all(tensor.shape().size());
-  std::iota(all.begin(), all.end(), 0);
-  if (sorted == all) return;
-  const Shape given(axes.begin(), axes.end());
-  throw std::invalid_argument("[" + std::string(op) + "] expected file_axes to order the " +
-                              std::to_string(all.size()) + " axes of " + to_string(tensor.shape()) +
-                              ", got " + to_string(given));
+std::size_t place(int axis) {
+  return static_cast<std::size_t>(axis);
 }
 
-/// Elements begin .. end-1 of y, whose axis i steps by strides[i] through x.
+void check_axes(const char* op, const Tensor& tensor, const std::vector<int>& axes) {
+  std::vector<int> all(tensor.shape().size());
+  std::iota(all.begin(), all.end(), 0);
+  if (std::is_permutation(all.begin(), all.end(), axes.begin(), axes.end())) return;
+  throw std::invalid_argument("[" + std::string(op) + "] expected file_axes to order the " +
+                              std::to_string(all.size()) + " axes of " + to_string(tensor.shape()) +
+                              ", got " + to_string(Shape(axes.begin(), axes.end())));
+}
+
+/// Fills y, row-major from this axis on, from x, whose axis i steps by strides[i].
 template <class T>
-void copy_range(const T* x, T* y, const Shape& shape, const Shape& strides, std::int64_t begin,
-                std::int64_t end) {
-  const std::size_t rank = shape.size();
-  Shape index(rank);
-  std::int64_t from = 0;
-  std::int64_t rest = begin;
-  for (std::size_t axis = rank; axis-- > 0;) {
-    index[axis] = rest % shape[axis];
-    rest /= shape[axis];
-    from += index[axis] * strides[axis];
-  }
-  for (std::int64_t i = begin; i < end; ++i) {
-    y[i] = x[from];
-    for (std::size_t axis = rank; axis-- > 0;) {
-      from += strides[axis];
-      if (++index[axis] < shape[axis]) break;
-      from -= strides[axis] * shape[axis];
-      index[axis] = 0;
+T* gather(const T* x, T* y, const Shape& shape, const Shape& strides, std::size_t axis) {
+  const bool last = axis + 1 == shape.size();
+  for (std::int64_t i = 0; i < shape[axis]; ++i, x += strides[axis]) {
+    if (last) {
+      *y++ = *x;
+    } else {
+      y = gather(x, y, shape, strides, axis + 1);
     }
   }
+  return y;
 }
 
 /// Axis i of the result is axis axes[i] of the tensor.
 Tensor permuted(const Tensor& tensor, const std::vector<int>& axes) {
-  const std::size_t rank = axes.size();
-  Shape steps(rank, 1);
-  for (std::size_t axis = rank; axis-- > 1;) steps[axis - 1] = steps[axis] * tensor.shape()[axis];
+  if (std::is_sorted(axes.begin(), axes.end())) return tensor;
+  Shape steps(axes.size(), 1);
+  for (std::size_t axis = axes.size(); axis-- > 1;) steps[axis - 1] = steps[axis] * tensor.shape()[axis];
   Shape shape;
   Shape strides;
   for (const int axis : axes) {
-    shape.push_back(tensor.shape()[static_cast<std::size_t>(axis)]);
-    strides.push_back(steps[static_cast<std::size_t>(axis)]);
+    shape.push_back(tensor.shape()[place(axis)]);
+    strides.push_back(steps[place(axis)]);
   }
   Tensor result = Tensor::empty(shape, tensor.dtype());
   dispatch_all(tensor.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T* x = tensor.data<T>();
     T* y = result.mutable_data<T>();
-    parallel_for(tensor.numel(), grain,
-                 [&](std::int64_t begin, std::int64_t end) { copy_range(x, y, shape, strides, begin, end); });
+    parallel_for(shape[0], 1, [&](std::int64_t begin, std::int64_t end) {
+      const std::int64_t size = tensor.numel() / shape[0];
+      for (std::int64_t i = begin; i < end; ++i) gather(x + i * strides[0], y + i * size, shape, strides, 1);
+    });
   });
-  return result;
-}
-
-bool moves_nothing(const std::vector<int>& axes) {
-  return std::is_sorted(axes.begin(), axes.end());
-}
-
-std::vector<int> inverse(const std::vector<int>& axes) {
-  std::vector<int> result(axes.size());
-  for (std::size_t i = 0; i < axes.size(); ++i)
-    result[static_cast<std::size_t>(axes[i])] = static_cast<int>(i);
   return result;
 }
 
@@ -89,7 +68,7 @@ Shape file_shape(const NamedTensor& named) {
   if (named.file_axes.empty()) return named.value.shape();
   check_axes("state", named.value, named.file_axes);
   Shape shape;
-  for (const int axis : named.file_axes) shape.push_back(named.value.shape()[static_cast<std::size_t>(axis)]);
+  for (const int axis : named.file_axes) shape.push_back(named.value.shape()[place(axis)]);
   return shape;
 }
 
@@ -106,24 +85,20 @@ std::string mismatch(const NamedTensor& named, const Tensor& given, bool convert
          to_string(given.dtype());
 }
 
-bool starts_with_any(const std::string& name, const std::vector<std::string>& prefixes) {
-  return std::any_of(prefixes.begin(), prefixes.end(), [&name](const std::string& prefix) {
-    return name.compare(0, prefix.size(), prefix) == 0;
-  });
-}
-
 }  // namespace
 
 Tensor to_file_layout(const Tensor& tensor, const std::vector<int>& file_axes) {
   if (file_axes.empty()) return tensor;
   check_axes("to_file_layout", tensor, file_axes);
-  return moves_nothing(file_axes) ? tensor : permuted(tensor, file_axes);
+  return permuted(tensor, file_axes);
 }
 
 Tensor from_file_layout(const Tensor& tensor, const std::vector<int>& file_axes) {
   if (file_axes.empty()) return tensor;
   check_axes("from_file_layout", tensor, file_axes);
-  return moves_nothing(file_axes) ? tensor : permuted(tensor, inverse(file_axes));
+  std::vector<int> inverse(file_axes.size());
+  for (std::size_t i = 0; i < inverse.size(); ++i) inverse[place(file_axes[i])] = static_cast<int>(i);
+  return permuted(tensor, inverse);
 }
 
 std::vector<NamedTensor> named_state(const Module& module) {
@@ -161,7 +136,10 @@ std::string state_problems(const std::vector<NamedTensor>& wanted, const FileSta
     }
   }
   for (const auto& [name, tensor] : state) {
-    if (!names.contains(name) && !starts_with_any(name, rules.ignored_prefixes)) {
+    const bool ignored =
+        std::any_of(rules.ignored_prefixes.begin(), rules.ignored_prefixes.end(),
+                    [&name = name](const std::string& prefix) { return name.starts_with(prefix); });
+    if (!ignored && !names.contains(name)) {
       unexpected += "\n  unexpected: " + name + " " + to_string(tensor.shape());
     }
   }
@@ -173,10 +151,9 @@ void load_state(Module& module, const FileState& state, const std::vector<std::s
   const std::string problems = state_problems(wanted, state, {.ignored_prefixes = ignored_prefixes});
   if (!problems.empty())
     throw std::invalid_argument("[load_state] the state does not fit the module:" + problems);
-  std::unordered_map<std::string, const Tensor*> given;
-  for (const auto& [name, tensor] : state) given.emplace(name, &tensor);
+  const std::unordered_map<std::string, Tensor> given(state.begin(), state.end());
   for (NamedTensor& named : wanted) {
-    named.value.copy_from(from_file_layout(*given.at(named.name), named.file_axes));
+    named.value.copy_from(from_file_layout(given.at(named.name), named.file_axes));
   }
 }
 

@@ -11,62 +11,10 @@
 namespace striate {
 namespace {
 
-struct StridedAxis {
-  std::int64_t size;
-  std::int64_t stride;
-};
-
-std::int64_t count_of(const std::vector<StridedAxis>& axes) {
-  std::int64_t count = 1;
-  for (const StridedAxis& axis : axes) count *= axis.size;
-  return count;
-}
-
-std::int64_t offset_of(const std::vector<StridedAxis>& axes, std::int64_t place) {
-  std::int64_t offset = 0;
-  for (std::size_t i = axes.size(); i-- > 0;) {
-    offset += place % axes[i].size * axes[i].stride;
-    place /= axes[i].size;
-  }
-  return offset;
-}
-
-// Rows of `columns` contiguous elements, which are the innermost axis (neighbours of one kind merged). A row
-// lies at an item (a place in the kept outer axes) and a place in the summed outer axes.
-struct Layout {
-  std::vector<StridedAxis> kept;
-  std::vector<StridedAxis> summed;
-  std::int64_t columns = 1;
-  bool sum_columns = false;
-};
-
-Layout layout_of(const Shape& shape, const std::vector<bool>& summed) {
-  Layout layout;
-  std::int64_t stride = 1;
-  bool innermost = true;
-  bool last_kind = false;
-  for (std::size_t i = shape.size(); i-- > 0;) {
-    if (shape[i] == 1) continue;
-    const bool kind = summed[i];
-    if (stride == 1) {
-      layout.columns = shape[i];
-      layout.sum_columns = kind;
-    } else if (innermost && kind == layout.sum_columns) {
-      layout.columns *= shape[i];
-    } else {
-      innermost = false;
-      auto& axes = kind ? layout.summed : layout.kept;
-      if (!axes.empty() && kind == last_kind) {
-        axes.front().size *= shape[i];
-      } else {
-        axes.insert(axes.begin(), {shape[i], stride});
-      }
-      last_kind = kind;
-    }
-    stride *= shape[i];
-  }
-  return layout;
-}
+// How many elements a chunk adds up.
+constexpr std::int64_t chunk_elements = 1 << 15;
+// Running sums of neighbouring columns should stay in the first cache.
+constexpr std::int64_t columns_at_once = 1 << 10;
 
 // Sixteen running sums: enough for the compiler to fill vector registers, and less rounding than one.
 template <class T>
@@ -85,89 +33,73 @@ double sum_row(const T* x, std::int64_t count) {
   return lanes[0];
 }
 
+// x seen as (outer,rows,columns) -> (outer,chunks,columns): the rows of each chunk added up, in double.
 template <class T>
-void add_row(const T* x, std::int64_t count, double* sums) {
-  for (std::int64_t i = 0; i < count; ++i) sums[i] += static_cast<double>(x[i]);
-}
-
-// How many elements a chunk adds up.
-constexpr std::int64_t chunk_elements = 1 << 15;
-// Running sums of kept columns should stay in the first cache.
-constexpr std::int64_t kept_columns_at_once = 1 << 10;
-
-// The work is a grid of items x chunks of rows x blocks of columns; each chunk leaves its partial sums in a
-// place of its own, and the second pass adds those in order.
-class ChunkedSum {
- public:
-  explicit ChunkedSum(Layout layout)
-      : layout_(std::move(layout)), items_(count_of(layout_.kept)), rows_(count_of(layout_.summed)) {
-    block_ = std::min(layout_.columns, layout_.sum_columns ? chunk_elements : kept_columns_at_once);
-    blocks_ = (layout_.columns + block_ - 1) / block_;
-    rows_at_once_ = std::min(rows_, std::max<std::int64_t>(1, chunk_elements / block_));
-    row_chunks_ = (rows_ + rows_at_once_ - 1) / rows_at_once_;
-    width_ = layout_.sum_columns ? 1 : layout_.columns;
-    parts_ = layout_.sum_columns ? row_chunks_ * blocks_ : row_chunks_;
-  }
-
-  template <class T>
-  void run(const T* x, T* y, double divisor) const {
-    Tensor partial = Tensor::zeros({items_, parts_, width_}, DType::f64);
-    auto* sums = partial.mutable_data<double>();
-    const std::int64_t tasks = items_ * row_chunks_ * blocks_;
-    const std::int64_t grain = std::max<std::int64_t>(1, chunk_elements / (rows_at_once_ * block_));
-    parallel_for(tasks, grain, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t task = begin; task < end; ++task) sum_chunk(x, task, sums);
-    });
-    parallel_for(items_ * width_, std::max<std::int64_t>(1, chunk_elements / parts_),
-                 [&](std::int64_t begin, std::int64_t end) {
-                   for (std::int64_t i = begin; i < end; ++i) {
-                     const double* first = sums + i / width_ * parts_ * width_ + i % width_;
-                     double total = 0;
-                     for (std::int64_t part = 0; part < parts_; ++part) total += first[part * width_];
-                     y[i] = static_cast<T>(total / divisor);
-                   }
-                 });
-  }
-
- private:
-  template <class T>
-  void sum_chunk(const T* x, std::int64_t task, double* sums) const {
-    const std::int64_t column = task % blocks_ * block_;
-    const std::int64_t count = std::min(block_, layout_.columns - column);
-    const std::int64_t chunk = task / blocks_;  // item * row_chunks_ + chunk of its rows
-    const T* from = x + offset_of(layout_.kept, chunk / row_chunks_) + column;
-    double* to = sums + (layout_.sum_columns ? task : chunk * width_ + column);
-    const std::int64_t first_row = chunk % row_chunks_ * rows_at_once_;
-    const std::int64_t last_row = std::min(rows_, first_row + rows_at_once_);
-    for (std::int64_t row = first_row; row < last_row; ++row) {
-      const T* elements = from + offset_of(layout_.summed, row);
-      if (layout_.sum_columns) {
-        *to += sum_row(elements, count);
-      } else {
-        add_row(elements, count, to);
+Tensor sum_chunks(const T* x, std::int64_t outer, std::int64_t rows, std::int64_t columns) {
+  const std::int64_t width = std::min(columns, columns_at_once);
+  const std::int64_t blocks = (columns + width - 1) / width;
+  const std::int64_t length = std::min(rows, chunk_elements / width);
+  const std::int64_t chunks = (rows + length - 1) / length;
+  Tensor result = Tensor::zeros({outer, chunks, columns}, DType::f64);
+  auto* sums = result.mutable_data<double>();
+  const std::int64_t grain = std::max<std::int64_t>(1, chunk_elements / (length * width));
+  parallel_for(outer * chunks * blocks, grain, [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t task = begin; task < end; ++task) {
+      const std::int64_t column = task % blocks * width;
+      const std::int64_t chunk = task / blocks;
+      const std::int64_t row = chunk % chunks * length;
+      const std::int64_t here = std::min(length, rows - row);
+      const T* from = x + (chunk / chunks * rows + row) * columns + column;
+      double* to = sums + chunk * columns + column;
+      if (columns == 1) {
+        *to = sum_row(from, here);
+        continue;
+      }
+      const std::int64_t count = std::min(width, columns - column);
+      for (std::int64_t r = 0; r < here; ++r, from += columns) {
+        for (std::int64_t c = 0; c < count; ++c) to[c] += static_cast<double>(from[c]);
       }
     }
-  }
+  });
+  return result;
+}
 
-  Layout layout_;
-  std::int64_t items_;         // kept places outside the rows
-  std::int64_t rows_;          // rows to add up for each item
-  std::int64_t block_;         // columns of a task
-  std::int64_t blocks_;        // tasks across the columns
-  std::int64_t rows_at_once_;  // rows of a task
-  std::int64_t row_chunks_;    // tasks along the rows
-  std::int64_t width_;         // outputs of an item
-  std::int64_t parts_;         // partial sums of an output
-};
+// x seen as (outer,rows,columns) -> (outer,1,columns) in double.
+Tensor sum_rows(const Tensor& x, std::int64_t outer, std::int64_t rows, std::int64_t columns) {
+  Tensor sums = dispatch_floating("sum", x.dtype(), [&](auto zero) {
+    return sum_chunks(x.data<decltype(zero)>(), outer, rows, columns);
+  });
+  return sums.size(1) == 1 ? sums : sum_rows(sums, outer, sums.size(1), columns);
+}
 
 }  // namespace
 
 Tensor sum_over(const Tensor& x, const std::vector<bool>& summed, Shape shape, double divisor) {
   if (x.numel() == 0) return Tensor::full(std::move(shape), 0 / divisor, x.dtype());
+  // Neighbouring summed axes are added up at once, the innermost first; an axis of size 1 joins either side.
+  Tensor sums = x;
+  std::int64_t outer = x.numel();
+  std::int64_t columns = 1;
+  for (std::size_t end = summed.size(); end > 0;) {
+    const bool kind = summed[end - 1];
+    std::int64_t size = 1;
+    for (; end > 0 && (summed[end - 1] == kind || x.shape()[end - 1] == 1); --end) size *= x.shape()[end - 1];
+    outer /= size;
+    if (kind) {
+      sums = sum_rows(sums, outer, size, columns);
+    } else {
+      columns *= size;
+    }
+  }
   Tensor y = Tensor::empty(std::move(shape), x.dtype());
   dispatch_floating("sum", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    ChunkedSum(layout_of(x.shape(), summed)).run(x.data<T>(), y.mutable_data<T>(), divisor);
+    T* to = y.mutable_data<T>();
+    const Tensor doubles = sums.dtype() == DType::f64 ? sums : sum_rows(sums, outer, 1, columns);
+    const auto* from = doubles.data<double>();
+    parallel_for(y.numel(), chunk_elements, [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) to[i] = static_cast<T>(from[i] / divisor);
+    });
   });
   return y;
 }
@@ -176,8 +108,9 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
   if (x.shape() == shape) return x;
   const std::size_t missing = x.shape().size() - shape.size();
   std::vector<bool> summed(x.shape().size());
-  for (std::size_t i = 0; i < summed.size(); ++i)
+  for (std::size_t i = 0; i < summed.size(); ++i) {
     summed[i] = i < missing || shape[i - missing] != x.shape()[i];
+  }
   return sum_over(x, summed, shape);
 }
 

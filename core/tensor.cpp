@@ -7,6 +7,7 @@
 
 #include "core/allocator.h"
 #include "core/autograd.h"
+#include "core/parallel.h"
 
 namespace striate {
 
@@ -156,9 +157,11 @@ void Tensor::copy_from(const Tensor& other) {
     dispatch_all(other.dtype(), [&](auto from_zero) {
       using From = decltype(from_zero);
       const From* from = other.data<From>();
-      for (std::int64_t i = 0; i < numel(); ++i) {
-        to[i] = static_cast<To>(static_cast<compute_t<To>>(static_cast<compute_t<From>>(from[i])));
-      }
+      parallel_for(numel(), 1 << 15, [=](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t i = begin; i < end; ++i) {
+          to[i] = static_cast<To>(static_cast<compute_t<To>>(static_cast<compute_t<From>>(from[i])));
+        }
+      });
     });
   });
 }

@@ -1,5 +1,7 @@
 #include "data/cifar10.h"
 
+#include <algorithm>
+#include <sstream>
 #include <utility>
 
 #include "core/file.h"
@@ -35,23 +37,14 @@ std::int64_t count_records(const fs::path& file) {
   return checked_records(file, bytes);
 }
 
+/// A matrix (rows,columns) to (columns,rows): a record's three planes to an image (32,32,3), and back.
+void transpose(const std::uint8_t* from, std::uint8_t* to, std::int64_t rows, std::int64_t columns) {
+  for (std::int64_t c = 0; c < columns; ++c) {
+    for (std::int64_t r = 0; r < rows; ++r) *to++ = from[r * columns + c];
+  }
+}
+
 constexpr std::int64_t kArea = Cifar10::side * Cifar10::side;
-
-/// A record's three planes to (32,32,3).
-void interleave(const std::uint8_t* planes, std::uint8_t* image) {
-  for (std::int64_t p = 0; p < kArea; ++p) {
-    for (std::int64_t c = 0; c < Cifar10::channels; ++c)
-      image[p * Cifar10::channels + c] = planes[c * kArea + p];
-  }
-}
-
-/// The way back.
-void separate(const std::uint8_t* image, std::uint8_t* planes) {
-  for (std::int64_t p = 0; p < kArea; ++p) {
-    for (std::int64_t c = 0; c < Cifar10::channels; ++c)
-      planes[c * kArea + p] = image[p * Cifar10::channels + c];
-  }
-}
 
 void read_records(const fs::path& file, std::int64_t records, std::uint8_t* images, std::int64_t* labels) {
   const std::vector<std::uint8_t> bytes = read_bytes(file);
@@ -67,7 +60,8 @@ void read_records(const fs::path& file, std::int64_t records, std::uint8_t* imag
   }
   parallel_for(records, 256, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      interleave(bytes.data() + i * Cifar10::record_bytes + 1, images + i * Cifar10::image_bytes);
+      transpose(bytes.data() + i * Cifar10::record_bytes + 1, images + i * Cifar10::image_bytes,
+                Cifar10::channels, kArea);
     }
   });
 }
@@ -116,17 +110,14 @@ std::vector<std::string> cifar10_class_names(const fs::path& folder) {
   const fs::path file = folder / Cifar10::names_file;
   std::error_code ignored;
   if (!fs::exists(file, ignored)) return cifar10_standard_names();
+  const std::vector<std::uint8_t> bytes = read_bytes(file);
+  std::string text(bytes.begin(), bytes.end());
+  std::replace(text.begin(), text.end(), '\r', '\n');
+  std::istringstream lines(text);
   std::vector<std::string> names;
-  std::string name;
-  for (const std::uint8_t byte : read_bytes(file)) {
-    if (byte != '\n' && byte != '\r') {
-      name.push_back(static_cast<char>(byte));
-    } else if (!name.empty()) {
-      names.push_back(std::move(name));
-      name.clear();
-    }
+  for (std::string name; std::getline(lines, name);) {
+    if (!name.empty()) names.push_back(name);
   }
-  if (!name.empty()) names.push_back(std::move(name));
   if (names.size() != static_cast<std::size_t>(Cifar10::classes)) {
     throw FileError(file.string(),
                     "expected 10 class names, a line each, got " + std::to_string(names.size()));
@@ -155,7 +146,7 @@ void write_cifar10_file(const fs::path& file, const Dataset& dataset, std::int64
     std::vector<std::uint8_t> record(static_cast<std::size_t>(Cifar10::record_bytes));
     for (std::int64_t i = begin; i < end; ++i) {
       record[0] = static_cast<std::uint8_t>(labels[i]);
-      separate(images + i * Cifar10::image_bytes, record.data() + 1);
+      transpose(images + i * Cifar10::image_bytes, record.data() + 1, kArea, Cifar10::channels);
       append(record.data(), record.size());
     }
   });

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -53,11 +54,10 @@ void Loader::start_epoch(std::int64_t epoch, std::int64_t first_batch) {
   stop();
   epoch_ = epoch;
   end_ = batches_per_epoch();
-  if (options_.shuffle) {
-    const RandomStream stream =
-        random_stream(options_.seed, RandomUse::shuffle, static_cast<std::uint64_t>(epoch));
-    order_ = permutation(stream, dataset_.size());
-  }
+  const RandomStream stream =
+      random_stream(options_.seed, RandomUse::shuffle, static_cast<std::uint64_t>(epoch));
+  order_ = permutation(stream, dataset_.size());
+  if (!options_.shuffle) std::iota(order_.begin(), order_.end(), 0);
   next_to_make_ = first_batch;
   next_to_take_ = first_batch;
   slots_ = std::vector<Slot>(static_cast<std::size_t>(options_.prefetch));
@@ -126,12 +126,7 @@ void Loader::stop() {
 Batch Loader::make_batch(std::int64_t index) const {
   const std::int64_t begin = index * options_.batch_size;
   const std::int64_t count = std::min(options_.batch_size, dataset_.size() - begin);
-  std::vector<std::int64_t> samples(static_cast<std::size_t>(count));
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::int64_t position = begin + i;
-    samples[static_cast<std::size_t>(i)] =
-        options_.shuffle ? order_[static_cast<std::size_t>(position)] : position;
-  }
+  const std::span samples(order_.data() + begin, static_cast<std::size_t>(count));
   Batch batch;
   batch.index = index;
   batch.labels = Tensor::empty({count}, DType::i64);
@@ -153,7 +148,7 @@ Batch Loader::make_batch(std::int64_t index) const {
 }
 
 template <class T>
-void Loader::fill_images(const std::vector<std::int64_t>& samples, Tensor& images) const {
+void Loader::fill_images(std::span<const std::int64_t> samples, Tensor& images) const {
   const std::int64_t height = images.size(1);
   const std::int64_t width = images.size(2);
   const std::int64_t size = height * width * 3;

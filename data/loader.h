@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -63,7 +64,7 @@ class Loader {
 
   [[nodiscard]] Batch make_batch(std::int64_t index) const;
   template <class T>
-  void fill_images(const std::vector<std::int64_t>& samples, Tensor& images) const;
+  void fill_images(std::span<const std::int64_t> samples, Tensor& images) const;
   void work();
   void stop();
 
@@ -72,7 +73,7 @@ class Loader {
   // Fixed while workers run.
   std::int64_t epoch_ = 0;
   std::int64_t end_ = 0;             // batches of this epoch; 0 before the first
-  std::vector<std::int64_t> order_;  // empty without shuffling
+  std::vector<std::int64_t> order_;  // the places of this epoch's images in the data set
 
   std::mutex mutex_;  // guards what follows, up to threads_
   std::condition_variable made_;

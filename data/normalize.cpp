@@ -5,17 +5,6 @@ namespace striate {
 namespace {
 
 template <class T>
-NormalizeTable<T> make_table() {
-  NormalizeTable<T> table{};
-  for (std::size_t c = 0; c < 3; ++c) {
-    for (std::size_t byte = 0; byte < 256; ++byte) {
-      table[c][byte] = static_cast<T>((static_cast<double>(byte) / 255.0 - kChannelMean[c]) / kChannelStd[c]);
-    }
-  }
-  return table;
-}
-
-template <class T>
 void normalize_values(const Tensor& images, Tensor& result) {
   const NormalizeTable<T>& table = normalize_table<T>();
   const auto* in = images.data<std::uint8_t>();
@@ -30,7 +19,16 @@ void normalize_values(const Tensor& images, Tensor& result) {
 
 template <class T>
 const NormalizeTable<T>& normalize_table() {
-  static const NormalizeTable<T> table = make_table<T>();
+  static const NormalizeTable<T> table = [] {
+    NormalizeTable<T> values{};
+    for (std::size_t c = 0; c < 3; ++c) {
+      for (std::size_t byte = 0; byte < 256; ++byte) {
+        values[c][byte] =
+            static_cast<T>((static_cast<double>(byte) / 255.0 - kChannelMean[c]) / kChannelStd[c]);
+      }
+    }
+    return values;
+  }();
   return table;
 }
 template const NormalizeTable<float>& normalize_table();

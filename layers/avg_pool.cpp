@@ -48,8 +48,9 @@ AvgPool2d::AvgPool2d(Module& parent, std::string name, const AvgPool2dOptions& o
     : Layer(parent, std::move(name)), options_(options) {}
 
 LayerGeometry AvgPool2d::geometry(const Shape& /*input*/, const Shape& /*output*/) const {
-  return {.kernel = options_.kernel_size.height,
-          .stride = options_.stride.value_or(options_.kernel_size).height};
+  const Extent2d& kernel = options_.kernel_size;
+  const Extent2d stride = options_.stride.value_or(kernel);
+  return {.kernel = std::max(kernel.height, kernel.width), .stride = std::max(stride.height, stride.width)};
 }
 
 }  // namespace striate

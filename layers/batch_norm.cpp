@@ -1,9 +1,10 @@
 #include "layers/batch_norm.h"
 
-#include <algorithm>
 #include <cmath>
 #include <stdexcept>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "core/autograd.h"
 #include "core/dtype.h"
@@ -54,43 +55,6 @@ const P* data_or_null(const Tensor& values) {
   return values.defined() ? values.data<P>() : nullptr;
 }
 
-// first += dy, second += dy * (x - mean).
-template <class T, class P>
-void add_products(const T* __restrict dy, const T* __restrict x, const P* __restrict mean,
-                  P* __restrict first, P* __restrict second, std::int64_t channels) {
-  for (std::int64_t c = 0; c < channels; ++c) {
-    const auto gradient = static_cast<P>(dy[c]);
-    first[c] += gradient;
-    second[c] += gradient * (static_cast<P>(x[c]) - mean[c]);
-  }
-}
-
-// y = (x - mean) * scale + shift.
-template <class T, class P>
-void normalise_row(const T* __restrict x, const P* __restrict mean, const P* __restrict scale,
-                   const P* __restrict shift, T* __restrict y, std::int64_t channels) {
-  for (std::int64_t c = 0; c < channels; ++c) {
-    y[c] = static_cast<T>((static_cast<P>(x[c]) - mean[c]) * scale[c] + shift[c]);
-  }
-}
-
-// dx = (dy - level - (x - mean) * slope) * scale.
-template <class T, class P>
-void gradient_row(const T* __restrict dy, const T* __restrict x, const P* __restrict mean,
-                  const P* __restrict scale, const P* __restrict level, const P* __restrict slope,
-                  T* __restrict dx, std::int64_t channels) {
-  for (std::int64_t c = 0; c < channels; ++c) {
-    const P centred = static_cast<P>(dy[c]) - level[c];
-    dx[c] = static_cast<T>((centred - (static_cast<P>(x[c]) - mean[c]) * slope[c]) * scale[c]);
-  }
-}
-
-// dx = dy * scale.
-template <class T, class P>
-void scale_row(const T* __restrict dy, const P* __restrict scale, T* __restrict dx, std::int64_t channels) {
-  for (std::int64_t c = 0; c < channels; ++c) dx[c] = static_cast<T>(static_cast<P>(dy[c]) * scale[c]);
-}
-
 template <class P>
 void update_running(const double* mean, const double* squares, const RowPlan& plan, double momentum,
                     Tensor& running_mean, Tensor& running_var) {
@@ -104,143 +68,179 @@ void update_running(const double* mean, const double* squares, const RowPlan& pl
   }
 }
 
-// (2,C): what x is normalised by, mean and 1 / sqrt(var + eps).
-template <class T>
-Tensor statistics(const Tensor& x, const RowPlan& plan, Tensor& running_mean, Tensor& running_var,
-                  const BatchNormOptions& options) {
-  using P = compute_t<T>;
-  Tensor result = Tensor::empty({2, plan.channels}, DTypeOf<P>::value);
-  P* mean = result.mutable_data<P>();
-  P* inverse = mean + plan.channels;
-  if (!options.training) {
-    std::copy_n(running_mean.data<P>(), plan.channels, mean);
-    const P* var = running_var.data<P>();
-    for (std::int64_t c = 0; c < plan.channels; ++c) {
-      inverse[c] = static_cast<P>(1 / std::sqrt(static_cast<double>(var[c]) + options.eps));
-    }
-    return result;
-  }
-  const Tensor batch = moments<T>(x, plan);
-  const auto* batch_mean = batch.data<double>();
-  const double* squares = batch_mean + plan.channels;
-  for (std::int64_t c = 0; c < plan.channels; ++c) {
-    mean[c] = static_cast<P>(batch_mean[c]);
-    inverse[c] = static_cast<P>(1 / std::sqrt(squares[c] / static_cast<double>(plan.rows) + options.eps));
-  }
-  if (running_mean.defined()) {
-    update_running<P>(batch_mean, squares, plan, options.momentum, running_mean, running_var);
-  }
-  return result;
-}
+// Lines of what y = (x - mean) * scale + shift needs, with scale = weight * inverse and
+// inverse = 1 / sqrt(var + eps). Backward takes over those of the forward pass.
+template <class P>
+struct Factors {
+  const P* mean;
+  const P* inverse;
+  const P* scale;
+  const P* shift;
 
-template <class T>
-void normalise(const Tensor& x, const RowPlan& plan, const Tensor& stats, const Tensor& weight,
-               const Tensor& bias, Tensor& y) {
-  using P = compute_t<T>;
-  const std::int64_t channels = plan.channels;
-  const P* mean = stats.data<P>();
+  Factors(const RowPlan& plan, const Tensor& memory)
+      : mean(memory.data<P>()),
+        inverse(mean + plan.line()),
+        scale(inverse + plan.line()),
+        shift(scale + plan.line()) {}
+};
+
+// The memory of Factors, (4,line).
+template <class P>
+Tensor make_factors(const RowPlan& plan, const double* mean, const double* var, const Tensor& weight,
+                    const Tensor& bias, double eps) {
+  Tensor memory = Tensor::empty({4, plan.line()}, DTypeOf<P>::value);
+  P* to = memory.mutable_data<P>();
+  const std::int64_t line = plan.line();
   const P* w = data_or_null<P>(weight);
   const P* b = data_or_null<P>(bias);
-  Tensor factors = Tensor::empty({2, channels}, DTypeOf<P>::value);
-  P* scale = factors.mutable_data<P>();
-  P* shift = scale + channels;
-  for (std::int64_t c = 0; c < channels; ++c) {
-    scale[c] = mean[channels + c] * (w != nullptr ? w[c] : P{1});
-    shift[c] = b != nullptr ? b[c] : P{0};
+  for (std::int64_t c = 0; c < plan.channels; ++c) {
+    const P inverse = static_cast<P>(1 / std::sqrt(var[c] + eps));
+    to[c] = static_cast<P>(mean[c]);
+    to[line + c] = inverse;
+    to[2 * line + c] = inverse * (w != nullptr ? w[c] : P{1});
+    to[3 * line + c] = b != nullptr ? b[c] : P{0};
   }
-  const T* from = x.data<T>();
-  T* to = y.mutable_data<T>();
+  for (std::int64_t k = 0; k < 4; ++k) fill_line(plan, to + k * line);
+  return memory;
+}
+
+// The factors that normalise x by its own or by the running statistics; in training the latter take in the
+// former.
+template <class T>
+Tensor factors_for(const Tensor& x, const RowPlan& plan, const Tensor& weight, const Tensor& bias,
+                   Tensor& running_mean, Tensor& running_var, const BatchNormOptions& options) {
+  using P = compute_t<T>;
+  if (!options.training) {
+    const std::vector<double> mean = running_mean.to_vector();
+    const std::vector<double> var = running_var.to_vector();
+    return make_factors<P>(plan, mean.data(), var.data(), weight, bias, options.eps);
+  }
+  const Tensor batch = moments<T>(x, plan);
+  const auto* mean = batch.data<double>();
+  const double* squares = mean + plan.channels;
+  std::vector<double> var(squares, squares + plan.channels);
+  for (double& value : var) value /= static_cast<double>(plan.rows);
+  if (running_mean.defined()) {
+    update_running<P>(mean, squares, plan, options.momentum, running_mean, running_var);
+  }
+  return make_factors<P>(plan, mean, var.data(), weight, bias, options.eps);
+}
+
+// What ReLU cuts, forward and backward must decide by the same rounding: both ask this.
+template <class V, class T, class P>
+V normalised(const T* x, const Factors<P>& f, std::int64_t c) {
+  return (read<V>(x) - read<V>(f.mean + c)) * read<V>(f.scale + c) + read<V>(f.shift + c);
+}
+
+// y = (x - mean) * scale + shift, with relu 0 where that is below.
+template <bool relu, class T>
+void normalise(const T* x, const RowPlan& plan, const Factors<compute_t<T>>& f, T* y) {
   parallel_for(plan.rows, plan.chunk, [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t r = begin; r < end; ++r) {
-      normalise_row(from + r * channels, mean, scale, shift, to + r * channels, channels);
-    }
+    for_values<compute_t<T>>(plan, begin, end, [=](auto zero, std::int64_t i, std::int64_t c) {
+      auto value = normalised<decltype(zero)>(x + i, f, c);
+      if constexpr (relu) value = value < zero ? zero : value;
+      write(y + i, value);
+    });
   });
 }
 
-// (chunks,2,C), of which the first (2,C) are the sums over all rows of dy and of dy * (x - mean).
-template <class T>
-Tensor gradient_sums(const Tensor& dy, const Tensor& x, const RowPlan& plan, const Tensor& stats) {
-  using P = compute_t<T>;
-  const std::int64_t channels = plan.channels;
-  Tensor result = Tensor::empty({plan.chunks(), 2, channels}, DType::f64);
+// The gradient of what was normalised: with relu 0 where that cut.
+template <bool relu, class V, class T, class P>
+V uncut_gradient(const T* dy, const T* x, const Factors<P>& f, std::int64_t c) {
+  if constexpr (!relu) return read<V>(dy);
+  return select(!(normalised<V>(x, f, c) <= V{}), read<V>(dy));
+}
+
+// (chunks,2,C), of which the first (2,C) are the sums over all rows of the gradient and of it times
+// (x - mean).
+template <bool relu, class T>
+Tensor gradient_sums(const T* dy, const T* x, const RowPlan& plan, const Factors<compute_t<T>>& f) {
+  const std::int64_t width = 2 * plan.channels;
+  Tensor result = Tensor::empty({plan.chunks(), 2, plan.channels}, DType::f64);
   auto* partial = result.mutable_data<double>();
-  const T* gradients = dy.data<T>();
-  const T* values = x.data<T>();
-  const P* mean = stats.data<P>();
-  parallel_for(plan.rows, plan.chunk, [&](std::int64_t begin, std::int64_t end) {
-    Tensor scratch = Tensor::empty({2, channels}, DTypeOf<P>::value);
-    sum_rows(begin, end, 2 * channels, partial + begin / plan.chunk * 2 * channels, scratch.mutable_data<P>(),
-             [=](std::int64_t r, P* sums) {
-               add_products(gradients + r * channels, values + r * channels, mean, sums, sums + channels,
-                            channels);
-             });
+  parallel_for(plan.rows, plan.chunk, [=](std::int64_t begin, std::int64_t end) {
+    sum_rows<compute_t<T>, 2>(plan, begin, end, partial + begin / plan.chunk * width,
+                              [=](auto zero, std::int64_t i, std::int64_t c, auto* sums) {
+                                using V = decltype(zero);
+                                const V gradient = uncut_gradient<relu, V>(dy + i, x + i, f, c);
+                                sums[0] += gradient;
+                                sums[1] += gradient * (read<V>(x + i) - read<V>(f.mean + c));
+                              });
   });
   for (std::int64_t k = 1; k < plan.chunks(); ++k) {
-    for (std::int64_t i = 0; i < 2 * channels; ++i) partial[i] += partial[k * 2 * channels + i];
+    for (std::int64_t i = 0; i < width; ++i) partial[i] += partial[k * width + i];
   }
   return result;
 }
 
-// The gradient of x. With batch statistics, xhat = (x - mean) * inverse and n rows:
-// dx = weight * inverse * (dy - sum(dy) / n - xhat * sum(dy * xhat) / n). With running ones the sums drop
-// out.
-template <class T>
-Tensor input_gradient(const Tensor& dy, const Tensor& x, const RowPlan& plan, const Tensor& stats,
-                      const Tensor& weight, const double* sums) {
+// The gradient of x, to dx, which may be dy. With batch statistics, xhat = (x - mean) * inverse and n rows:
+// dx = weight * inverse * (dy - sum(dy) / n - xhat * sum(dy * xhat) / n). With running ones, where `sums` is
+// null, the sums drop out.
+template <bool relu, class T>
+void input_gradient(const T* dy, const T* x, const RowPlan& plan, const Factors<compute_t<T>>& f,
+                    const double* sums, T* dx) {
   using P = compute_t<T>;
-  const std::int64_t channels = plan.channels;
-  const P* mean = stats.data<P>();
-  const P* inverse = mean + channels;
-  const P* w = data_or_null<P>(weight);
-  Tensor factors = Tensor::empty({3, channels}, DTypeOf<P>::value);
-  P* scale = factors.mutable_data<P>();
-  P* level = scale + channels;
-  P* slope = level + channels;
-  const auto rows = static_cast<double>(plan.rows);
-  for (std::int64_t c = 0; c < channels; ++c) {
-    scale[c] = inverse[c] * (w != nullptr ? w[c] : P{1});
-    if (sums == nullptr) continue;
-    const auto squared = static_cast<double>(inverse[c]) * static_cast<double>(inverse[c]);
-    level[c] = static_cast<P>(sums[c] / rows);
-    slope[c] = static_cast<P>(sums[channels + c] / rows * squared);
+  if (sums == nullptr) {
+    parallel_for(plan.rows, plan.chunk, [=](std::int64_t begin, std::int64_t end) {
+      for_values<P>(plan, begin, end, [=](auto zero, std::int64_t i, std::int64_t c) {
+        using V = decltype(zero);
+        write(dx + i, uncut_gradient<relu, V>(dy + i, x + i, f, c) * read<V>(f.scale + c));
+      });
+    });
+    return;
   }
-  Tensor dx = Tensor::empty(dy.shape(), dy.dtype());
-  T* to = dx.mutable_data<T>();
-  const T* gradients = dy.data<T>();
-  const T* values = sums != nullptr ? x.data<T>() : nullptr;
+  Scratch<P> lines(2 * plan.line());
+  P* level = lines.data();
+  P* slope = level + plan.line();
+  for (std::int64_t c = 0; c < plan.channels; ++c) {
+    const auto inverse = static_cast<double>(f.inverse[c]);
+    level[c] = static_cast<P>(sums[c] / static_cast<double>(plan.rows));
+    slope[c] = static_cast<P>(sums[plan.channels + c] / static_cast<double>(plan.rows) * inverse * inverse);
+  }
+  fill_line(plan, level);
+  fill_line(plan, slope);
   parallel_for(plan.rows, plan.chunk, [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin * channels; i < end * channels; i += channels) {
-      if (values != nullptr) {
-        gradient_row(gradients + i, values + i, mean, scale, level, slope, to + i, channels);
-      } else {
-        scale_row(gradients + i, scale, to + i, channels);
-      }
-    }
+    for_values<P>(plan, begin, end, [=](auto zero, std::int64_t i, std::int64_t c) {
+      using V = decltype(zero);
+      const V centred = uncut_gradient<relu, V>(dy + i, x + i, f, c) - read<V>(level + c);
+      const V deviation = read<V>(x + i) - read<V>(f.mean + c);
+      write(dx + i, (centred - deviation * read<V>(slope + c)) * read<V>(f.scale + c));
+    });
   });
-  return dx;
 }
 
-template <class T>
-void backward(Backward& bw, const Tensor& x, const Tensor& weight, const Tensor& stats, const RowPlan& plan,
-              bool training) {
+// x is null where only an evaluation's dx is wanted.
+template <bool relu, class T>
+void backward(Backward& bw, const T* x, const RowPlan& plan, const Tensor& factors, bool training) {
   using P = compute_t<T>;
-  const std::int64_t channels = plan.channels;
+  const Factors<P> f(plan, factors);
+  const T* dy = bw.dy().data<T>();
   Tensor sums;
-  if (x.defined()) sums = gradient_sums<T>(bw.dy(), x, plan, stats);
+  if (training || bw.wants(1) || bw.wants(2)) sums = gradient_sums<relu>(dy, x, plan, f);
   const auto* totals = data_or_null<double>(sums);
-  if (bw.wants(0)) bw.add(0, input_gradient<T>(bw.dy(), x, plan, stats, weight, training ? totals : nullptr));
-  // dweight = sum(dy * xhat), dbias = sum(dy).
-  const P* inverse = stats.data<P>() + channels;
-  Tensor dweight = Tensor::empty({channels}, DTypeOf<P>::value);
-  Tensor dbias = Tensor::empty({channels}, DTypeOf<P>::value);
-  P* to_weight = dweight.mutable_data<P>();
-  P* to_bias = dbias.mutable_data<P>();
-  for (std::int64_t c = 0; totals != nullptr && c < channels; ++c) {
-    to_weight[c] = static_cast<P>(totals[channels + c] * static_cast<double>(inverse[c]));
-    to_bias[c] = static_cast<P>(totals[c]);
+  if (bw.wants(0)) {
+    Tensor dx = bw.reusable_dy();
+    input_gradient<relu>(dy, x, plan, f, training ? totals : nullptr, dx.mutable_data<T>());
+    bw.add(0, dx);
   }
-  bw.add(1, dweight);
-  bw.add(2, dbias);
+  // dweight = sum(dy * xhat), dbias = sum(dy).
+  const auto add_sum = [&](std::size_t input, const double* total, bool scaled) {
+    if (!bw.wants(input)) return;
+    Tensor gradient = Tensor::empty({plan.channels}, DTypeOf<P>::value);
+    P* to = gradient.mutable_data<P>();
+    for (std::int64_t c = 0; c < plan.channels; ++c) {
+      to[c] = static_cast<P>(total[c] * (scaled ? static_cast<double>(f.inverse[c]) : 1.0));
+    }
+    bw.add(input, gradient);
+  };
+  add_sum(1, totals + plan.channels, true);
+  add_sum(2, totals, false);
+}
+
+// f(std::bool_constant<relu>).
+template <class F>
+void with_constant(bool relu, F f) {
+  relu ? f(std::true_type{}) : f(std::false_type{});
 }
 
 }  // namespace
@@ -250,18 +250,21 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Ten
   check(x, weight, bias, running_mean, running_var, options.training);
   const RowPlan plan = plan_rows(x);
   Tensor y = Tensor::empty(x.shape(), x.dtype());
-  Tensor stats;
+  Tensor factors;
   dispatch_floating("batch_norm", x.dtype(), [&]<class T>(T) {
-    stats = statistics<T>(x, plan, running_mean, running_var, options);
-    normalise<T>(x, plan, stats, weight, bias, y);
+    factors = factors_for<T>(x, plan, weight, bias, running_mean, running_var, options);
+    with_constant(options.relu, [&]<bool relu>(std::bool_constant<relu>) {
+      normalise<relu>(x.data<T>(), plan, Factors<compute_t<T>>(plan, factors), y.mutable_data<T>());
+    });
   });
-  // In evaluation the gradient of x needs no x.
-  const bool needs_x = options.training || recording({weight, bias});
-  record("batch_norm", y, {x, weight, bias},
-         [x = Saved(needs_x ? x : Tensor()), weight = Saved(weight), stats, plan,
-          training = options.training](Backward& bw) {
+  // In evaluation without ReLU the gradient of x needs no x.
+  const bool needs_x = options.training || options.relu || recording({weight, bias});
+  record(options.relu ? "batch_norm_relu" : "batch_norm", y, {x, weight, bias},
+         [x = Saved(needs_x ? x : Tensor()), factors, plan, options](Backward& bw) {
            dispatch_floating("batch_norm", bw.dy().dtype(), [&]<class T>(T) {
-             backward<T>(bw, x.get(), weight.get(), stats, plan, training);
+             with_constant(options.relu, [&]<bool relu>(std::bool_constant<relu>) {
+               backward<relu>(bw, data_or_null<T>(x.get()), plan, factors, options.training);
+             });
            });
          });
   return y;
@@ -283,14 +286,19 @@ BatchNorm2d::BatchNorm2d(Module& parent, std::string name, std::int64_t features
   }
 }
 
-Tensor BatchNorm2d::forward(const Tensor& x) {
+Tensor BatchNorm2d::with_relu(const Tensor& x) {
+  return call(x, [&] { return normalise(x, true); });
+}
+
+Tensor BatchNorm2d::normalise(const Tensor& x, bool relu) {
   const bool tracks = running_mean.defined();
   const bool updates = training() && tracks;
   const std::int64_t batches = updates ? *num_batches_tracked.data<std::int64_t>() + 1 : 1;
   Tensor y = batch_norm(x, weight, bias, running_mean, running_var,
                         {.training = training() || !tracks,
                          .momentum = options_.momentum.value_or(1 / static_cast<double>(batches)),
-                         .eps = options_.eps});
+                         .eps = options_.eps,
+                         .relu = relu});
   if (updates) *num_batches_tracked.mutable_data<std::int64_t>() = batches;
   return y;
 }

@@ -2,65 +2,108 @@
 // Sums over the rows of a channels-last tensor, accurate and in one order for any number of threads.
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <numeric>
 
 #include "core/dtype.h"
 #include "core/parallel.h"
+#include "core/scratch.h"
 #include "core/tensor.h"
+#include "layers/by_register.h"
 
 namespace striate {
 
-/// A tensor as a matrix of rows by channels, cut into chunks of rows that stay in a core's cache.
+/// A tensor as a matrix of rows by channels, cut into chunks of rows that stay in a core's cache. Kernels
+/// walk it in lines of so many rows that few values are left over when a line is cut into registers.
 struct RowPlan {
   std::int64_t rows;
   std::int64_t channels;
-  std::int64_t chunk;  ///< rows of a chunk, a function of the width alone
+  std::int64_t line_rows;
+  std::int64_t chunk;  ///< rows of a chunk, whole lines, a function of the width alone
 
   [[nodiscard]] std::int64_t chunks() const { return (rows + chunk - 1) / chunk; }
+  [[nodiscard]] std::int64_t line() const { return line_rows * channels; }
 };
 
 inline RowPlan plan_rows(const Tensor& x) {
   constexpr std::int64_t chunk_bytes = 1 << 17;
   const std::int64_t channels = x.shape().back();
-  const auto row_bytes = std::max<std::int64_t>(1, channels * static_cast<std::int64_t>(size_of(x.dtype())));
-  return {.rows = channels == 0 ? 0 : x.numel() / channels,
+  if (channels == 0) return {.rows = 0, .channels = 0, .line_rows = 1, .chunk = 1};
+  std::int64_t line_rows = 16 / std::gcd<std::int64_t, std::int64_t>(channels, 16);
+  if (line_rows * channels > 4096) line_rows = 1;
+  while (line_rows * channels < 128) line_rows *= 2;
+  const std::int64_t chunk =
+      std::max<std::int64_t>(16, chunk_bytes / (channels * static_cast<std::int64_t>(size_of(x.dtype()))));
+  return {.rows = x.numel() / channels,
           .channels = channels,
-          .chunk = std::max<std::int64_t>(16, chunk_bytes / row_bytes)};
+          .line_rows = line_rows,
+          .chunk = (chunk + line_rows - 1) / line_rows * line_rows};
 }
 
-/// Sums of terms over rows begin .. end-1: add_row(r, block) adds row r's terms to block. A few rows at a
-/// time are summed in P, those sums in double: as fast as P alone, nearly as exact as double. total and block
-/// have `width`.
-template <class P, class AddRow>
-void sum_rows(std::int64_t begin, std::int64_t end, std::int64_t width, double* total, P* block,
-              AddRow add_row) {
-  constexpr std::int64_t block_rows = 16;
-  std::fill_n(total, width, 0.0);
-  for (std::int64_t from = begin; from < end; from += block_rows) {
-    std::fill_n(block, width, P{0});
-    for (std::int64_t r = from; r < std::min(end, from + block_rows); ++r) add_row(r, block);
-    for (std::int64_t i = 0; i < width; ++i) total[i] += static_cast<double>(block[i]);
+/// Calls f(zero, i, c) for the values of rows begin .. end-1, a register or one at a time: i is the place in
+/// the tensor, c the place in the line.
+template <class P, class F>
+void for_values(const RowPlan& plan, std::int64_t begin, std::int64_t end, F f) {
+  const std::int64_t stop = end * plan.channels;
+  for (std::int64_t i = begin * plan.channels; i < stop; i += plan.line()) {
+    by_register<P>(std::min(plan.line(), stop - i), [&](auto zero, std::int64_t c) { f(zero, i + c, c); });
   }
 }
 
 namespace detail {
 
-// sum += x.
-template <class T, class P>
-void add_values(const T* __restrict x, P* __restrict sum, std::int64_t channels) {
-  for (std::int64_t c = 0; c < channels; ++c) sum[c] += static_cast<P>(x[c]);
-}
-
-// first += x - mean, second += (x - mean)^2.
-template <class T, class P>
-void add_deviations(const T* __restrict x, const P* __restrict mean, P* __restrict first,
-                    P* __restrict second, std::int64_t channels) {
-  for (std::int64_t c = 0; c < channels; ++c) {
-    const P deviation = static_cast<P>(x[c]) - mean[c];
-    first[c] += deviation;
-    second[c] += deviation * deviation;
+// Adds to sums (n,channels) over lines of `line` values, first .. last-1. A few lines at a time are summed in
+// P, those sums in double: as fast as P alone, nearly as exact as double.
+template <class P, int n, class Terms>
+void sum_lines(std::int64_t first, std::int64_t last, std::int64_t line, std::int64_t channels, double* sums,
+               Terms terms) {
+  constexpr std::int64_t block_lines = 16;
+  Scratch<double> wide(n * line);
+  double* totals = wide.data();
+  std::fill_n(totals, n * line, 0.0);
+  for (std::int64_t from = first; from < last; from += block_lines * line) {
+    const std::int64_t to = std::min(last, from + block_lines * line);
+    by_register_group<P, 8>(line, [&](auto zero, auto group, std::int64_t c) {
+      using V = decltype(zero);
+      V block[group][n] = {};
+      for (std::int64_t i = from + c; i < to; i += line) {
+        for (int g = 0; g < group; ++g) {
+          terms(zero, i + g * values_in<V>, c + g * values_in<V>, block[g]);
+        }
+      }
+      for (int g = 0; g < group; ++g) {
+        for (int k = 0; k < n; ++k) add_to(totals + k * line + c + g * values_in<V>, block[g][k]);
+      }
+    });
+  }
+  for (int k = 0; k < n; ++k) {
+    for (std::int64_t c = 0; c < line; ++c) sums[k * channels + c % channels] += totals[k * line + c];
   }
 }
+
+}  // namespace detail
+
+/// n sums per channel over rows begin .. end-1, to (n,channels): terms(zero, i, c, block) adds the terms of
+/// the values at i, at c in their line, to block[0] .. block[n-1].
+template <class P, int n, class Terms>
+void sum_rows(const RowPlan& plan, std::int64_t begin, std::int64_t end, double* sums, Terms terms) {
+  std::fill_n(sums, n * plan.channels, 0.0);
+  const std::int64_t lines_end = end - (end - begin) % plan.line_rows;
+  detail::sum_lines<P, n>(begin * plan.channels, lines_end * plan.channels, plan.line(), plan.channels, sums,
+                          terms);
+  if (lines_end == end) return;
+  detail::sum_lines<P, n>(lines_end * plan.channels, end * plan.channels, plan.channels, plan.channels, sums,
+                          terms);
+}
+
+/// Values (channels) in front of `line`, repeated to its end.
+template <class P>
+void fill_line(const RowPlan& plan, P* line) {
+  for (std::int64_t c = plan.channels; c < plan.line(); ++c) line[c] = line[c - plan.channels];
+}
+
+namespace detail {
 
 // Joins means and sums of squared deviations, (chunks,2,C), into those of all rows, in the first chunk's
 // place: Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances"
@@ -83,11 +126,28 @@ inline void join_moments(const RowPlan& plan, double* partial) {
   }
 }
 
+// The mean of a few rows at the start of a chunk, as a line.
+template <class T, class P>
+void guess_mean(const RowPlan& plan, const T* x, std::int64_t rows, double* sums, P* guess) {
+  const std::int64_t guessed = std::min<std::int64_t>(8, rows);
+  std::fill_n(sums, plan.channels, 0.0);
+  for (std::int64_t r = 0; r < guessed; ++r) {
+    for (std::int64_t c = 0; c < plan.channels; ++c) {
+      sums[c] += static_cast<double>(x[r * plan.channels + c]);
+    }
+  }
+  for (std::int64_t c = 0; c < plan.channels; ++c) {
+    guess[c] = static_cast<P>(sums[c] / static_cast<double>(guessed));
+  }
+  fill_line(plan, guess);
+}
+
 }  // namespace detail
 
 /// (chunks,2,C) in double, of which the first (2,C) are every channel's mean and sum of squared deviations
-/// from it. One pass over memory: the second look at a chunk finds it in the cache. Its deviations are from a
-/// rounded mean, which their own sum puts right.
+/// from it. One pass over memory: a chunk's deviations are from a guess, the mean of its first few rows, and
+/// their own sum puts that right. What cancels is at most rows-in-a-chunk / rows-in-the-guess times the sum
+/// of squares, and for values in no special order about as much as it.
 template <class T>
 Tensor moments(const Tensor& x, const RowPlan& plan) {
   using P = compute_t<T>;
@@ -98,20 +158,20 @@ Tensor moments(const Tensor& x, const RowPlan& plan) {
   parallel_for(plan.rows, plan.chunk, [&](std::int64_t begin, std::int64_t end) {
     double* first = partial + begin / plan.chunk * 2 * channels;
     double* second = first + channels;
-    Tensor scratch = Tensor::empty({3, channels}, DTypeOf<P>::value);
-    P* mean = scratch.mutable_data<P>();
-    P* block = mean + channels;
-    const auto count = static_cast<double>(end - begin);
-    sum_rows(begin, end, channels, first, block,
-             [=](std::int64_t r, P* sum) { detail::add_values(values + r * channels, sum, channels); });
-    for (std::int64_t c = 0; c < channels; ++c) mean[c] = static_cast<P>(first[c] / count);
-    sum_rows(begin, end, 2 * channels, first, block, [=](std::int64_t r, P* sums) {
-      detail::add_deviations(values + r * channels, mean, sums, sums + channels, channels);
+    Scratch<P> line(plan.line());
+    P* guess = line.data();
+    detail::guess_mean(plan, values + begin * channels, end - begin, first, guess);
+    sum_rows<P, 2>(plan, begin, end, first, [=](auto zero, std::int64_t i, std::int64_t c, auto* sums) {
+      using V = decltype(zero);
+      const V deviation = read<V>(values + i) - read<V>(guess + c);
+      sums[0] += deviation;
+      sums[1] += deviation * deviation;
     });
+    const auto count = static_cast<double>(end - begin);
     for (std::int64_t c = 0; c < channels; ++c) {
       const double slip = first[c] / count;
-      second[c] -= slip * first[c];
-      first[c] = static_cast<double>(mean[c]) + slip;
+      second[c] = std::max(0.0, second[c] - slip * first[c]);
+      first[c] = static_cast<double>(guess[c]) + slip;
     }
   });
   detail::join_moments(plan, partial);

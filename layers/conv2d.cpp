@@ -1,5 +1,6 @@
 #include "layers/conv2d.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -85,7 +86,8 @@ Tensor forward(const ConvGeometry& g, const Tensor& x, const Tensor& w, const Te
   return dispatch_floating(kOp, x.dtype(), [&]<class T>(T) {
     using W = ConvParameter<T>;
     Tensor y = Tensor::empty({g.n, g.p, g.q, g.k}, x.dtype());
-    conv_forward(g, x.data<T>(), w.data<W>(), b.defined() ? b.data<W>() : nullptr, y.mutable_data<T>());
+    if (g.n > 0)
+      conv_forward(g, x.data<T>(), w.data<W>(), b.defined() ? b.data<W>() : nullptr, y.mutable_data<T>());
     return y;
   });
 }
@@ -93,13 +95,14 @@ Tensor forward(const ConvGeometry& g, const Tensor& x, const Tensor& w, const Te
 Tensor backward_data(const ConvGeometry& g, const Tensor& dy, const Tensor& w) {
   return dispatch_floating(kOp, dy.dtype(), [&]<class T>(T) {
     Tensor dx = Tensor::empty({g.n, g.h, g.w, g.c}, dy.dtype());
-    conv_backward_data(g, dy.data<T>(), w.data<ConvParameter<T>>(), dx.mutable_data<T>());
+    if (g.n > 0) conv_backward_data(g, dy.data<T>(), w.data<ConvParameter<T>>(), dx.mutable_data<T>());
     return dx;
   });
 }
 
 Tensor backward_weights(const ConvGeometry& g, const Tensor& x, const Tensor& dy, DType dtype) {
   return dispatch_floating(kOp, dy.dtype(), [&]<class T>(T) {
+    if (g.n == 0) return Tensor::zeros({g.r, g.s, g.group_inputs(), g.k}, dtype);
     Tensor dw = Tensor::empty({g.r, g.s, g.group_inputs(), g.k}, dtype);
     conv_backward_weights(g, x.data<T>(), dy.data<T>(), dw.mutable_data<ConvParameter<T>>());
     return dw;
@@ -144,8 +147,10 @@ LayerGeometry Conv2d::geometry(const Shape& input, const Shape& output) const {
   const auto per_output = static_cast<double>(weight.size(0) * weight.size(1) * weight.size(2));
   const auto inputs = static_cast<double>(numel(input) / input[0]);
   const auto outputs = static_cast<double>(numel(output) / output[0]);
-  return {.kernel = (options_.kernel_size.height - 1) * options_.dilation.height + 1,
-          .stride = options_.stride.height,
+  const auto span = [](std::int64_t kernel, std::int64_t dilation) { return (kernel - 1) * dilation + 1; };
+  return {.kernel = std::max(span(options_.kernel_size.height, options_.dilation.height),
+                             span(options_.kernel_size.width, options_.dilation.width)),
+          .stride = std::max(options_.stride.height, options_.stride.width),
           .multiply_adds = outputs * per_output,
           .dense_parameters = inputs * outputs + outputs};
 }

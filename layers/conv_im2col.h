@@ -1,12 +1,19 @@
 #pragma once
-// Convolution of any shape in f32 by products: see layers/conv_kernels.h for what the functions compute.
+// Convolution of any shape by products of gathered rows (with a 1x1 kernel and stride 1 of the rows where
+// they lie): see layers/conv_kernels.h for what the functions compute. T: float or bfloat16.
 
 #include "layers/conv_geometry.h"
 
 namespace striate {
 
-void im2col_forward(const ConvGeometry& g, const float* x, const float* w, const float* bias, float* y);
-void im2col_backward_data(const ConvGeometry& g, const float* dy, const float* w, float* dx);
-void im2col_backward_weights(const ConvGeometry& g, const float* x, const float* dy, float* dw);
+template <class T>
+void im2col_forward(const ConvGeometry& g, const T* x, const float* w, const float* bias, T* y);
+
+template <class T>
+void im2col_backward_data(const ConvGeometry& g, const T* dy, const float* w, T* dx);
+
+/// Where the gradient is small, up to 16 partial sums over positions are added in order.
+template <class T>
+void im2col_backward_weights(const ConvGeometry& g, const T* x, const T* dy, float* dw);
 
 }  // namespace striate

@@ -1,12 +1,13 @@
 #include "layers/conv_kernels.h"
 
-#include <algorithm>
 #include <array>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
-#include "core/parallel.h"
-#include "core/scratch.h"
+#include "core/panel_product.h"
+#include "core/profile.h"
+#include "layers/conv_depthwise.h"
 #include "layers/conv_im2col.h"
 #include "layers/conv_reference.h"
 #include "layers/direct_conv.h"
@@ -15,17 +16,24 @@
 namespace striate {
 namespace {
 
+thread_local ConvAlgorithm overriding = ConvAlgorithm::automatic;
+
 bool is_plain_3x3(const ConvGeometry& g) {
-  return g.r == 3 && g.s == 3 && g.stride == Extent2d(1) && g.dilation == Extent2d(1) && g.groups == 1 &&
-         (g.padding == Extent2d(0) || g.padding == Extent2d(1));
+  return g.c > 0 && g.r == 3 && g.s == 3 && g.stride == Extent2d(1) && g.dilation == Extent2d(1) &&
+         g.groups == 1 && (g.padding == Extent2d(0) || g.padding == Extent2d(1));
+}
+
+bool is_product(const ConvGeometry& g) {
+  return g.r == 1 && g.s == 1 && g.padding == Extent2d(0) && g.groups == 1;
+}
+
+// What the gathering kernels do; product is their case without a gather.
+bool gathers(ConvAlgorithm algorithm) {
+  return algorithm == ConvAlgorithm::im2col || algorithm == ConvAlgorithm::product;
 }
 
 Conv3x3Shape shape_3x3(const ConvGeometry& g) {
   return {g.n, g.h, g.w, g.c, g.k, g.padding.height};
-}
-
-std::int64_t tiles(const ConvGeometry& g, std::int64_t size) {
-  return ceil_div(g.p, size) * ceil_div(g.q, size);
 }
 
 WinogradTile tile_of(ConvAlgorithm algorithm) {
@@ -45,90 +53,89 @@ bool can_do(ConvAlgorithm algorithm, const ConvGeometry& g, DType dtype) {
   if (algorithm == ConvAlgorithm::reference) return dtype == DType::f64;
   if (dtype == DType::f64) return false;
   if (algorithm == ConvAlgorithm::im2col) return true;
+  if (algorithm == ConvAlgorithm::product) return is_product(g);
+  if (algorithm == ConvAlgorithm::depthwise) return g.group_inputs() == 1;
   if (!is_plain_3x3(g)) return false;
   return algorithm == ConvAlgorithm::direct || winograd_fits(shape_3x3(g), tile_of(algorithm));
 }
 
-ConvAlgorithm choose_3x3(const ConvGeometry& g, DType dtype) {
-  // Transforms cost as much as so many channels' products.
-  if (g.c < 12 || g.k < 12) return ConvAlgorithm::direct;
-  if (can_do(ConvAlgorithm::winograd_line2, g, dtype)) return ConvAlgorithm::winograd_line2;
-  const bool low = dtype == DType::bf16;
-  if (!low && can_do(ConvAlgorithm::winograd_line4, g, dtype)) return ConvAlgorithm::winograd_line4;
-  // Products per image, channel and filter. The transforms of F(4x4) lose what 8 bits of mantissa leave.
-  const std::int64_t f2 = 16 * tiles(g, 2);
-  const std::int64_t f4 = 36 * tiles(g, 4);
-  if (!low && f4 <= f2) return ConvAlgorithm::winograd_f4;
-  return f2 < 9 * g.p * g.q ? ConvAlgorithm::winograd_f2 : ConvAlgorithm::direct;
-}
+// Work in units of one multiplication for each channel and filter, at the product's speed. The constants are
+// fitted to measurements.
+class Work {
+ public:
+  Work(const ConvGeometry& g, DType dtype, ConvPass pass)
+      : g_(g), weights_(pass == ConvPass::backward_weights), low_(dtype == DType::bf16) {
+    const std::int64_t columns = pass == ConvPass::backward_data ? g.c : g.k;
+    waste_ = ratio(round_up(columns, panel_width), columns);
+    registers_ = ratio(round_up(g.c, lanes), g.c * g.c) + ratio(round_up(g.k, lanes), g.k * g.k);
+  }
+  [[nodiscard]] double im2col() const {
+    return 9 * (pixels() * (waste_ + ratio(14, g_.k) + ratio(6, g_.c)) + 15);
+  }
+  [[nodiscard]] double direct() const { return 9 * (pixels() * (waste_ + ratio(2, g_.c)) + 30); }
+  // Every tile is transformed, with the channels of its input and output in whole registers. Filters are read
+  // for each of a tile's rows, and transformed for each position.
+  [[nodiscard]] double winograd(std::int64_t outputs, std::int64_t side) const {
+    const std::int64_t tiles = g_.n * ceil_div(g_.p, outputs) * ceil_div(g_.q, outputs);
+    const auto positions = static_cast<double>(side * side);
+    const double filters = weights_ ? 10 * positions : ratio(80 * side, 1) + 8 * positions;
+    return positions * static_cast<double>(tiles) * (waste_ + (low_ || side < 6 ? 12 : 14) * registers_) +
+           filters;
+  }
 
-// The im2col kernels know f32 alone: bf16 goes through copies.
-template <class From, class To>
-Scratch<To> converted(const From* from, std::int64_t count) {
-  Scratch<To> result(count);
-  To* to = result.data();
-  parallel_for(count, 1 << 15, [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) to[i] = static_cast<To>(from[i]);
-  });
-  return result;
-}
+ private:
+  static double ratio(std::int64_t a, std::int64_t b) {
+    return static_cast<double>(a) / static_cast<double>(b);
+  }
+  [[nodiscard]] double pixels() const { return static_cast<double>(g_.positions()); }
 
-// w rounded to bf16, as f32.
-Scratch<float> rounded(const float* w, std::int64_t count) {
-  Scratch<float> result(count);
-  std::transform(w, w + count, result.data(),
-                 [](float value) { return static_cast<float>(bfloat16(value)); });
-  return result;
-}
+  const ConvGeometry& g_;
+  bool weights_, low_;
+  double waste_ = 1;  // products have whole panels of columns
+  double registers_ = 0;
+};
 
-void round_to(const float* from, std::int64_t count, bfloat16* to) {
-  parallel_for(count, 1 << 15, [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) to[i] = bfloat16(from[i]);
-  });
-}
-
-std::int64_t size_x(const ConvGeometry& g) {
-  return g.n * g.h * g.w * g.c;
-}
-std::int64_t size_y(const ConvGeometry& g) {
-  return g.positions() * g.k;
-}
-std::int64_t size_w(const ConvGeometry& g) {
-  return g.r * g.s * g.group_inputs() * g.k;
-}
-
-void im2col_forward(const ConvGeometry& g, const bfloat16* x, const float* w, const float* bias,
-                    bfloat16* y) {
-  Scratch<float> sums(size_y(g));
-  striate::im2col_forward(g, converted<bfloat16, float>(x, size_x(g)).data(), rounded(w, size_w(g)).data(),
-                          bias, sums.data());
-  round_to(sums.data(), size_y(g), y);
-}
-
-void im2col_backward_data(const ConvGeometry& g, const bfloat16* dy, const float* w, bfloat16* dx) {
-  Scratch<float> sums(size_x(g));
-  striate::im2col_backward_data(g, converted<bfloat16, float>(dy, size_y(g)).data(),
-                                rounded(w, size_w(g)).data(), sums.data());
-  round_to(sums.data(), size_x(g), dx);
-}
-
-void im2col_backward_weights(const ConvGeometry& g, const bfloat16* x, const bfloat16* dy, float* dw) {
-  striate::im2col_backward_weights(g, converted<bfloat16, float>(x, size_x(g)).data(),
-                                   converted<bfloat16, float>(dy, size_y(g)).data(), dw);
+ConvAlgorithm choose_3x3(const ConvGeometry& g, DType dtype, ConvPass pass) {
+  const Work work(g, dtype, pass);
+  ConvAlgorithm best = ConvAlgorithm::im2col;
+  double least = work.im2col();
+  const auto consider = [&](ConvAlgorithm algorithm, double amount) {
+    if (amount > least || !can_do(algorithm, g, dtype)) return;
+    best = algorithm;
+    least = amount;
+  };
+  consider(ConvAlgorithm::direct, work.direct());
+  consider(ConvAlgorithm::winograd_f2, work.winograd(2, 4));
+  consider(ConvAlgorithm::winograd_line2, work.winograd(2, 3));
+  // With products of bf16 the transforms of F(4x4) lose more than the products themselves.
+  if (dtype == DType::f32) {
+    consider(ConvAlgorithm::winograd_f4, work.winograd(4, 6));
+    consider(ConvAlgorithm::winograd_line4, work.winograd(4, 6));
+  }
+  return best;
 }
 
 }  // namespace
 
 const char* to_string(ConvAlgorithm algorithm) {
-  constexpr std::array names = {"automatic",   "reference",   "im2col",         "direct",
-                                "winograd_f2", "winograd_f4", "winograd_line2", "winograd_line4"};
+  constexpr std::array names = {"automatic",   "reference",      "im2col",         "direct",  "winograd_f2",
+                                "winograd_f4", "winograd_line2", "winograd_line4", "product", "depthwise"};
   return names.at(static_cast<std::size_t>(algorithm));
 }
 
-ConvAlgorithm choose_conv(const ConvGeometry& g, DType dtype, ConvAlgorithm wanted) {
+ConvAlgorithmOverride::ConvAlgorithmOverride(ConvAlgorithm wanted)
+    : before_(std::exchange(overriding, wanted)) {}
+ConvAlgorithmOverride::~ConvAlgorithmOverride() {
+  overriding = before_;
+}
+
+ConvAlgorithm choose_conv(const ConvGeometry& g, DType dtype, ConvAlgorithm wanted, ConvPass pass) {
   if (wanted == ConvAlgorithm::automatic) {
+    if (overriding != ConvAlgorithm::automatic && can_do(overriding, g, dtype)) return overriding;
     if (dtype == DType::f64) return ConvAlgorithm::reference;
-    return is_plain_3x3(g) ? choose_3x3(g, dtype) : ConvAlgorithm::im2col;
+    if (is_plain_3x3(g)) return choose_3x3(g, dtype, pass);
+    if (is_product(g)) return ConvAlgorithm::product;
+    return g.group_inputs() == 1 && g.groups > 1 ? ConvAlgorithm::depthwise : ConvAlgorithm::im2col;
   }
   if (can_do(wanted, g, dtype)) return wanted;
   throw std::invalid_argument("[conv2d] " + std::string(to_string(wanted)) + " cannot do " +
@@ -140,11 +147,14 @@ ConvAlgorithm choose_conv(const ConvGeometry& g, DType dtype, ConvAlgorithm want
 template <class T>
 void conv_forward(const ConvGeometry& g, const T* x, const ConvParameter<T>* w, const ConvParameter<T>* bias,
                   T* y, ConvAlgorithm wanted) {
-  const ConvAlgorithm algorithm = choose_conv(g, DTypeOf<T>::value, wanted);
+  const ConvAlgorithm algorithm = choose_conv(g, DTypeOf<T>::value, wanted, ConvPass::forward);
+  const ProfileSpan span(profiled_place(), "forward", to_string(algorithm));
   if constexpr (std::is_same_v<T, double>) {
     reference_forward(g, x, w, bias, y);
-  } else if (algorithm == ConvAlgorithm::im2col) {
+  } else if (gathers(algorithm)) {
     im2col_forward(g, x, w, bias, y);
+  } else if (algorithm == ConvAlgorithm::depthwise) {
+    depthwise_forward(g, x, w, bias, y);
   } else if (algorithm == ConvAlgorithm::direct) {
     direct_forward(shape_3x3(g), x, w, bias, y);
   } else {
@@ -155,11 +165,14 @@ void conv_forward(const ConvGeometry& g, const T* x, const ConvParameter<T>* w, 
 template <class T>
 void conv_backward_data(const ConvGeometry& g, const T* dy, const ConvParameter<T>* w, T* dx,
                         ConvAlgorithm wanted) {
-  const ConvAlgorithm algorithm = choose_conv(g, DTypeOf<T>::value, wanted);
+  const ConvAlgorithm algorithm = choose_conv(g, DTypeOf<T>::value, wanted, ConvPass::backward_data);
+  const ProfileSpan span(profiled_place(), "backward-data", to_string(algorithm));
   if constexpr (std::is_same_v<T, double>) {
     reference_backward_data(g, dy, w, dx);
-  } else if (algorithm == ConvAlgorithm::im2col) {
+  } else if (gathers(algorithm)) {
     im2col_backward_data(g, dy, w, dx);
+  } else if (algorithm == ConvAlgorithm::depthwise) {
+    depthwise_backward_data(g, dy, w, dx);
   } else if (algorithm == ConvAlgorithm::direct) {
     direct_backward_data(shape_3x3(g), w, dy, dx);
   } else {
@@ -170,11 +183,14 @@ void conv_backward_data(const ConvGeometry& g, const T* dy, const ConvParameter<
 template <class T>
 void conv_backward_weights(const ConvGeometry& g, const T* x, const T* dy, ConvParameter<T>* dw,
                            ConvAlgorithm wanted) {
-  const ConvAlgorithm algorithm = choose_conv(g, DTypeOf<T>::value, wanted);
+  const ConvAlgorithm algorithm = choose_conv(g, DTypeOf<T>::value, wanted, ConvPass::backward_weights);
+  const ProfileSpan span(profiled_place(), "backward-weights", to_string(algorithm));
   if constexpr (std::is_same_v<T, double>) {
     reference_backward_weights(g, x, dy, dw);
-  } else if (algorithm == ConvAlgorithm::im2col) {
+  } else if (gathers(algorithm)) {
     im2col_backward_weights(g, x, dy, dw);
+  } else if (algorithm == ConvAlgorithm::depthwise) {
+    depthwise_backward_weights(g, x, dy, dw);
   } else if (algorithm == ConvAlgorithm::direct) {
     direct_backward_weights(shape_3x3(g), x, dy, dw);
   } else {

@@ -9,8 +9,9 @@
 namespace striate {
 
 /// reference: the definition in plain loops, f64 only. im2col: any shape, gathered rows times a product. The
-/// others do 3x3 kernels with stride 1, dilation 1, one group and padding 0 or 1; line2 and line4 only padded
-/// maps of their size.
+/// same without gathering: product, 1x1 kernels with one group and no padding (with a stride, rows are still
+/// gathered). depthwise: one input channel a group. The others do 3x3 kernels with stride 1, dilation 1, one
+/// group and padding 0 or 1; line2 and line4 only padded maps of their size.
 enum class ConvAlgorithm : std::uint8_t {
   automatic,
   reference,
@@ -19,15 +20,34 @@ enum class ConvAlgorithm : std::uint8_t {
   winograd_f2,
   winograd_f4,
   winograd_line2,
-  winograd_line4
+  winograd_line4,
+  product,
+  depthwise
 };
 
 const char* to_string(ConvAlgorithm algorithm);
 
-/// What `automatic` stands for with this shape and dtype of activations; another `wanted` is returned as it
-/// is. Throws std::invalid_argument where that cannot do the shape.
-ConvAlgorithm choose_conv(const ConvGeometry& g, DType dtype,
-                          ConvAlgorithm wanted = ConvAlgorithm::automatic);
+/// While one lives, `automatic` on this thread stands for `wanted` wherever that can do the shape: for
+/// benchmarks and experiments.
+class ConvAlgorithmOverride {
+ public:
+  explicit ConvAlgorithmOverride(ConvAlgorithm wanted);
+  ~ConvAlgorithmOverride();
+  ConvAlgorithmOverride(const ConvAlgorithmOverride&) = delete;
+  ConvAlgorithmOverride& operator=(const ConvAlgorithmOverride&) = delete;
+  ConvAlgorithmOverride(ConvAlgorithmOverride&&) = delete;
+  ConvAlgorithmOverride& operator=(ConvAlgorithmOverride&&) = delete;
+
+ private:
+  ConvAlgorithm before_;
+};
+
+enum class ConvPass : std::uint8_t { forward, backward_data, backward_weights };
+
+/// What `automatic` stands for with this shape, dtype of activations and pass; another `wanted` is returned
+/// as it is. Throws std::invalid_argument where that cannot do the shape.
+ConvAlgorithm choose_conv(const ConvGeometry& g, DType dtype, ConvAlgorithm wanted = ConvAlgorithm::automatic,
+                          ConvPass pass = ConvPass::forward);
 
 /// Parameters of activations T: f64 with f64, else f32. For bf16, operands of products are rounded to bf16
 /// and sums are f32.

@@ -166,7 +166,7 @@ void direct_forward(const Conv3x3Shape& shape, const T* x, const float* w, const
 template <class T>
 void direct_backward_data(const Conv3x3Shape& shape, const float* w, const T* dy, T* dx) {
   Scratch<float> filters(9 * shape.channels * shape.filters);
-  turn_filters(w, shape.channels, shape.filters, filters.data());
+  turn_filters(w, 9, shape.channels, shape.filters, filters.data());
   direct_forward<T>(turned(shape), dy, filters.data(), nullptr, dx);
 }
 
@@ -181,7 +181,7 @@ void direct_backward_weights(const Conv3x3Shape& shape, const T* x, const T* dy,
   const std::ptrdiff_t band = band_rows(shape);
   const std::ptrdiff_t size = 3 * tap_row * columns;
   const std::ptrdiff_t groups = std::clamp<std::ptrdiff_t>((std::ptrdiff_t{4} << 20) / size, 1, 32);
-  const std::ptrdiff_t images = ceil_div(shape.batch, groups);
+  const std::ptrdiff_t images = std::max<std::ptrdiff_t>(ceil_div(shape.batch, groups), 1);
   Scratch<float> partial(ceil_div(shape.batch, images) * size);
   parallel_for(shape.batch, images, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
     float* sums = partial.data() + begin / images * size;

@@ -1,64 +1,80 @@
 #include "layers/max_pool.h"
 
 #include <algorithm>
-#include <array>
-#include <cmath>
+#include <cstdint>
+#include <cstring>
 #include <limits>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "core/autograd.h"
 #include "core/dtype.h"
 #include "core/parallel.h"
+#include "layers/by_register.h"
 #include "layers/pooling.h"
 
 namespace striate {
 namespace {
 
-constexpr std::int64_t tile = 64;  // channels whose maxima stay in the first-level cache
+// The numbers of the taps that a V's values come from, in 32 bits each.
+template <class V>
+using Taps = std::conditional_t<std::is_same_v<V, Vec>, VecBits, std::uint32_t>;
 
-// Where x is larger than best or NaN, it takes over, and so does its tap.
-template <class T, class P>
-void take_larger(const T* __restrict x, std::int32_t tap, P* __restrict best, std::int32_t* __restrict taps,
-                 std::int64_t channels) {
-  for (std::int64_t c = 0; c < channels; ++c) {
-    const auto value = static_cast<P>(x[c]);
-    const bool takes = value > best[c] || std::isnan(value);
-    best[c] = takes ? value : best[c];
-    taps[c] = takes ? tap : taps[c];
+template <class V, class Tap>
+Taps<V> read_taps(const Tap* from) {
+  if constexpr (std::is_same_v<V, Vec>) {
+    Tap __attribute__((vector_size(lanes * sizeof(Tap)))) taps;
+    std::memcpy(&taps, from, sizeof taps);
+    return __builtin_convertvector(taps, VecBits);
+  } else {
+    return static_cast<std::uint32_t>(*from);
   }
 }
 
-// dx += dy where the window's maximum was at this tap.
-template <class T, class P, class Tap>
-void add_where_taken(const T* __restrict dy, const Tap* __restrict taps, Tap tap, P* __restrict dx,
-                     std::int64_t channels) {
-  for (std::int64_t c = 0; c < channels; ++c) dx[c] += taps[c] == tap ? static_cast<P>(dy[c]) : P{0};
+template <class Tap>
+void write_taps(Tap* to, VecBits values) {
+  using Memory = Tap __attribute__((vector_size(lanes * sizeof(Tap))));
+  const auto taps = __builtin_convertvector(values, Memory);
+  std::memcpy(to, &taps, sizeof taps);
 }
 
-// One output position, `channels` at most `tile`: y and, where wanted, the taps that the maxima came from.
-// Tap (0,0) of the first channel is, or would be, at x[corner].
+template <class Tap>
+void write_taps(Tap* to, std::uint32_t value) {
+  *to = static_cast<Tap>(value);
+}
+
+// One output position: y and, where wanted, the taps that the maxima came from. Tap (0,0) is, or would be, at
+// x[corner].
 template <class T, class Tap>
 void window_maximum(const T* x, std::int64_t corner, const PoolGeometry& g, const TapRange& rows,
-                    const TapRange& columns, std::int64_t channels, T* y, Tap* taps) {
-  using P = compute_t<T>;
-  std::array<P, tile> best;
-  std::array<std::int32_t, tile> best_taps;
-  std::fill_n(best.data(), channels, -std::numeric_limits<P>::infinity());
-  // Where every value is -inf the first tap inside the input has the gradient.
-  std::fill_n(best_taps.data(), channels,
-              static_cast<std::int32_t>(rows.begin * g.columns.kernel + columns.begin));
-  for (std::int64_t r = rows.begin; r < rows.end; ++r) {
-    for (std::int64_t s = columns.begin; s < columns.end; ++s) {
-      const std::int64_t place = r * g.rows.dilation * g.columns.input + s * g.columns.dilation;
-      take_larger(x + (corner + place * g.channels), static_cast<std::int32_t>(r * g.columns.kernel + s),
-                  best.data(), best_taps.data(), channels);
+                    const TapRange& columns, T* y, Tap* taps) {
+  by_register_group<compute_t<T>, 4>(g.channels, [&](auto zero, auto group, std::int64_t c) {
+    using V = decltype(zero);
+    V best[group];
+    Taps<V> best_taps[group];
+    for (int i = 0; i < group; ++i) {
+      best[i] = zero - std::numeric_limits<compute_t<T>>::infinity();
+      // Where every value is -inf the first tap inside the input has the gradient.
+      best_taps[i] = Taps<V>{} + static_cast<std::uint32_t>(rows.begin * g.columns.kernel + columns.begin);
     }
-  }
-  std::transform(best.data(), best.data() + channels, y, [](P value) { return static_cast<T>(value); });
-  if (taps == nullptr) return;
-  std::transform(best_taps.data(), best_taps.data() + channels, taps,
-                 [](std::int32_t tap) { return static_cast<Tap>(tap); });
+    for (std::int64_t r = rows.begin; r < rows.end; ++r) {
+      for (std::int64_t s = columns.begin; s < columns.end; ++s) {
+        const std::int64_t place = r * g.rows.dilation * g.columns.input + s * g.columns.dilation;
+        const T* from = x + (corner + place * g.channels + c);
+        const auto tap = Taps<V>{} + static_cast<std::uint32_t>(r * g.columns.kernel + s);
+        for (int i = 0; i < group; ++i) {
+          const V value = read<V>(from + i * values_in<V>);
+          // Not a number wins too.
+          const auto takes = (value > best[i]) | (value != value);
+          best[i] = takes ? value : best[i];
+          best_taps[i] = takes ? tap : best_taps[i];
+        }
+      }
+    }
+    for (int i = 0; i < group; ++i) write(y + c + i * values_in<V>, best[i]);
+    for (int i = 0; taps != nullptr && i < group; ++i) write_taps(taps + c + i * values_in<V>, best_taps[i]);
+  });
 }
 
 template <class T, class Tap>
@@ -73,11 +89,8 @@ void forward(const Tensor& x, const PoolGeometry& g, Tensor& y, Tap* taps) {
     for (std::int64_t q = 0; q < g.columns.output; ++q) {
       const std::int64_t corner = (top * g.columns.input + g.columns.place(q, 0)) * g.channels;
       const std::int64_t at = (n * g.rows.output + p) * row + q * g.channels;
-      for (std::int64_t c = 0; c < g.channels; c += tile) {
-        window_maximum(from, corner + c, g, rows[static_cast<std::size_t>(p)],
-                       columns[static_cast<std::size_t>(q)], std::min(tile, g.channels - c), to + at + c,
-                       taps == nullptr ? nullptr : taps + at + c);
-      }
+      window_maximum(from, corner, g, rows[static_cast<std::size_t>(p)], columns[static_cast<std::size_t>(q)],
+                     to + at, taps == nullptr ? nullptr : taps + at);
     }
   };
   parallel_for(g.batch * g.rows.output, row_grain(row), [&](std::int64_t begin, std::int64_t end) {
@@ -85,35 +98,60 @@ void forward(const Tensor& x, const PoolGeometry& g, Tensor& y, Tap* taps) {
   });
 }
 
-// Every row of dx gathers from the windows that look at it, so that rows are independent even where windows
-// overlap.
+// A window that looks at an input, and with which of its taps.
+struct Look {
+  std::int64_t output;
+  std::int64_t tap;
+};
+
+// For every input of the axis.
+std::vector<std::vector<Look>> looks_at(const PoolAxis& axis) {
+  std::vector<std::vector<Look>> result(static_cast<std::size_t>(axis.input));
+  const std::vector<TapRange> inside = taps_inside(axis);
+  for (std::int64_t i = 0; i < axis.output; ++i) {
+    const TapRange& taps = inside[static_cast<std::size_t>(i)];
+    for (std::int64_t tap = taps.begin; tap < taps.end; ++tap) {
+      result[static_cast<std::size_t>(axis.place(i, tap))].push_back({i, tap});
+    }
+  }
+  return result;
+}
+
+// Every position of dx gathers from the windows that look at it, so that positions are independent even where
+// windows overlap.
 template <class T, class Tap>
 Tensor backward(const Tensor& dy, const PoolGeometry& g, const Tensor& taken) {
-  using P = compute_t<T>;
   Tensor dx = Tensor::empty({g.batch, g.rows.input, g.columns.input, g.channels}, dy.dtype());
   T* to = dx.mutable_data<T>();
   const T* from = dy.data<T>();
   const Tap* taps = taken.data<Tap>();
-  const std::int64_t row = g.columns.input * g.channels;
-  const std::vector<TapRange> columns = taps_inside(g.columns);
-  const auto gather = [&](std::int64_t n, std::int64_t h, P* sums) {
-    for (std::int64_t r = 0; r < g.rows.kernel; ++r) {
-      const std::int64_t start = h + g.rows.padding - r * g.rows.dilation;
-      const std::int64_t p = start / g.rows.stride;
-      if (start < 0 || start % g.rows.stride != 0 || p >= g.rows.output) continue;
-      for (std::int64_t q = 0; q < g.columns.output; ++q) {
-        const std::int64_t at = ((n * g.rows.output + p) * g.columns.output + q) * g.channels;
-        const TapRange& inside = columns[static_cast<std::size_t>(q)];
-        for (std::int64_t s = inside.begin; s < inside.end; ++s) {
-          add_where_taken(from + at, taps + at, static_cast<Tap>(r * g.columns.kernel + s),
-                          sums + g.columns.place(q, s) * g.channels, g.channels);
+  const auto row_looks = looks_at(g.rows);
+  const auto column_looks = looks_at(g.columns);
+  const auto gather = [&](std::int64_t n, const std::vector<Look>& rows, const std::vector<Look>& columns,
+                          T* sums) {
+    by_register_group<compute_t<T>, 4>(g.channels, [&](auto zero, auto group, std::int64_t c) {
+      using V = decltype(zero);
+      V sum[group] = {};
+      for (const auto& [p, r] : rows) {
+        for (const auto& [q, s] : columns) {
+          const std::int64_t at = ((n * g.rows.output + p) * g.columns.output + q) * g.channels + c;
+          const auto tap = static_cast<std::uint32_t>(r * g.columns.kernel + s);
+          for (int i = 0; i < group; ++i) {
+            const auto takes = read_taps<V>(taps + at + i * values_in<V>) == tap;
+            sum[i] += select(takes, read<V>(from + at + i * values_in<V>));
+          }
         }
       }
-    }
+      for (int i = 0; i < group; ++i) write(sums + c + i * values_in<V>, sum[i]);
+    });
   };
+  const std::int64_t row = g.columns.input * g.channels;
   parallel_for(g.batch * g.rows.input, row_grain(row), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      accumulate_row(to + i * row, row, [&](P* sums) { gather(i / g.rows.input, i % g.rows.input, sums); });
+      for (std::int64_t w = 0; w < g.columns.input; ++w) {
+        gather(i / g.rows.input, row_looks[static_cast<std::size_t>(i % g.rows.input)],
+               column_looks[static_cast<std::size_t>(w)], to + i * row + w * g.channels);
+      }
     }
   });
   return dx;
@@ -158,8 +196,12 @@ MaxPool2d::MaxPool2d(Module& parent, std::string name, const MaxPool2dOptions& o
     : Layer(parent, std::move(name)), options_(options) {}
 
 LayerGeometry MaxPool2d::geometry(const Shape& /*input*/, const Shape& /*output*/) const {
-  return {.kernel = (options_.kernel_size.height - 1) * options_.dilation.height + 1,
-          .stride = options_.stride.value_or(options_.kernel_size).height};
+  const Extent2d& kernel = options_.kernel_size;
+  const Extent2d stride = options_.stride.value_or(kernel);
+  return {.kernel = std::max((kernel.height - 1) * options_.dilation.height,
+                             (kernel.width - 1) * options_.dilation.width) +
+                    1,
+          .stride = std::max(stride.height, stride.width)};
 }
 
 }  // namespace striate

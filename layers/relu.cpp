@@ -3,54 +3,59 @@
 #include "core/autograd.h"
 #include "core/dtype.h"
 #include "core/parallel.h"
+#include "layers/by_register.h"
 
 namespace striate {
 namespace {
 
-constexpr std::int64_t grain = 1 << 15;
-
-template <class T>
-void forward(const T* x, T* y, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i) {
-    const auto value = static_cast<compute_t<T>>(x[i]);
-    y[i] = static_cast<T>(value < 0 ? compute_t<T>{0} : value);
-  }
+// Calls f(zero, i) for every place of a tensor, a register or one at a time.
+template <class P, class F>
+void for_all(std::int64_t count, F f) {
+  parallel_for(count, 1 << 15, [=](std::int64_t begin, std::int64_t end) {
+    by_register<P>(end - begin, [=](auto zero, std::int64_t i) { f(zero, begin + i); });
+  });
 }
 
-// The output decides as well as the input would, and the next layer keeps the output anyway.
+// y may be x.
+template <class T>
+void forward(const T* x, T* y, std::int64_t count) {
+  for_all<compute_t<T>>(count, [=](auto zero, std::int64_t i) {
+    const auto value = read<decltype(zero)>(x + i);
+    write(y + i, value < zero ? zero : value);
+  });
+}
+
+// The output decides as well as the input would, and the next layer keeps the output anyway. dx may be dy.
 template <class T>
 void backward(const T* dy, const T* y, T* dx, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i) {
-    const auto gradient = static_cast<compute_t<T>>(dy[i]);
-    dx[i] = static_cast<T>(static_cast<compute_t<T>>(y[i]) <= 0 ? compute_t<T>{0} : gradient);
-  }
+  for_all<compute_t<T>>(count, [=](auto zero, std::int64_t i) {
+    using V = decltype(zero);
+    // Not a number lets its gradient pass.
+    write(dx + i, select(!(read<V>(y + i) <= zero), read<V>(dy + i)));
+  });
 }
 
 }  // namespace
 
 Tensor relu(const Tensor& x) {
   Tensor y = Tensor::empty(x.shape(), x.dtype());
-  dispatch_floating("relu", x.dtype(), [&]<class T>(T) {
-    const T* from = x.data<T>();
-    T* to = y.mutable_data<T>();
-    parallel_for(x.numel(), grain, [=](std::int64_t begin, std::int64_t end) {
-      forward(from + begin, to + begin, end - begin);
-    });
-  });
+  dispatch_floating("relu", x.dtype(),
+                    [&]<class T>(T) { forward(x.data<T>(), y.mutable_data<T>(), x.numel()); });
   record("relu", y, {x}, [y = Saved(y)](Backward& bw) {
-    const Tensor& output = y.get();
-    Tensor dx = Tensor::empty(output.shape(), output.dtype());
-    dispatch_floating("relu", output.dtype(), [&]<class T>(T) {
-      const T* values = output.data<T>();
-      const T* dy = bw.dy().data<T>();
-      T* to = dx.mutable_data<T>();
-      parallel_for(output.numel(), grain, [=](std::int64_t begin, std::int64_t end) {
-        backward(dy + begin, values + begin, to + begin, end - begin);
-      });
+    Tensor dx = bw.reusable_dy();
+    dispatch_floating("relu", dx.dtype(), [&]<class T>(T) {
+      backward(bw.dy().data<T>(), y.get().data<T>(), dx.mutable_data<T>(), dx.numel());
     });
     bw.add(0, dx);
   });
   return y;
+}
+
+void relu_(Tensor& x) {
+  dispatch_floating("relu_", x.dtype(), [&]<class T>(T) {
+    T* values = x.mutable_data<T>();
+    forward(static_cast<const T*>(values), values, x.numel());
+  });
 }
 
 }  // namespace striate

@@ -43,16 +43,17 @@ void transpose(const float* in, std::ptrdiff_t rows, std::ptrdiff_t columns, std
 
 }  // namespace
 
-void turn_filters(const float* w, std::ptrdiff_t channels, std::ptrdiff_t filters, float* out) {
+void turn_filters(const float* w, std::ptrdiff_t taps, std::ptrdiff_t channels, std::ptrdiff_t filters,
+                  float* out) {
   constexpr std::ptrdiff_t grain = 64;
   const std::ptrdiff_t chunks = ceil_div(channels, grain);
   const std::ptrdiff_t size = channels * filters;
-  parallel_for(9 * chunks, 1, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+  parallel_for(taps * chunks, 1, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
     for (std::ptrdiff_t at = begin; at < end; ++at) {
       const std::ptrdiff_t tap = at / chunks;
       const std::ptrdiff_t first = at % chunks * grain;
       transpose(w + tap * size, channels, filters, first, std::min(first + grain, channels),
-                out + (8 - tap) * size);
+                out + (taps - 1 - tap) * size);
     }
   });
 }

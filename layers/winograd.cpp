@@ -127,6 +127,7 @@ void forward(const Conv3x3Shape& shape, const T* x, const float* w, const float*
   const TileGrid grid = tile_grid<Scheme>(shape);
   const std::ptrdiff_t origin = Scheme::own_padding ? 0 : -shape.padding;
   const std::ptrdiff_t tiles = shape.batch * grid.per_image();
+  if (tiles == 0) return;
   const std::ptrdiff_t words = ceil_div(shape.channels, word_depth<Word>);
   const Images<const T> in{x, shape.height, shape.width, shape.channels};
   const Images<T> out{y, shape.out_height(), shape.out_width(), shape.filters};
@@ -209,6 +210,10 @@ void backward_weights(const Conv3x3Shape& shape, const T* x, const T* dy, float*
   const TileGrid grid = tile_grid<Scheme>(shape);
   const std::ptrdiff_t origin = Scheme::own_padding ? 0 : -shape.padding;
   const std::ptrdiff_t tiles = shape.batch * grid.per_image();
+  if (tiles == 0) {
+    std::fill_n(dw, 9 * shape.channels * shape.filters, 0.F);
+    return;
+  }
   const std::ptrdiff_t group = group_tiles<Scheme, Word>(shape, tiles);
   const Images<const T> in{x, shape.height, shape.width, shape.channels};
   const Images<const T> out{dy, shape.out_height(), shape.out_width(), shape.filters};
@@ -265,7 +270,7 @@ template <class T>
 void winograd_backward_data(const Conv3x3Shape& shape, WinogradTile tile, const float* w, const T* dy,
                             T* dx) {
   Scratch<float> filters(9 * shape.channels * shape.filters);
-  turn_filters(w, shape.channels, shape.filters, filters.data());
+  turn_filters(w, 9, shape.channels, shape.filters, filters.data());
   winograd_forward<T>(turned(shape), tile, dy, filters.data(), nullptr, dx);
 }
 

@@ -1,6 +1,5 @@
 #include "models/registry.h"
 
-#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -9,11 +8,6 @@
 
 namespace striate {
 namespace {
-
-struct Entry {
-  std::string name;
-  ModelFactory make;
-};
 
 ModelFactory vgg(int depth, bool batch_norm) {
   return [=](const ModelOptions& options) {
@@ -26,8 +20,8 @@ ModelFactory vgg(int depth, bool batch_norm) {
   };
 }
 
-std::vector<Entry>& table() {
-  static std::vector<Entry> entries = {
+std::vector<std::pair<std::string, ModelFactory>>& table() {
+  static std::vector<std::pair<std::string, ModelFactory>> entries = {
       {"vgg11", vgg(11, true)},       {"vgg13", vgg(13, true)},       {"vgg16", vgg(16, true)},
       {"vgg19", vgg(19, true)},       {"vgg11_nobn", vgg(11, false)}, {"vgg13_nobn", vgg(13, false)},
       {"vgg16_nobn", vgg(16, false)}, {"vgg19_nobn", vgg(19, false)},
@@ -35,16 +29,12 @@ std::vector<Entry>& table() {
   return entries;
 }
 
-const Entry* find(const std::string& name) {
-  const auto found =
-      std::find_if(table().begin(), table().end(), [&](const Entry& entry) { return entry.name == name; });
-  return found == table().end() ? nullptr : &*found;
-}
-
 }  // namespace
 
 std::unique_ptr<Layer> make_model(const std::string& name, const ModelOptions& options) {
-  if (const Entry* entry = find(name)) return entry->make(options);
+  for (const auto& [known, make] : table()) {
+    if (known == name) return make(options);
+  }
   const std::vector<std::string> names = model_names();
   std::string list;
   for (const std::string& known : names) list += (list.empty() ? "" : ", ") + known;
@@ -54,15 +44,16 @@ std::unique_ptr<Layer> make_model(const std::string& name, const ModelOptions& o
 
 std::vector<std::string> model_names() {
   std::vector<std::string> names;
-  for (const Entry& entry : table()) names.push_back(entry.name);
+  for (const auto& [name, make] : table()) names.push_back(name);
   return names;
 }
 
 void register_model(const std::string& name, ModelFactory factory) {
   if (name.empty()) throw std::invalid_argument("a model needs a name, got an empty one");
-  if (find(name) != nullptr)
-    throw std::invalid_argument("a model named '" + name + "' is registered already");
-  table().push_back({name, std::move(factory)});
+  for (const auto& [known, make] : table()) {
+    if (known == name) throw std::invalid_argument("a model named '" + name + "' is registered already");
+  }
+  table().emplace_back(name, std::move(factory));
 }
 
 }  // namespace striate

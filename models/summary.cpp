@@ -43,29 +43,6 @@ bool any_below(const Module& module, const std::unordered_set<const Module*>& wa
   });
 }
 
-// Names convolutions by stage and place in it, everything else by its kind.
-class RowNames {
- public:
-  std::string next(const Layer& layer, std::int64_t jump) {
-    std::string name;
-    for (const char c : layer.kind()) name += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    if (name.ends_with("1d") || name.ends_with("2d")) name.resize(name.size() - 2);
-    if (name == "adaptiveavgpool") return "adaptivepool";
-    if (name != "conv") return name;
-    if (jump > stage_jump_) {
-      stage_jump_ = jump;
-      ++stage_;
-      place_ = 0;
-    }
-    return "conv" + std::to_string(stage_) + "_" + std::to_string(++place_);
-  }
-
- private:
-  std::int64_t stage_jump_ = 0;
-  int stage_ = 0;
-  int place_ = 0;
-};
-
 // Builds the rows from layer calls. The autograd graph tells where a layer's input came from, also through
 // ops that are no layers; layers that ran outside a graph are taken to follow each other.
 class Rows {
@@ -107,7 +84,7 @@ class Rows {
                    std::int64_t parameters) {
     const Extent extent = extent_of(y.shape());
     position.row = rows.size();
-    rows.push_back({.name = names_.next(layer, position.jump),
+    rows.push_back({.name = name_of(layer, position.jump),
                     .path = layer.path(),
                     .height = extent.height,
                     .width = extent.width,
@@ -119,6 +96,21 @@ class Rows {
                     .activation_bytes = static_cast<std::int64_t>(y.bytes()),
                     .dense_parameters = geometry.dense_parameters});
     return position;
+  }
+
+  // Convolutions are named by stage and place in it, everything else by its kind.
+  std::string name_of(const Layer& layer, std::int64_t jump) {
+    std::string name;
+    for (const char c : layer.kind()) name += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    if (name.ends_with("1d") || name.ends_with("2d")) name.resize(name.size() - 2);
+    if (name == "adaptiveavgpool") return "adaptivepool";
+    if (name != "conv") return name;
+    if (jump > stage_jump_) {
+      stage_jump_ = jump;
+      ++stage_;
+      place_ = 0;
+    }
+    return "conv" + std::to_string(stage_) + "_" + std::to_string(++place_);
   }
 
   // Shared parameters belong to the first layer that used them.
@@ -161,7 +153,9 @@ class Rows {
     return joined.jump > 0 ? joined : latest_;
   }
 
-  RowNames names_;
+  std::int64_t stage_jump_ = 0;
+  int stage_ = 0;
+  int place_ = 0;  // of the last convolution in its stage
   Position latest_;
   std::unordered_map<const Node*, Position> placed_;
   std::unordered_set<const Module*> ran_;

@@ -43,9 +43,8 @@ struct Summary {
 /// with its max pool.
 ///
 /// Branches: jump and receptive field follow the data, so parallel paths have figures of their own, and where
-/// paths meet (an addition, a concatenation) the largest of each goes on. Both are vertical figures, as
-/// LayerGeometry's are; they differ from the horizontal ones only behind kernels or strides that are not
-/// square, and where a rectangular map becomes one position. After flattening, a feature sees what all
+/// paths meet (an addition, a concatenation) the largest of each goes on. Kernels and
+/// strides that are not square count with their larger side. After flattening, a feature sees what all
 /// positions together saw. Throws ShapeError where the input does not fit.
 Summary summarize(Layer& model, const Shape& input);
 

@@ -1,8 +1,6 @@
 #include "optim/checkpoint.h"
 
-#include <array>
 #include <charconv>
-#include <span>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
@@ -18,65 +16,54 @@ namespace {
 
 // Names in the file. Counters and text are metadata, all else are tensors.
 constexpr const char* format = "striate-checkpoint-1";
-constexpr std::string_view text_prefix = "text.";
-constexpr std::string_view model_prefix = "model.";
-constexpr std::string_view momentum_prefix = "optimizer.momentum.";
-constexpr std::string_view groups_name = "optimizer.groups";
-constexpr std::string_view metric_prefix = "metrics.";
-constexpr std::string_view tensor_prefix = "tensors.";
+constexpr const char* text_prefix = "text.";
+constexpr const char* model_prefix = "model.";
+constexpr const char* momentum_prefix = "optimizer.momentum.";
+constexpr const char* groups_name = "optimizer.groups";
+constexpr const char* metric_prefix = "metrics.";
+constexpr const char* tensor_prefix = "tensors.";
 
-constexpr std::int64_t group_columns = 6;
-using GroupRow = std::array<double, group_columns>;
-
-std::string joined(std::string_view prefix, const std::string& name) {
-  return std::string(prefix) + name;
-}
+using Metadata = std::map<std::string, std::string>;
 
 /// What follows the prefix in `name`; false where it begins otherwise.
 bool strip(std::string_view prefix, const std::string& name, std::string& rest) {
-  if (name.compare(0, prefix.size(), prefix) != 0) return false;
+  if (!name.starts_with(prefix)) return false;
   rest = name.substr(prefix.size());
   return true;
 }
 
+constexpr std::int64_t group_columns = 6;
+
 Tensor groups_to_tensor(const std::vector<ParameterGroup>& groups) {
   std::vector<double> rows;
-  for (const ParameterGroup& group : groups) {
-    const SgdOptions& o = group.options;
-    const GroupRow row{o.lr, o.momentum, o.dampening, o.weight_decay, o.nesterov ? 1.0 : 0.0, o.lr_scale};
-    rows.insert(rows.end(), row.begin(), row.end());
+  for (const auto& [parameters, o] : groups) {
+    rows.insert(rows.end(),
+                {o.lr, o.momentum, o.dampening, o.weight_decay, o.nesterov ? 1.0 : 0.0, o.lr_scale});
   }
   return Tensor::from({static_cast<std::int64_t>(groups.size()), group_columns}, rows);
 }
 
 std::vector<SgdOptions> groups_from_tensor(const Tensor& tensor) {
   std::vector<SgdOptions> groups;
-  const std::span<const double> rows = tensor.span<double>();
-  for (std::size_t i = 0; i < rows.size(); i += group_columns) {
-    groups.push_back({rows[i], rows[i + 1], rows[i + 2], rows[i + 3], rows[i + 4] != 0, rows[i + 5]});
+  const auto* row = tensor.data<double>();
+  for (std::int64_t i = 0; i < tensor.size(0); ++i, row += group_columns) {
+    groups.push_back({row[0], row[1], row[2], row[3], row[4] != 0, row[5]});
   }
   return groups;
 }
 
-/// A checkpoint taken apart, before anything is changed.
-struct Contents {
-  FileState model;
-  FileState momentum;
-  std::vector<SgdOptions> groups;
-  std::uint64_t seed = 0;
-  std::uint64_t draws = 0;
-  std::int64_t step = 0;
-  std::int64_t epoch = 0;
-  std::int64_t position = 0;
-  std::map<std::string, double> metrics;
-  std::map<std::string, std::string> text;
-  std::map<std::string, Tensor> tensors;
-  std::string problems;  ///< a line each
-};
+/// Calls f(name, number) for every number that is kept as text.
+template <class State, class F>
+void for_each_counter(State& state, F f) {
+  f("step", state.step);
+  f("epoch", state.epoch);
+  f("position", state.position);
+  f("generator.seed", state.generator.seed);
+  f("generator.draws", state.generator.draws);
+}
 
 template <class T>
-void read_counter(const std::map<std::string, std::string>& metadata, const char* name, T& value,
-                  std::string& problems) {
+void read_counter(const Metadata& metadata, const char* name, T& value, std::string& problems) {
   const auto found = metadata.find(name);
   if (found == metadata.end()) {
     problems += "\n  missing: " + std::string(name);
@@ -89,35 +76,15 @@ void read_counter(const std::map<std::string, std::string>& metadata, const char
   }
 }
 
-void sort_tensor(const std::string& name, const Tensor& tensor, Contents& contents) {
-  std::string rest;
-  if (strip(model_prefix, name, rest)) {
-    contents.model.emplace_back(rest, tensor);
-  } else if (strip(momentum_prefix, name, rest)) {
-    contents.momentum.emplace_back(rest, tensor);
-  } else if (strip(tensor_prefix, name, rest)) {
-    contents.tensors.emplace(rest, tensor);
-  } else if (strip(metric_prefix, name, rest) && tensor.dtype() == DType::f64 && tensor.numel() == 1) {
-    contents.metrics.emplace(rest, tensor.item());
-  } else if (name == groups_name && tensor.dtype() == DType::f64 && tensor.rank() == 2 &&
-             tensor.size(1) == group_columns) {
-    contents.groups = groups_from_tensor(tensor);
-  } else {
-    contents.problems +=
-        "\n  unexpected: " + name + " " + to_string(tensor.dtype()) + to_string(tensor.shape());
-  }
-}
-
-void check_format(const std::filesystem::path& path, const std::map<std::string, std::string>& metadata) {
+/// TrainingState::text. Throws where this is not a checkpoint's metadata.
+Metadata text_of(const std::filesystem::path& path, const Metadata& metadata) {
   const auto found = metadata.find("format");
-  if (found != metadata.end() && found->second == format) return;
-  throw FileError(path.string(),
-                  std::string("is not a checkpoint of a training run: its metadata lacks format ") + format +
-                      "; give the file that save_checkpoint wrote");
-}
-
-std::map<std::string, std::string> text_of(const std::map<std::string, std::string>& metadata) {
-  std::map<std::string, std::string> text;
+  if (found == metadata.end() || found->second != format) {
+    throw FileError(path.string(),
+                    std::string("is not a checkpoint of a training run: its metadata lacks format ") +
+                        format + "; give the file that save_checkpoint wrote");
+  }
+  Metadata text;
   std::string name;
   for (const auto& [key, value] : metadata) {
     if (strip(text_prefix, key, name)) text.emplace(name, value);
@@ -125,73 +92,89 @@ std::map<std::string, std::string> text_of(const std::map<std::string, std::stri
   return text;
 }
 
-Contents read_contents(const std::filesystem::path& path) {
-  const TensorFile file = read_safetensors(path);
-  check_format(path, file.metadata);
-  Contents contents;
-  for (const auto& [name, tensor] : file.tensors) sort_tensor(name, tensor, contents);
-  read_counter(file.metadata, "step", contents.step, contents.problems);
-  read_counter(file.metadata, "epoch", contents.epoch, contents.problems);
-  read_counter(file.metadata, "position", contents.position, contents.problems);
-  read_counter(file.metadata, "generator.seed", contents.seed, contents.problems);
-  read_counter(file.metadata, "generator.draws", contents.draws, contents.problems);
-  contents.text = text_of(file.metadata);
-  return contents;
-}
+/// A checkpoint taken apart, before anything is changed.
+struct Contents {
+  TrainingState state;  ///< its model and optimizer are the run's, and stay as they are
+  FileState model{};
+  FileState momentum{};
+  std::vector<SgdOptions> groups{};
+};
 
-void add_problems(const char* where, const std::string& more, std::string& problems) {
-  if (!more.empty()) problems += std::string("\n in ") + where + ":" + more;
-}
-
-void check_groups(const std::vector<SgdOptions>& groups, std::size_t wanted, std::string& problems) {
-  if (groups.size() != wanted) {
-    problems += "\n  mismatched: the optimizer has " + std::to_string(wanted) + " parameter groups, got " +
-                std::to_string(groups.size());
+void sort_tensor(const std::string& name, const Tensor& tensor, Contents& contents, std::string& problems) {
+  std::string rest;
+  if (strip(model_prefix, name, rest)) {
+    contents.model.emplace_back(rest, tensor);
+  } else if (strip(momentum_prefix, name, rest)) {
+    contents.momentum.emplace_back(rest, tensor);
+  } else if (strip(tensor_prefix, name, rest)) {
+    contents.state.tensors.emplace(rest, tensor);
+  } else if (strip(metric_prefix, name, rest) && tensor.dtype() == DType::f64 && tensor.numel() == 1) {
+    contents.state.metrics.emplace(rest, tensor.item());
+  } else if (name == groups_name && tensor.dtype() == DType::f64 && tensor.rank() == 2 &&
+             tensor.size(1) == group_columns) {
+    contents.groups = groups_from_tensor(tensor);
+  } else {
+    problems += "\n  unexpected: " + name + " " + to_string(tensor.dtype()) + to_string(tensor.shape());
   }
-  for (const SgdOptions& options : groups) {
+}
+
+/// All that keeps the contents from being loaded, a line each.
+std::string problems_of(const Contents& contents) {
+  std::string problems =
+      state_problems(named_state(contents.state.model), contents.model, {.convert = false});
+  if (!problems.empty()) problems = "\n in the model:" + problems;
+  const Sgd& optimizer = contents.state.optimizer;
+  const std::string momentum = optimizer.state_problems(contents.momentum, false);
+  if (!momentum.empty()) problems += "\n in the momentum:" + momentum;
+  if (contents.groups.size() != optimizer.groups().size()) {
+    problems += "\n  mismatched: the optimizer has " + std::to_string(optimizer.groups().size()) +
+                " parameter groups, got " + std::to_string(contents.groups.size());
+  }
+  for (const SgdOptions& options : contents.groups) {
     try {
       check_options(options);
     } catch (const std::invalid_argument& error) {
       problems += std::string("\n  mismatched: ") + error.what();
     }
   }
+  return problems;
 }
 
 }  // namespace
 
 void save_checkpoint(const std::filesystem::path& path, const TrainingState& state) {
   TensorFile file;
-  for (auto& [name, tensor] : state_of(state.model)) {
-    file.tensors.emplace_back(joined(model_prefix, name), std::move(tensor));
+  for (const auto& [name, tensor] : state_of(state.model)) {
+    file.tensors.emplace_back(model_prefix + name, tensor);
   }
   for (const NamedTensor& momentum : state.optimizer.state()) {
-    file.tensors.emplace_back(joined(momentum_prefix, momentum.name),
+    file.tensors.emplace_back(momentum_prefix + momentum.name,
                               to_file_layout(momentum.value, momentum.file_axes));
   }
   file.tensors.emplace_back(groups_name, groups_to_tensor(state.optimizer.groups()));
   for (const auto& [name, value] : state.metrics) {
-    file.tensors.emplace_back(joined(metric_prefix, name), Tensor::full({}, value, DType::f64));
+    file.tensors.emplace_back(metric_prefix + name, Tensor::full({}, value, DType::f64));
   }
-  for (const auto& [name, tensor] : state.tensors) {
-    file.tensors.emplace_back(joined(tensor_prefix, name), tensor);
-  }
-  file.metadata = {{"format", format},
-                   {"step", std::to_string(state.step)},
-                   {"epoch", std::to_string(state.epoch)},
-                   {"position", std::to_string(state.position)},
-                   {"generator.seed", std::to_string(state.generator.seed)},
-                   {"generator.draws", std::to_string(state.generator.draws)}};
-  for (const auto& [name, text] : state.text) file.metadata.emplace(joined(text_prefix, name), text);
+  for (const auto& [name, tensor] : state.tensors) file.tensors.emplace_back(tensor_prefix + name, tensor);
+  file.metadata["format"] = format;
+  for_each_counter(state, [&](const char* name, auto value) { file.metadata[name] = std::to_string(value); });
+  for (const auto& [name, text] : state.text) file.metadata.emplace(text_prefix + name, text);
   write_safetensors(path, file);
 }
 
 void load_checkpoint(const std::filesystem::path& path, TrainingState& state) {
-  Contents contents = read_contents(path);
-  std::string problems = contents.problems;
-  add_problems("the model", state_problems(named_state(state.model), contents.model, {.convert = false}),
-               problems);
-  add_problems("the momentum", state.optimizer.state_problems(contents.momentum, false), problems);
-  check_groups(contents.groups, state.optimizer.groups().size(), problems);
+  const TensorFile file = read_safetensors(path);
+  Generator generator;
+  Contents contents{{.model = state.model,
+                     .optimizer = state.optimizer,
+                     .generator = generator,
+                     .text = text_of(path, file.metadata)}};
+  std::string problems;
+  for (const auto& [name, tensor] : file.tensors) sort_tensor(name, tensor, contents, problems);
+  for_each_counter(contents.state, [&](const char* name, auto& value) {
+    read_counter(file.metadata, name, value, problems);
+  });
+  problems += problems_of(contents);
   if (!problems.empty()) {
     throw FileError(path.string(),
                     "does not fit this run; make the model and the optimizer as they were when it was "
@@ -201,19 +184,17 @@ void load_checkpoint(const std::filesystem::path& path, TrainingState& state) {
   load_state(state.model, contents.model);
   state.optimizer.load_state(contents.momentum);
   for (std::size_t i = 0; i < contents.groups.size(); ++i) state.optimizer.set_options(i, contents.groups[i]);
-  state.generator = {contents.seed, contents.draws};
-  state.step = contents.step;
-  state.epoch = contents.epoch;
-  state.position = contents.position;
-  state.metrics = std::move(contents.metrics);
-  state.text = std::move(contents.text);
-  state.tensors = std::move(contents.tensors);
+  state.generator = generator;
+  state.step = contents.state.step;
+  state.epoch = contents.state.epoch;
+  state.position = contents.state.position;
+  state.metrics = std::move(contents.state.metrics);
+  state.text = std::move(contents.state.text);
+  state.tensors = std::move(contents.state.tensors);
 }
 
 std::map<std::string, std::string> checkpoint_text(const std::filesystem::path& path) {
-  const std::map<std::string, std::string> metadata = read_safetensors_metadata(path);
-  check_format(path, metadata);
-  return text_of(metadata);
+  return text_of(path, read_safetensors_metadata(path));
 }
 
 }  // namespace striate

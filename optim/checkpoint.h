@@ -23,10 +23,10 @@ struct TrainingState {
   std::int64_t epoch = 0;                      ///< the epoch that the next step belongs to, from 0
   std::int64_t position = 0;                   ///< batches of that epoch already taken
   std::map<std::string, double> metrics{};     ///< running sums and the like; kept bit for bit
-  std::map<std::string, std::string>
-      text{};  ///< configuration, or whatever the loop wants to find again; UTF-8
-  std::map<std::string, Tensor>
-      tensors{};  ///< whatever else the run carries (averages of weights, a loss scale)
+  /// Configuration, or whatever the loop wants to find again; UTF-8.
+  std::map<std::string, std::string> text{};
+  /// Whatever else the run carries (averages of weights, a loss scale).
+  std::map<std::string, Tensor> tensors{};
 };
 
 /// Writes one safetensors file atomically (core/file.h): on failure the earlier checkpoint stays. Parameters,

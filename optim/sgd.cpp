@@ -34,67 +34,33 @@ void check_parameter(const NamedTensor& parameter) {
   }
 }
 
-/// Settings in the type that the update is computed in; as PyTorch, 1 - dampening is formed in double.
-template <class T>
-struct Factors {
-  explicit Factors(const SgdOptions& options)
-      : decay(static_cast<T>(options.weight_decay)),
-        momentum(static_cast<T>(options.momentum)),
-        take(static_cast<T>(1 - options.dampening)),
-        minus_lr(static_cast<T>(-options.lr)),
-        decays(options.weight_decay != 0),
-        nesterov(options.nesterov) {}
-
-  T decay;
-  T momentum;
-  T take;
-  T minus_lr;
-  bool decays;
-  bool nesterov;
-};
-
-// Every product that PyTorch adds in one rounding is a fused multiply-add here, and so the bits depend on no
-// compiler.
-
-template <class T>
-void update_plain(const Factors<T>& by, const T* g, T* w, std::int64_t begin, std::int64_t end) {
-  for (std::int64_t i = begin; i < end; ++i) {
-    const T d = by.decays ? std::fma(w[i], by.decay, g[i]) : g[i];
-    w[i] = std::fma(d, by.minus_lr, w[i]);
-  }
-}
-
-/// m is zero where this is its first step.
-template <class T>
-void update_with_momentum(const Factors<T>& by, bool first, const T* g, T* w, T* m, std::int64_t begin,
-                          std::int64_t end) {
-  for (std::int64_t i = begin; i < end; ++i) {
-    const T d = by.decays ? std::fma(w[i], by.decay, g[i]) : g[i];
-    const T kept = m[i] * by.momentum;
-    const T moved = first ? d : std::fma(d, by.take, kept);
-    const T direction = by.nesterov ? std::fma(moved, by.momentum, d) : moved;
-    m[i] = moved;
-    w[i] = std::fma(direction, by.minus_lr, w[i]);
-  }
-}
-
+/// Settings are rounded to T first; as PyTorch, 1 - dampening is formed in double. Every product that PyTorch
+/// adds in one rounding is a fused multiply-add here, and so the bits depend on no compiler.
 template <class T>
 void update(const SgdOptions& options, Tensor parameter, Tensor& momentum) {
   const Tensor gradient = parameter.grad();
-  const Factors<T> by(options);
-  const T* g = gradient.data<T>();
-  if (options.momentum == 0) {
-    T* w = parameter.mutable_data<T>();
-    parallel_for(parameter.numel(), grain,
-                 [=, &by](std::int64_t begin, std::int64_t end) { update_plain(by, g, w, begin, end); });
-    return;
-  }
+  const auto decay = static_cast<T>(options.weight_decay);
+  const auto keep = static_cast<T>(options.momentum);
+  const auto take = static_cast<T>(1 - options.dampening);
+  const auto minus_lr = static_cast<T>(-options.lr);
   const bool first = !momentum.defined();
-  if (first) momentum = Tensor::zeros(parameter.shape(), parameter.dtype());
+  if (first && keep != 0) momentum = Tensor::zeros(parameter.shape(), parameter.dtype());
+  const T* g = gradient.data<T>();
   T* w = parameter.mutable_data<T>();
-  T* m = momentum.mutable_data<T>();
-  parallel_for(parameter.numel(), grain, [=, &by](std::int64_t begin, std::int64_t end) {
-    update_with_momentum(by, first, g, w, m, begin, end);
+  T* m = keep != 0 ? momentum.mutable_data<T>() : nullptr;
+  const auto decayed = [=](std::int64_t i) { return decay != 0 ? std::fma(w[i], decay, g[i]) : g[i]; };
+  const bool nesterov = options.nesterov;
+  parallel_for(parameter.numel(), grain, [=](std::int64_t begin, std::int64_t end) {
+    if (m == nullptr) {
+      for (std::int64_t i = begin; i < end; ++i) w[i] = std::fma(decayed(i), minus_lr, w[i]);
+      return;
+    }
+    for (std::int64_t i = begin; i < end; ++i) {
+      const T d = decayed(i);
+      const T kept = m[i] * keep;
+      m[i] = first ? d : std::fma(d, take, kept);
+      w[i] = std::fma(nesterov ? std::fma(m[i], keep, d) : m[i], minus_lr, w[i]);
+    }
   });
 }
 
@@ -183,13 +149,6 @@ void Sgd::set_options(std::size_t group, const SgdOptions& options) {
   groups_[group].options = options;
 }
 
-std::vector<NamedTensor> Sgd::all_parameters() const {
-  std::vector<NamedTensor> all;
-  for (const ParameterGroup& group : groups_)
-    all.insert(all.end(), group.parameters.begin(), group.parameters.end());
-  return all;
-}
-
 std::vector<NamedTensor> Sgd::state() const {
   std::vector<NamedTensor> state;
   for (std::size_t i = 0; i < groups_.size(); ++i) {
@@ -202,23 +161,25 @@ std::vector<NamedTensor> Sgd::state() const {
 }
 
 std::string Sgd::state_problems(const FileState& state, bool convert) const {
-  return striate::state_problems(all_parameters(), state, {{}, convert, true});
+  std::vector<NamedTensor> all;
+  for (const ParameterGroup& group : groups_)
+    all.insert(all.end(), group.parameters.begin(), group.parameters.end());
+  return striate::state_problems(all, state, {.convert = convert, .missing_allowed = true});
 }
 
 void Sgd::load_state(const FileState& state) {
   const std::string problems = state_problems(state);
   if (!problems.empty())
     throw std::invalid_argument("[sgd] the state does not fit the parameters:" + problems);
-  std::unordered_map<std::string, const Tensor*> given;
-  for (const auto& [name, tensor] : state) given.emplace(name, &tensor);
+  const std::unordered_map<std::string, Tensor> given(state.begin(), state.end());
   for (std::size_t i = 0; i < groups_.size(); ++i) {
     for (std::size_t j = 0; j < momentum_[i].size(); ++j) {
       const NamedTensor& parameter = groups_[i].parameters[j];
-      const auto found = given.find(parameter.name);
       momentum_[i][j] = Tensor();
+      const auto found = given.find(parameter.name);
       if (found == given.end()) continue;
       momentum_[i][j] = Tensor::empty(parameter.value.shape(), parameter.value.dtype());
-      momentum_[i][j].copy_from(from_file_layout(*found->second, parameter.file_axes));
+      momentum_[i][j].copy_from(from_file_layout(found->second, parameter.file_axes));
     }
   }
 }

@@ -62,11 +62,9 @@ class Sgd {
   [[nodiscard]] std::string state_problems(const FileState& state, bool convert = true) const;
 
  private:
-  [[nodiscard]] std::vector<NamedTensor> all_parameters() const;
-
   std::vector<ParameterGroup> groups_;
-  std::vector<std::vector<Tensor>>
-      momentum_;  ///< beside groups_[i].parameters; undefined before the first step
+  /// Beside groups_[i].parameters; undefined before the first step.
+  std::vector<std::vector<Tensor>> momentum_;
 };
 
 /// Throws std::invalid_argument with the value that is out of range.

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/toml.h"
 #include "tests/support/small_run.h"
 
 namespace striate {
@@ -47,8 +48,8 @@ TEST(CommandLine, ValuesAreChecked) {
   const TempFolder folder;
   const auto out = folder.path() / "run";
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
-      {{"--epochs", "0"}, "--epochs must be 1 or more, got 0"},
-      {{"--batch-size", "-3"}, "--batch-size must be 1 or more, got -3"},
+      {{"--epochs", "0"}, "--epochs must be from 1 to 1000000, got 0"},
+      {{"--batch-size", "-3"}, "--batch-size must be from 1 to 1000000, got -3"},
       {{"--lr", "nan"}, "--lr must be 0 or more, got nan"},
       {{"--label-smoothing", "1.5"}, "--label-smoothing must be from 0 to 1"},
       {{"--dropout", "-0.1"}, "--dropout must be from 0 to 1"},
@@ -56,7 +57,10 @@ TEST(CommandLine, ValuesAreChecked) {
       {{"--width-multiplier", "0"}, "--width-multiplier must be more than 0"},
       {{"--milestones", "3,x"}, "--milestones must be epochs like 60,90"},
       {{"--epochs", "many"}, "--epochs"},
-      {{"--threads", "-2"}, "--threads must be 0 or more, got -2"},
+      {{"--gamma", "-1"}, "--gamma must be more than 0, got -1"},
+      {{"--schedule", "multistep"}, "--milestones must be given with --schedule multistep"},
+      {{"--init", "w\xff.safetensors"}, "must be UTF-8"},
+      {{"--threads", "-2"}, "--threads must be from 0 to 1024, got -2"},
   };
   for (const auto& [flags, message] : cases) expect_refused(small_train(out, flags), message);
   EXPECT_FALSE(std::filesystem::exists(out / "checkpoint.safetensors"));
@@ -93,10 +97,45 @@ TEST(CommandLine, TheWrittenConfigRepeatsTheRun) {
 
 TEST(CommandLine, BadConfigFiles) {
   const TempFolder folder;
-  expect_refused({"train", "--config", (folder.path() / "none.toml").string()}, "cannot be opened");
-  const auto unknown = folder.write("unknown.toml", "epohcs = 3\n").string();
-  expect_refused({"train", "--config", unknown},
-                 "unknown flag --epohcs in " + unknown + "; did you mean --epochs?");
+  expect_refused({"train", "--config", (folder.path() / "none.toml").string()}, "--config needs a file");
+  expect_refused({"train", "--config", folder.path().string()}, "--config needs a file");
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"epohcs = 3", "unknown flag --epohcs in "},
+      {"lr = [0.5", "line 1: expected ','"},
+      {"lr = = 3", "line 1: expected a value"},
+      {"lr = 0.5 0.6", "line 1: expected the end of the line"},
+      {"\nlr", "line 2: expected '='"},
+      {"lr = fast", "line 1: expected a number, true, false, or text in quotes"},
+      {"model = \"vgg16", "line 1: expected a closing quote"},
+      {"lr = 1\nlr = 2", "line 2: lr stands there twice"},
+      {"config = \"other.toml\"", "cannot name another"},
+  };
+  for (const auto& [text, message] : cases) {
+    expect_refused({"train", "--config", folder.write("bad.toml", text + "\n").string()}, message);
+  }
+}
+
+TEST(CommandLine, NumbersAreDecimalAndWhole) {
+  for (const char* number : {"010", "0x10", "3.5", "99999999999999999999", "1e3", ""}) {
+    EXPECT_EQ(striate(small_train("/nowhere", {std::string("--epochs=") + number})).status, 2) << number;
+  }
+  for (const char* seed : {"-1", "18446744073709551616"}) {
+    EXPECT_EQ(striate(small_train("/nowhere", {"--seed", seed})).status, 2) << seed;
+  }
+  for (const char* command : {"train", "bench"})
+    expect_refused({command, "--threads", "100000"}, "--threads must be from 0 to 1024");
+  expect_refused({"summary", "vgg16", "--input", "32x32x3x"}, "--input must be HxWxC");
+  expect_refused({"summary", "vgg16", "--input", "032x32x3"}, "--input must be HxWxC");
+}
+
+TEST(Toml, ReadsBackWhatItWrote) {
+  const apps::Values values = {
+      {"out", "a \"b\" # \\ [c], d"}, {"lr", "0.1"}, {"nesterov", "true"}, {"name", "1 2"}, {"empty", ""}};
+  apps::Values expected = values;
+  expected.pop_back();
+  EXPECT_EQ(apps::parse_toml(apps::to_toml(values), "x"), expected);
+  EXPECT_EQ(apps::parse_toml("milestones = [1, 2] # both\n  lr=1e-1\n\n# all\nname = 'a\\b'\n", "x"),
+            (apps::Values{{"milestones", "1,2"}, {"lr", "1e-1"}, {"name", "a\\b"}}));
 }
 
 }  // namespace

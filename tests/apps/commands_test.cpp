@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -58,6 +59,21 @@ TEST_F(Commands, EvalOfWeightsWithoutMetadata) {
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   const Outcome whole = striate({"eval", "--weights", weights(), "--data", small_data().string(), "--json"});
   EXPECT_EQ(json::parse(outcome.out)["loss"], json::parse(whole.out)["loss"]);
+}
+
+TEST_F(Commands, WeightsThatAreNotFiniteAreOfNoUse) {
+  TensorFile file = read_safetensors(weights());
+  for (auto& [name, tensor] : file.tensors) {
+    if (name == "classifier.bias") tensor.mutable_data<float>()[3] = std::numeric_limits<float>::quiet_NaN();
+  }
+  const auto bad = (folder_.path() / "nan.safetensors").string();
+  write_safetensors(bad, file);
+  for (const Outcome& outcome :
+       {striate({"eval", "--weights", bad, "--data", small_data().string(), "--json"}),
+        striate({"predict", "--weights", bad, image("a.ppm")})}) {
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_NE(outcome.err.find("not finite"), std::string::npos) << outcome.err;
+  }
 }
 
 TEST_F(Commands, PredictShowsTheTopClasses) {

@@ -152,6 +152,21 @@ TEST(Autograd, AnOpOfOnesOwn) {
   EXPECT_EQ(x.grad().to_vector(), (std::vector<double>{12, 12}));
 }
 
+TEST(Autograd, MistakesInAnOpOfOnesOwnAreNamed) {
+  const Tensor x = leaf(2);
+  Tensor same = x;
+  EXPECT_EQ(message_of<std::logic_error>([&] { record("same", same, {x}, [](Backward&) {}); }),
+            "[same] the output already belongs to a graph; compute into a tensor of its own (clone())");
+  Tensor y = x.clone();
+  record("index", y, {x}, [](Backward& bw) { bw.add(1, bw.dy()); });
+  EXPECT_EQ(message_of<std::logic_error>([&] { sum(y).backward(); }),
+            "[index] backward: input 1 was asked for, record() was given 1");
+  Tensor z = x.clone();
+  record("shape", z, {x}, [](Backward& bw) { bw.add(0, Tensor::zeros({3}, DType::f64)); });
+  EXPECT_EQ(message_of<ShapeError>([&] { sum(z).backward(); }),
+            "[shape] a gradient must look like its tensor: tensor (2) f64, gradient (3) f64");
+}
+
 TEST(Autograd, AFailingClosureLeavesNothingBehind) {
   const Tensor x = leaf(2);
   Tensor bad = x.clone();

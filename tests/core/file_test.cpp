@@ -107,7 +107,7 @@ TEST(WriteAtomically, ExplainsWhatIsInTheWay) {
   const auto message = [&](const std::string& name) {
     return message_of<FileError>([&] { write_atomically(folder.path() / name, std::string("x")); });
   };
-  expect_parts(message("missing/a.txt"), {"missing/a.txt", "No such file or directory", "create its folder"});
+  expect_parts(message("missing/a.txt"), {"missing/a.txt", "No such file or directory", "a folder on it may be missing"});
   expect_parts(message("file/a.txt"), {"file/a.txt", "Not a directory", "choose another folder"});
   expect_parts(message("sub"), {"sub", "directory", "give the path of a file"});
   EXPECT_EQ(names_in(folder.path()), (Names{"file", "sub"}));

@@ -2,15 +2,18 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "core/elementwise.h"
 #include "core/error.h"
 #include "core/gradcheck.h"
 #include "core/random.h"
+#include "layers/relu.h"
 #include "tests/support/naive_batch_norm.h"
 #include "tests/support/op_checks.h"
 #include "tests/support/pairwise.h"
@@ -27,19 +30,21 @@ struct Case {
   bool bias;
   double eps;
   double offset;
+  bool relu = false;
 };
 
 std::string describe(const Case& c) {
   return to_string(c.shape) + (c.training ? " training" : " evaluation") + (c.weight ? " weight" : "") +
-         (c.bias ? " bias" : "") + " eps " + std::to_string(c.eps) + " offset " + std::to_string(c.offset);
+         (c.bias ? " bias" : "") + " eps " + std::to_string(c.eps) + " offset " + std::to_string(c.offset) +
+         (c.relu ? " relu" : "");
 }
 
 std::vector<Case> all_cases() {
   const std::vector<Shape> shapes = {{6, 3}, {2, 3, 4, 1}, {3, 2, 2, 5}, {4, 3, 2}, {2, 2}};
   std::vector<Case> cases;
-  for (const auto& row : pairwise({5, 2, 2, 2, 2, 2})) {
+  for (const auto& row : pairwise({5, 2, 2, 2, 2, 2, 2})) {
     cases.push_back({shapes[static_cast<std::size_t>(row[0])], row[1] == 0, row[2] == 0, row[3] == 0,
-                     row[4] == 0 ? 1e-5 : 0.1, row[5] == 0 ? 0.0 : 10.0});
+                     row[4] == 0 ? 1e-5 : 0.1, row[5] == 0 ? 0.0 : 10.0, row[6] == 0});
   }
   RandomSequence draw(random_stream(10, RandomUse::test));
   const auto between = [&](std::int64_t low, std::int64_t high) { return low + draw.below(high - low + 1); };
@@ -47,7 +52,8 @@ std::vector<Case> all_cases() {
     Shape shape = {between(2, 5), between(1, 4), between(1, 4), between(1, 4)};
     if (between(0, 3) == 0) shape = {shape[0] + 1, shape[3]};
     cases.push_back({shape, between(0, 2) > 0, between(0, 1) == 0, between(0, 1) == 0,
-                     std::pow(10, -static_cast<double>(between(1, 5))), static_cast<double>(between(-3, 3))});
+                     std::pow(10, -static_cast<double>(between(1, 5))), static_cast<double>(between(-3, 3)),
+                     between(0, 1) == 0});
   }
   return cases;
 }
@@ -72,12 +78,13 @@ TEST(BatchNorm, EqualsTheNaiveOne) {
     const auto batch = naive_moments(a.x.to_vector(), channels);
     const std::vector<double> mean = a.mean.to_vector();
     const std::vector<double> var = a.var.to_vector();
-    const auto expected =
+    std::vector<double> expected =
         naive_normalise(a.x.to_vector(), c.training ? batch.mean : mean, c.training ? batch.biased_var : var,
                         c.weight ? a.weight.to_vector() : std::vector<double>(channels, 1),
                         c.bias ? a.bias.to_vector() : std::vector<double>(channels, 0), c.eps);
+    for (double& value : expected) value = c.relu ? std::max(0.0, value) : value;
     const Tensor y = batch_norm(a.x, a.weight, a.bias, a.mean, a.var,
-                                {.training = c.training, .momentum = 0.3, .eps = c.eps});
+                                {.training = c.training, .momentum = 0.3, .eps = c.eps, .relu = c.relu});
     expect_close(y, Tensor::from(c.shape, expected), 1e-10, 0);
     for (std::size_t i = 0; i < channels; ++i) {
       const double share = c.training ? 0.3 : 0;
@@ -99,7 +106,7 @@ TEST(BatchNorm, Gradcheck) {
       // In training f may not change what it depends on: no running statistics.
       return batch_norm(in[0], c.weight ? in[1] : Tensor(), c.bias ? in.back() : Tensor(),
                         c.training ? Tensor() : a.mean, c.training ? Tensor() : a.var,
-                        {.training = c.training, .eps = c.eps});
+                        {.training = c.training, .eps = c.eps, .relu = c.relu});
     };
     const auto result = gradcheck(op, inputs);
     EXPECT_TRUE(result) << result.message;
@@ -109,13 +116,13 @@ TEST(BatchNorm, Gradcheck) {
 TEST(BatchNorm, GradientsOfSomeInputsAlone) {
   const Case c{{2, 3, 2, 3}, true, true, true, 1e-5, 0};
   for (const bool training : {true, false}) {
-    for (int wanted = 0; wanted < 3; ++wanted) {
+    for (int wanted = 0; wanted < 6; ++wanted) {
       const Arguments a = arguments(c);
       std::vector<Tensor> inputs = {a.x, a.weight, a.bias};
-      inputs[static_cast<std::size_t>(wanted)].set_requires_grad();
+      inputs[static_cast<std::size_t>(wanted % 3)].set_requires_grad();
       const auto op = [&](const std::vector<Tensor>& in) {
         return batch_norm(in[0], in[1], in[2], training ? Tensor() : a.mean, training ? Tensor() : a.var,
-                          {.training = training});
+                          {.training = training, .relu = wanted >= 3});
       };
       const auto result = gradcheck(op, inputs);
       EXPECT_TRUE(result) << "input " << wanted << ": " << result.message;
@@ -139,7 +146,8 @@ TEST(BatchNorm, LowPrecision) {
   for (const bool training : {true, false}) {
     for (const DType dtype : {DType::f32, DType::bf16}) {
       for (const Shape& shape :
-           {Shape{40, 3}, Shape{2, 9, 11, 1}, Shape{3, 7, 5, 17}, Shape{2, 33, 31, 65}}) {
+           {Shape{40, 3}, Shape{2, 9, 11, 1}, Shape{3, 7, 5, 17}, Shape{2, 33, 31, 65}, Shape{5, 9, 9, 100},
+            Shape{3, 5, 5, 145}, Shape{3, 13, 530}, Shape{20, 4099}, Shape{33, 1024}}) {
         for (const double offset : {0.0, dtype == DType::f32 ? 1000.0 : 1.0}) {
           SCOPED_TRACE(to_string(shape) + " " + to_string(dtype) + " offset " + std::to_string(offset));
           const std::int64_t channels = shape.back();
@@ -157,6 +165,103 @@ TEST(BatchNorm, LowPrecision) {
         }
       }
     }
+  }
+}
+
+// Fused and one after the other, from the same inputs.
+void expect_relu_of_it(const std::vector<Tensor>& inputs, bool training, const Tensor& dy) {
+  const auto normed = [&](const std::vector<Tensor>& in, bool with_relu) {
+    return batch_norm(in[0], in[1], in[2], training ? Tensor() : in[3].detach(),
+                      training ? Tensor() : in[4].detach(), {.training = training, .relu = with_relu});
+  };
+  const OpRun fused = run_op([&](const std::vector<Tensor>& in) { return normed(in, true); }, inputs, dy);
+  const OpRun parts =
+      run_op([&](const std::vector<Tensor>& in) { return relu(normed(in, false)); }, inputs, dy);
+  expect_close(fused.y, parts.y, 0, 0);
+  for (std::size_t i = 0; i < 3; ++i) expect_close(fused.gradients[i], parts.gradients[i], 0, 0);
+}
+
+TEST(BatchNorm, ReluInOneGoIsReluOfIt) {
+  for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
+    const DType parameters = dtype == DType::f64 ? DType::f64 : DType::f32;
+    for (const Shape& shape : {Shape{40, 3}, Shape{3, 7, 5, 17}, Shape{2, 33, 31, 65}, Shape{21, 530}}) {
+      for (const bool training : {true, false}) {
+        SCOPED_TRACE(to_string(shape) + " " + to_string(dtype) + (training ? " training" : ""));
+        const Shape channels = {shape.back()};
+        expect_relu_of_it({random_tensor(shape, 1, dtype), random_tensor(channels, 2, parameters),
+                           random_tensor(channels, 3, parameters), random_tensor(channels, 4, parameters),
+                           random_tensor(channels, 5, parameters, 0.5, 2)},
+                          training, random_tensor(shape, 6, dtype));
+      }
+    }
+  }
+}
+
+// Values of three kinds only, so that a third of the outputs are 0 or as near to it as rounding goes.
+TEST(BatchNorm, ReluInOneGoCutsTiesAtZeroAlike) {
+  for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
+    const DType parameters = dtype == DType::f64 ? DType::f64 : DType::f32;
+    Tensor x = random_tensor({50, 3, 3, 35}, 1, DType::f64, -1.5, 1.5);
+    auto* values = x.mutable_data<double>();
+    for (std::int64_t i = 0; i < x.numel(); ++i) values[i] = std::round(values[i]) / 3 + 0.1;
+    const Tensor rounded = converted(x, dtype);
+    const double middle = converted(Tensor::full({}, 0.1, DType::f64), dtype).item();
+    const Tensor weight = random_tensor({35}, 2, parameters, -1, 1);
+    const Tensor mean = Tensor::full({35}, middle, parameters);
+    const Tensor dy = random_tensor(x.shape(), 3, dtype);
+    expect_relu_of_it(
+        {rounded, weight, Tensor::zeros({35}, parameters), mean, Tensor::full({35}, 0.3, parameters)}, false,
+        dy);
+    // The shift of every channel takes what the middle value became to 0, give or take a rounding.
+    std::vector<double> shift(35);
+    const std::vector<double> inputs = rounded.to_vector();
+    const std::vector<double> outputs =
+        batch_norm(rounded, weight, {}, {}, {}, {.training = true}).to_vector();
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (inputs[i] == middle) shift[i % 35] = -outputs[i];
+    }
+    const Tensor bias = converted(Tensor::from({35}, shift), parameters);
+    expect_relu_of_it({rounded, weight, bias, mean, mean}, true, dy);
+  }
+}
+
+TEST(BatchNorm, ReluInOneGoPassesNanAndCutsInfinity) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const float inf = std::numeric_limits<float>::infinity();
+  const Tensor one = Tensor::full({1}, 1);
+  std::vector<float> values(40, 2);
+  values[3] = nan;
+  values[5] = inf;
+  values[7] = -inf;
+  values[38] = nan;
+  const Tensor x = Tensor::from({40, 1}, values);
+  const Tensor dy = random_tensor({40, 1}, 1, DType::f32);
+  expect_relu_of_it({x, one, one, one, one}, false, dy);
+  expect_relu_of_it({x, one, one, one, one}, true, dy);
+  const Tensor y = batch_norm(x, one, one, one, one, {.relu = true});
+  EXPECT_TRUE(std::isnan(y.to_vector()[3]));
+  EXPECT_EQ(y.to_vector()[5], inf);
+  EXPECT_EQ(y.to_vector()[7], 0);
+}
+
+// Backward writes over the incoming gradient only where nobody else has it.
+TEST(BatchNorm, GradientsOfOthersStayAsTheyWere) {
+  for (const bool fused : {true, false}) {
+    Tensor a = random_tensor({6, 4, 17}, 1, DType::f32).set_requires_grad();
+    Tensor b = random_tensor({6, 4, 17}, 2, DType::f32).set_requires_grad();
+    const Tensor dy = random_tensor({6, 4, 17}, 3, DType::f32);
+    const Tensor kept = dy.clone();
+    const auto normed = [&](const Tensor& x) {
+      const Tensor y = batch_norm(x, {}, {}, {}, {}, {.training = true, .relu = fused});
+      return fused ? y : relu(y);
+    };
+    (a + normed(b)).backward(dy);
+    expect_same_bits(a.grad(), kept);
+    const Tensor db = b.grad().clone();
+    b.set_grad({});
+    normed(b).backward(dy);
+    expect_same_bits(b.grad(), db);
+    expect_same_bits(dy, kept);
   }
 }
 
@@ -187,7 +292,7 @@ TEST(BatchNorm, ThreadsDoNotMatter) {
   for (const DType dtype : {DType::f32, DType::bf16}) {
     expect_same_bits_with_threads(
         [](const std::vector<Tensor>& in) {
-          return batch_norm(in[0], in[1], in[2], {}, {}, {.training = true});
+          return batch_norm(in[0], in[1], in[2], {}, {}, {.training = true, .relu = true});
         },
         {random_tensor({7, 33, 31, 40}, 1, dtype), random_tensor({40}, 2, DType::f32),
          random_tensor({40}, 3, DType::f32)});
@@ -251,6 +356,18 @@ TEST(BatchNormLayer, TrainingMovesTheRunningStatistics) {
   const double expected = (6 - norm.running_mean.item()) / std::sqrt(norm.running_var.item() + 1e-5);
   EXPECT_NEAR(norm(x).to_vector()[3], expected, 1e-6);
   EXPECT_EQ(norm.num_batches_tracked.item(), 1);
+}
+
+TEST(BatchNormLayer, WithReluIsReluOfIt) {
+  Module root;
+  BatchNorm2d norm(root, "norm", 5);
+  BatchNorm2d twin(root, "twin", 5);
+  const Tensor x = random_tensor({3, 2, 2, 5}, 1, DType::f32);
+  expect_same_bits(norm.with_relu(x), relu(twin(x)));
+  expect_same_bits(norm.running_var, twin.running_var);
+  EXPECT_EQ(norm.num_batches_tracked.item(), 1);
+  EXPECT_EQ(message_of<ShapeError>([&] { norm.with_relu(Tensor::zeros({2})); }),
+            "norm: [batch_norm] input must be (N,H,W,C) or (N,C): got (2)");
 }
 
 TEST(BatchNormLayer, NoMomentumMeansACumulativeAverage) {

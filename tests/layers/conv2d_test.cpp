@@ -229,6 +229,19 @@ TEST(Conv2d, ThreadsDoNotMatter) {
   }
 }
 
+TEST(Conv2d, AnEmptyBatchGivesAnEmptyOutput) {
+  for (const DType dtype : {DType::f32, DType::bf16, DType::f64}) {
+    const Tensor x = Tensor::zeros({0, 7, 6, 3}, dtype).set_requires_grad();
+    const Tensor w =
+        Tensor::full({3, 3, 3, 4}, 1, dtype == DType::f64 ? DType::f64 : DType::f32).set_requires_grad();
+    const Tensor y = conv2d(x, w);
+    EXPECT_EQ(y.shape(), (Shape{0, 5, 4, 4}));
+    y.backward(Tensor::zeros(y.shape(), dtype));
+    EXPECT_EQ(x.grad().shape(), x.shape());
+    EXPECT_EQ(w.grad().to_vector(), std::vector<double>(108, 0.0));
+  }
+}
+
 TEST(Conv2d, Errors) {
   const Tensor x = Tensor::zeros({8, 32, 32, 3});
   const auto message = [&](const Tensor& w, const Tensor& b, const Conv2dOptions& options) {

@@ -26,6 +26,15 @@ TEST(ReLU, KeepsWhatIsPositive) {
   expect_close(x.grad(), Tensor::from({2, 4}, std::vector<double>{0, 0, 0, 5, 5, 5, 0, 5}), 0, 0);
 }
 
+TEST(ReLU, InPlaceIsTheSame) {
+  for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
+    Tensor x = random_tensor({3, 35}, 1, dtype);
+    const Tensor y = relu(x);
+    relu_(x);
+    expect_same_bits(x, y);
+  }
+}
+
 TEST(ReLU, Gradcheck) {
   for (const Shape& shape : {Shape{}, Shape{7}, Shape{3, 5}, Shape{2, 3, 4, 5}}) {
     const auto result =

@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "core/elementwise.h"
 #include "core/error.h"
 #include "layers/batch_norm.h"
 #include "layers/flatten.h"
@@ -38,6 +40,37 @@ TEST(Sequential, RunsItsLayersInOrder) {
   EXPECT_EQ(net.features[2].kind(), "MaxPool2d");
   EXPECT_TRUE(same_bits(net.features(x), expected));
   EXPECT_THROW(net.features[3], std::out_of_range);
+}
+
+TEST(Sequential, ObserversSeeEveryLayer) {
+  Net net;
+  std::vector<std::string> seen;
+  const Tensor x = random_tensor({2, 4, 4, 3}, 1, DType::f32);
+  const Tensor alone = net.features(x);
+  const LayerObserver observer([&](const Layer& layer, const Tensor&, const Tensor& y) {
+    seen.push_back(layer.kind());
+    if (layer.kind() == "BatchNorm2d") {
+      const std::vector<double> values = y.to_vector();
+      EXPECT_LT(*std::min_element(values.begin(), values.end()), 0);
+    }
+  });
+  expect_same_bits(net.features(x), alone);
+  EXPECT_EQ(seen, (std::vector<std::string>{"BatchNorm2d", "ReLU", "MaxPool2d", "Sequential"}));
+}
+
+// A user's class may do something else in forward().
+struct Negated : BatchNorm2d {
+  using BatchNorm2d::BatchNorm2d;
+  Tensor forward(const Tensor& x) override { return -BatchNorm2d::forward(x); }
+};
+
+TEST(Sequential, TakesDerivedLayersAsTheyAre) {
+  Sequential sequence;
+  auto& norm = sequence.add<Negated>(3);
+  sequence.add<ReLU>();
+  sequence.eval();
+  const Tensor x = random_tensor({2, 4, 4, 3}, 1, DType::f32);
+  expect_same_bits(sequence(x), relu(norm(x)));
 }
 
 TEST(Sequential, EmptyIsTheIdentity) {

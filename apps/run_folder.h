@@ -1,0 +1,34 @@
+#pragma once
+// The folder of a training run: its files, and that one process at a time works in it.
+
+#include <filesystem>
+
+namespace striate::apps {
+
+/// The files of a run.
+struct RunFiles {
+  std::filesystem::path folder;
+  [[nodiscard]] std::filesystem::path checkpoint() const { return folder / "checkpoint.safetensors"; }
+  [[nodiscard]] std::filesystem::path weights() const { return folder / "weights.safetensors"; }
+  [[nodiscard]] std::filesystem::path metrics() const { return folder / "metrics.csv"; }
+  [[nodiscard]] std::filesystem::path config() const { return folder / "config.toml"; }
+  [[nodiscard]] std::filesystem::path log() const { return folder / "log.txt"; }
+};
+
+/// Holds the folder for this process, until it ends in whatever way.
+class FolderLock {
+ public:
+  /// Makes the folder where it is missing, takes it, and removes what a process killed in the middle of a
+  /// save left there. Throws FileError where it is no folder, cannot be made, or another process holds it.
+  explicit FolderLock(const std::filesystem::path& folder);
+  ~FolderLock();
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+  FolderLock(FolderLock&&) = delete;
+  FolderLock& operator=(FolderLock&&) = delete;
+
+ private:
+  int handle_;
+};
+
+}  // namespace striate::apps

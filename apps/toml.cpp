@@ -1,0 +1,135 @@
+#include "apps/toml.h"
+
+#include <algorithm>
+#include <cctype>
+#include <regex>
+#include <sstream>
+
+#include "apps/command_line.h"
+
+namespace striate::apps {
+namespace {
+
+const std::regex& number() {
+  static const std::regex pattern(R"([+-]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?|[+-]?(inf|nan))");
+  return pattern;
+}
+
+// Reads one line from left to right.
+class LineReader {
+ public:
+  LineReader(const std::string& line, std::string where) : line_(line), where_(std::move(where)) {}
+
+  void skip_space() {
+    while (at_ < line_.size() && (line_[at_] == ' ' || line_[at_] == '\t' || line_[at_] == '\r')) ++at_;
+  }
+  [[nodiscard]] bool at_end() const { return at_ == line_.size() || line_[at_] == '#'; }
+  [[nodiscard]] char peek() const { return at_ < line_.size() ? line_[at_] : '\0'; }
+  [[noreturn]] void fail(const std::string& expected) const {
+    throw UsageError(where_ + ": expected " + expected + ", got \"" + line_.substr(at_) + "\"");
+  }
+
+  void expect(char wanted) {
+    skip_space();
+    if (peek() != wanted) fail(std::string("'") + wanted + "'");
+    ++at_;
+    skip_space();
+  }
+  std::string word(const char* what) {
+    const std::size_t begin = at_;
+    while (std::isalnum(static_cast<unsigned char>(peek())) != 0 ||
+           (peek() != '\0' && std::string("+-._").find(peek()) != std::string::npos))
+      ++at_;
+    if (at_ == begin) fail(what);
+    return line_.substr(begin, at_ - begin);
+  }
+  std::string scalar() {
+    if (peek() == '"' || peek() == '\'') return quoted(peek());
+    const std::size_t begin = at_;
+    std::string bare = word("a value");
+    if (bare == "true" || bare == "false" || std::regex_match(bare, number())) return bare;
+    at_ = begin;
+    fail("a number, true, false, or text in quotes");
+  }
+  std::string value() {
+    if (peek() != '[') return scalar();
+    std::string joined;
+    for (expect('['); peek() != ']';) {
+      joined += (joined.empty() ? "" : ",") + scalar();
+      skip_space();
+      if (peek() != ']') expect(',');
+    }
+    ++at_;
+    return joined;
+  }
+
+ private:
+  // Text in double quotes knows \" \\ \n \t; in single ones everything stands for itself.
+  std::string quoted(char quote) {
+    std::string text;
+    for (++at_; peek() != quote; ++at_) {
+      if (at_ >= line_.size()) fail("a closing quote");
+      if (quote == '"' && peek() == '\\') {
+        const std::string escapes = "\"\"\\\\n\nt\t";
+        ++at_;
+        std::size_t found = 0;
+        while (found < escapes.size() && escapes[found] != peek()) found += 2;
+        if (found >= escapes.size()) fail("one of \\\" \\\\ \\n \\t");
+        text += escapes[found + 1];
+      } else {
+        text += peek();
+      }
+    }
+    ++at_;
+    return text;
+  }
+
+  const std::string& line_;
+  std::string where_;
+  std::size_t at_ = 0;
+};
+
+std::string escaped(const std::string& text) {
+  std::string result;
+  for (const char c : text) {
+    if (c == '"' || c == '\\') result += '\\';
+    result += c == '\n' ? "\\n" : c == '\t' ? "\\t" : std::string(1, c);
+  }
+  return result;
+}
+
+}  // namespace
+
+Values parse_toml(const std::string& text, const std::string& name) {
+  Values values;
+  std::istringstream lines(text);
+  int count = 0;
+  for (std::string line; std::getline(lines, line);) {
+    LineReader reader(line, name + ", line " + std::to_string(++count));
+    reader.skip_space();
+    if (reader.at_end()) continue;
+    const std::string key = reader.word("a flag's name");
+    reader.expect('=');
+    const std::string value = reader.value();
+    reader.skip_space();
+    if (!reader.at_end()) reader.fail("the end of the line");
+    const bool twice =
+        std::any_of(values.begin(), values.end(), [&](const auto& item) { return item.first == key; });
+    if (twice)
+      throw UsageError(name + ", line " + std::to_string(count) + ": " + key + " stands there twice");
+    values.emplace_back(key, value);
+  }
+  return values;
+}
+
+std::string to_toml(const Values& values) {
+  std::string text;
+  for (const auto& [name, value] : values) {
+    if (value.empty()) continue;
+    const bool bare = value == "true" || value == "false" || std::regex_match(value, number());
+    text += name + " = " + (bare ? value : "\"" + escaped(value) + "\"") + "\n";
+  }
+  return text;
+}
+
+}  // namespace striate::apps

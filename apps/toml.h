@@ -1,0 +1,20 @@
+#pragma once
+// The part of TOML that a file of flags needs: `key = value` lines, comments, strings, numbers, booleans,
+// arrays of those on one line. Stricter than a guess: whatever else stands there is an error with its line.
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace striate::apps {
+
+using Values = std::vector<std::pair<std::string, std::string>>;
+
+/// Keys with their values as flags take them; an array becomes "a,b,c". `name` stands in front of errors.
+/// Throws UsageError for anything that is no such file, and for a key that comes twice.
+Values parse_toml(const std::string& text, const std::string& name);
+
+/// "key = value" lines that parse_toml reads back; what is empty is left out.
+std::string to_toml(const Values& values);
+
+}  // namespace striate::apps

@@ -1,0 +1,209 @@
+// Convolutions of any shape: products, gathered products and depthwise.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "tests/support/conv_run.h"
+#include "tests/support/op_checks.h"
+
+namespace striate {
+namespace {
+
+using namespace testing_support;  // NOLINT(google-build-using-namespace): test helpers of this project
+
+// 1x1 in place, gathered and strided.
+std::vector<ConvGeometry> products() {
+  return {conv_geometry(1, 1, 1, 1, 1),
+          conv_geometry(3, {5, 7}, 16, 1, 40),
+          conv_geometry(2, {9, 13}, 17, 1, 33),
+          conv_geometry(5, 17, 34, 1, 130),
+          conv_geometry(1, 7, 600, 1, 70),
+          conv_geometry(2, {9, 8}, 12, 1, 20, 2),
+          conv_geometry(3, {10, 7}, 33, 1, 17, {2, 3}),
+          conv_geometry(9, 15, 40, 1, 600, 2)};
+}
+
+// Other kernels, strides that leave input out, taps that meet nothing, groups in and out of panels.
+std::vector<ConvGeometry> gathered() {
+  std::vector<ConvGeometry> all = {
+      conv_geometry(2, {23, 21}, 3, 7, 20, 2, 3),
+      conv_geometry(3, {9, 10}, 17, 3, 33, 2, 1),
+      conv_geometry(1, 8, 70, 3, 100, 2, 1),
+      conv_geometry(2, {7, 9}, 5, {1, 5}, 9, {1, 3}, {0, 2}),
+      conv_geometry(2, 12, 6, 3, 10, 4, 1),
+      conv_geometry(1, {11, 13}, 4, 2, 7, {3, 2}, {0, 1}, {2, 3}),
+      conv_geometry(2, 9, 130, 3, 8, 1, 2, 2),
+      conv_geometry(2, 5, 8, 3, 8, 1, 4),
+      conv_geometry(12, 10, 64, 5, 34, 1, 2),
+      conv_geometry(2, 8, 12, 3, 20, 1, 1, 1, 4),
+      conv_geometry(2, 8, 10, 3, 30, 2, 1, 1, 5),
+      conv_geometry(3, 6, 128, 3, 128, 1, 1, 1, 32),
+      conv_geometry(2, 6, 120, 1, 72, 2, 0, 1, 3),
+      conv_geometry(2, 6, 68, 3, 70, 1, 1, 1, 2),
+  };
+  for (const ConvGeometry& g : products()) all.push_back(g);
+  return all;
+}
+
+std::vector<ConvGeometry> depthwise() {
+  return {conv_geometry(2, {9, 7}, 1, 3, 1, 1, 1),
+          conv_geometry(2, {9, 7}, 17, 3, 17, 1, 1, 1, 17),
+          conv_geometry(3, 12, 100, 3, 100, 2, 1, 1, 100),
+          conv_geometry(40, {5, 6}, 64, 3, 64, 1, 1, 1, 64),
+          conv_geometry(1, {14, 11}, 80, {5, 4}, 80, {1, 3}, {2, 5}, {1, 2}, 80),
+          conv_geometry(2, 10, 130, 7, 130, 4, 3, 1, 130),
+          conv_geometry(2, 7, 16, 3, 48, 1, 1, 1, 16),
+          conv_geometry(3, {8, 9}, 5, 2, 10, 3, 0, 1, 5),
+          conv_geometry(2, 3, 20, 3, 20, 1, 5, 1, 20)};
+}
+
+// The definition with squared operands: the sum of squares of the products behind every result.
+ConvResults<double> squared_terms(const ConvGeometry& g, ConvOperands<double> in) {
+  for (auto* values : {&in.x, &in.dy, &in.w, &in.bias}) {
+    for (double& value : *values) value *= value;
+  }
+  return run_conv(g, in, ConvAlgorithm::reference);
+}
+
+double root_mean(const std::vector<double>& squares) {
+  double sum = 0;
+  for (const double value : squares) sum += value;
+  return std::sqrt(sum / static_cast<double>(squares.size()));
+}
+
+// Operands are exact in bf16, so products are, too, but for sums in f32, u * (2 + sqrt(L) / 2) of the
+// result's RMS for L terms with u = half an epsilon (conv_kernels_test.cpp derives it), and for what is
+// stored as bf16, u of bf16. The worst result is within 16 times the RMS.
+template <class T>
+void expect_results_near(const std::vector<T>& got, const std::vector<double>& exact,
+                         const std::vector<double>& squares, std::int64_t terms, const char* pass) {
+  const double u = std::is_same_v<T, bfloat16> ? 0x1p-8 : 0;
+  const double bound = root_mean(squares) * (u + 0x1p-24 * (2 + std::sqrt(static_cast<double>(terms)) / 2));
+  const ConvError error = conv_error(got, exact);
+  EXPECT_LE(error.rms, bound * (1 + 3 / std::sqrt(static_cast<double>(got.size())))) << pass;
+  EXPECT_LE(error.max, bound * 16) << pass;
+}
+
+template <class T>
+void expect_like_reference(const ConvGeometry& g, ConvAlgorithm algorithm, const ConvResults<double>& exact,
+                           const ConvResults<double>& squares) {
+  SCOPED_TRACE(to_string(DTypeOf<T>::value) + " " + to_string(algorithm));
+  const ConvResults<T> got = run_conv(g, ConvOperands<T>(g), algorithm);
+  const std::int64_t taps = g.r * g.s;
+  expect_results_near(got.y, exact.y, squares.y, taps * g.group_inputs(), "forward");
+  expect_results_near(got.dx, exact.dx, squares.dx, taps * g.group_outputs(), "backward data");
+  expect_results_near(got.dw, exact.dw, squares.dw, g.positions(), "backward weights");
+}
+
+void expect_like_reference(const std::vector<ConvGeometry>& cases, ConvAlgorithm algorithm) {
+  for (const ConvGeometry& g : cases) {
+    SCOPED_TRACE(describe(g));
+    const ConvOperands<double> operands(g);
+    const ConvResults<double> exact = run_conv(g, operands, ConvAlgorithm::reference);
+    const ConvResults<double> squares = squared_terms(g, operands);
+    expect_like_reference<float>(g, algorithm, exact, squares);
+    expect_like_reference<bfloat16>(g, algorithm, exact, squares);
+  }
+}
+
+TEST(ConvShapes, ProductAgainstDouble) {
+  expect_like_reference(products(), ConvAlgorithm::product);
+}
+TEST(ConvShapes, Im2colAgainstDouble) {
+  expect_like_reference(gathered(), ConvAlgorithm::im2col);
+}
+TEST(ConvShapes, DepthwiseAgainstDouble) {
+  expect_like_reference(depthwise(), ConvAlgorithm::depthwise);
+}
+
+TEST(ConvShapes, DepthwiseByIm2col) {
+  expect_like_reference(depthwise(), ConvAlgorithm::im2col);
+}
+
+template <class T>
+void expect_same_bits_for_threads(const std::vector<ConvGeometry>& cases, ConvAlgorithm algorithm) {
+  for (const ConvGeometry& g : cases) {
+    SCOPED_TRACE(describe(g));
+    const ConvOperands<T> operands(g);
+    ConvResults<T> first;
+    for (const int count : {1, 2, 5}) {
+      const Threads threads(count);
+      const ConvResults<T> got = run_conv(g, operands, algorithm);
+      if (count == 1) first = got;
+      EXPECT_TRUE(same_values(got.y, first.y));
+      EXPECT_TRUE(same_values(got.dx, first.dx));
+      EXPECT_TRUE(same_values(got.dw, first.dw));
+    }
+  }
+}
+
+TEST(ConvShapes, ThreadsDoNotMatter) {
+  expect_same_bits_for_threads<float>(gathered(), ConvAlgorithm::im2col);
+  expect_same_bits_for_threads<bfloat16>(gathered(), ConvAlgorithm::im2col);
+  expect_same_bits_for_threads<float>(depthwise(), ConvAlgorithm::depthwise);
+  expect_same_bits_for_threads<bfloat16>(depthwise(), ConvAlgorithm::depthwise);
+}
+
+TEST(ConvShapes, NoChannels) {
+  for (const std::int64_t kernel : {1, 3}) {
+    const ConvGeometry g = conv_geometry(2, 4, 0, kernel, 5, 1, kernel / 2);
+    const ConvOperands<float> operands(g);
+    const ConvResults<float> got = run_conv(g, operands, ConvAlgorithm::automatic);
+    for (std::size_t i = 0; i < got.y.size(); ++i) ASSERT_EQ(got.y[i], operands.bias[i % 5]);
+  }
+}
+
+TEST(ConvShapes, ChosenByShape) {
+  const auto chosen = [](const ConvGeometry& g, DType dtype) { return choose_conv(g, dtype); };
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    for (const ConvGeometry& g : products()) EXPECT_EQ(chosen(g, dtype), ConvAlgorithm::product);
+    EXPECT_EQ(chosen(depthwise()[2], dtype), ConvAlgorithm::depthwise);
+    EXPECT_EQ(chosen(depthwise()[6], dtype), ConvAlgorithm::depthwise);
+    EXPECT_EQ(chosen(gathered()[0], dtype), ConvAlgorithm::im2col);
+    EXPECT_EQ(chosen(gathered()[11], dtype), ConvAlgorithm::im2col);
+  }
+  EXPECT_EQ(chosen(products()[1], DType::f64), ConvAlgorithm::reference);
+}
+
+// VGG16 on 32x32 images.
+TEST(ConvShapes, ChosenForVgg16) {
+  struct Layer {
+    std::int64_t map, channels, filters;
+    ConvAlgorithm f32, bf16;
+  };
+  using enum ConvAlgorithm;
+  const std::vector<Layer> layers = {
+      {32, 3, 64, direct, direct},
+      {32, 64, 64, winograd_f4, winograd_f2},
+      {16, 64, 128, winograd_f4, winograd_f2},
+      {16, 128, 128, winograd_f4, winograd_f2},
+      {8, 128, 256, winograd_f4, winograd_f2},
+      {8, 256, 256, winograd_f4, winograd_f2},
+      {4, 256, 512, winograd_line4, winograd_f2},
+      {4, 512, 512, winograd_line4, winograd_f2},
+      {2, 512, 512, winograd_line2, winograd_line2},
+  };
+  for (const Layer& layer : layers) {
+    for (const std::int64_t batch : {32, 128}) {
+      const ConvGeometry g = conv_geometry(batch, layer.map, layer.channels, 3, layer.filters, 1, 1);
+      SCOPED_TRACE(describe(g));
+      for (const ConvPass pass : {ConvPass::forward, ConvPass::backward_data, ConvPass::backward_weights}) {
+        // Nobody asks for the gradient of the images.
+        if (layer.channels == 3 && pass == ConvPass::backward_data) continue;
+        EXPECT_STREQ(to_string(choose_conv(g, DType::f32, automatic, pass)), to_string(layer.f32));
+        EXPECT_STREQ(to_string(choose_conv(g, DType::bf16, automatic, pass)), to_string(layer.bf16));
+      }
+    }
+  }
+  // One image does not pay for transforming the filters of the last layers.
+  for (const std::int64_t map : {4, 2}) {
+    const ConvGeometry g = conv_geometry(1, map, 512, 3, 512, 1, 1);
+    EXPECT_STREQ(to_string(choose_conv(g, DType::f32)), to_string(im2col));
+    EXPECT_STREQ(to_string(choose_conv(g, DType::bf16)), to_string(im2col));
+  }
+}
+
+}  // namespace
+}  // namespace striate

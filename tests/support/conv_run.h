@@ -1,0 +1,108 @@
+#pragma once
+// One convolution in all three directions on memory of exactly its size, so that AddressSanitizer sees every
+// read past a tensor's end.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "core/random.h"
+#include "layers/conv_kernels.h"
+
+namespace striate::testing_support {
+
+inline ConvGeometry conv_geometry(std::int64_t n, Extent2d map, std::int64_t c, Extent2d kernel,
+                                  std::int64_t k, Extent2d stride = 1, Extent2d padding = 0,
+                                  Extent2d dilation = 1, std::int64_t groups = 1) {
+  const auto out = [](std::int64_t in, std::int64_t taps, std::int64_t step, std::int64_t border,
+                      std::int64_t gap) { return (in + 2 * border - gap * (taps - 1) - 1) / step + 1; };
+  return {n,
+          map.height,
+          map.width,
+          c,
+          kernel.height,
+          kernel.width,
+          k,
+          out(map.height, kernel.height, stride.height, padding.height, dilation.height),
+          out(map.width, kernel.width, stride.width, padding.width, dilation.width),
+          stride,
+          padding,
+          dilation,
+          groups};
+}
+
+inline std::string describe(const ConvGeometry& g) {
+  return "batch " + std::to_string(g.n) + " map " + to_string(Extent2d(g.h, g.w)) + " channels " +
+         std::to_string(g.c) + " kernel " + to_string(Extent2d(g.r, g.s)) + " filters " +
+         std::to_string(g.k) + " stride " + to_string(g.stride) + " padding " + to_string(g.padding) +
+         " dilation " + to_string(g.dilation) + " groups " + std::to_string(g.groups);
+}
+
+/// Values in [-1, 1) that bf16 holds exactly.
+template <class T>
+std::vector<T> conv_values(std::int64_t count, std::uint64_t seed) {
+  const RandomStream stream = random_stream(seed, RandomUse::test);
+  std::vector<T> values(static_cast<std::size_t>(count));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const auto value = static_cast<float>(bfloat16(2 * stream.uniform(i) - 1));
+    values[i] = static_cast<T>(value);
+  }
+  return values;
+}
+
+template <class T>
+struct ConvOperands {
+  std::vector<T> x, dy;
+  std::vector<ConvParameter<T>> w, bias;
+
+  explicit ConvOperands(const ConvGeometry& g)
+      : x(conv_values<T>(g.n * g.h * g.w * g.c, 1)),
+        dy(conv_values<T>(g.positions() * g.k, 2)),
+        w(conv_values<ConvParameter<T>>(g.r * g.s * g.group_inputs() * g.k, 3)),
+        bias(conv_values<ConvParameter<T>>(g.k, 4)) {}
+};
+
+template <class T>
+struct ConvResults {
+  std::vector<T> y, dx;
+  std::vector<ConvParameter<T>> dw;
+};
+
+/// All directions; results start as NaN, so that what is not written shows.
+template <class T>
+ConvResults<T> run_conv(const ConvGeometry& g, const ConvOperands<T>& in, ConvAlgorithm algorithm) {
+  const float nan = std::nanf("");
+  ConvResults<T> out{std::vector<T>(in.dy.size(), T(nan)), std::vector<T>(in.x.size(), T(nan)),
+                     std::vector<ConvParameter<T>>(in.w.size(), nan)};
+  conv_forward<T>(g, in.x.data(), in.w.data(), in.bias.data(), out.y.data(), algorithm);
+  conv_backward_data<T>(g, in.dy.data(), in.w.data(), out.dx.data(), algorithm);
+  conv_backward_weights<T>(g, in.x.data(), in.dy.data(), out.dw.data(), algorithm);
+  return out;
+}
+
+template <class T>
+bool same_values(const std::vector<T>& a, const std::vector<T>& b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
+}
+
+struct ConvError {
+  double rms, max;
+};
+
+template <class T>
+ConvError conv_error(const std::vector<T>& got, const std::vector<double>& exact) {
+  double squares = 0;
+  double worst = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    const double error = std::abs(static_cast<double>(got[i]) - exact[i]);
+    squares += error * error;
+    if (!(error <= worst)) worst = error;
+  }
+  return {std::sqrt(squares / static_cast<double>(std::max<std::size_t>(got.size(), 1))), worst};
+}
+
+}  // namespace striate::testing_support
