@@ -43,12 +43,10 @@ struct Throughput {
 
 BenchOptions parse_bench(const Arguments& arguments) {
   BenchOptions options;
-  CLI::App app(
-      "Measures images/s of training steps (forward, backward, SGD) and of inference on 32x32 noise.",
-      "bench");
+  CLI::App app("Measures images/s of training steps (forward, backward, SGD) and of inference on 32x32 noise.",
+               "bench");
   app.add_option("--model", options.model, "Model by name")->capture_default_str();
-  app.add_option("--width-multiplier", options.width_multiplier, "Factor on all channel counts")
-      ->capture_default_str();
+  app.add_option("--width-multiplier", options.width_multiplier, "Factor on all channel counts")->capture_default_str();
   app.add_option("--batch-size", options.batch_size, "Images a step")->capture_default_str();
   app.add_option("--precision", options.precision, "fp32, bf16 or fp64")->capture_default_str();
   add_threads_flag(app, options.threads);
@@ -135,8 +133,8 @@ int run_bench(const Arguments& arguments) {
     fmt::print(
         "{} {} batch {} on {} threads: training {:.1f} images/s (best {:.1f}), inference {:.1f} (best "
         "{:.1f}), peak memory {:.0f} MiB\n",
-        options.model, options.precision, options.batch_size, num_threads(), train.median, train.best,
-        infer.median, infer.best, peak_mib());
+        options.model, options.precision, options.batch_size, num_threads(), train.median, train.best, infer.median,
+        infer.best, peak_mib());
   }
   if (options.layers) {
     model->train();

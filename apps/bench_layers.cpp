@@ -29,8 +29,8 @@ double median(std::vector<double> values) {
 std::vector<LayerFacts> layers_of(Layer& model, const Tensor& input) {
   std::vector<LayerFacts> layers;
   const auto see = [&](const Layer& layer, const Tensor& x, const Tensor& y) {
-    auto facts = std::find_if(layers.begin(), layers.end(),
-                              [&](const LayerFacts& one) { return one.path == layer.path(); });
+    auto facts =
+        std::find_if(layers.begin(), layers.end(), [&](const LayerFacts& one) { return one.path == layer.path(); });
     if (facts == layers.end()) facts = layers.insert(facts, {layer.path(), layer.kind()});
     const auto images = static_cast<double>(x.size(0));
     facts->flops += 2 * images * layer.geometry(x.shape(), y.shape()).multiply_adds;
@@ -52,8 +52,7 @@ struct Times {
   std::vector<double> seconds;
 };
 
-std::vector<Times>::iterator find(std::vector<Times>& times, const std::string& where,
-                                  const std::string& part) {
+std::vector<Times>::iterator find(std::vector<Times>& times, const std::string& where, const std::string& part) {
   return std::find_if(times.begin(), times.end(),
                       [&](const Times& one) { return one.row.where == where && one.row.part == part; });
 }
@@ -99,8 +98,7 @@ std::vector<TimedPart> in_order(const std::vector<LayerFacts>& layers, std::vect
       if (found == times.end()) continue;
       const double seconds = median(found->seconds);
       const double flops = direction == "backward" ? 2 * layer.flops : layer.flops;  // both gradients
-      parts.push_back(
-          {layer.path, layer.kind, direction, found->row.detail, 1e3 * seconds, flops / seconds / 1e9});
+      parts.push_back({layer.path, layer.kind, direction, found->row.detail, 1e3 * seconds, flops / seconds / 1e9});
       times.erase(found);
     }
   }
@@ -122,8 +120,7 @@ double StepTimes::sum() const {
   return total;
 }
 
-StepTimes time_parts(Layer& model, const Tensor& input, std::int64_t steps,
-                     const std::function<void()>& step) {
+StepTimes time_parts(Layer& model, const Tensor& input, std::int64_t steps, const std::function<void()>& step) {
   std::vector<Times> times;
   std::vector<double> whole;
   Profiler profiler;
@@ -170,14 +167,12 @@ std::string format_times(const StepTimes& times) {
     text += fmt::format("{:<20} {:<17} {:<17} {:<15} {:>9.3f} {:>5.1f} % {:>9} {:>6}\n",
                         part.name.empty() ? "(model)" : part.name, part.kind, part.direction, part.algorithm,
                         part.milliseconds, 100 * part.milliseconds / times.step,
-                        part.gflops > 0 ? fmt::format("{:.1f}", part.gflops) : "",
-                        share(part.gflops, times.peak));
+                        part.gflops > 0 ? fmt::format("{:.1f}", part.gflops) : "", share(part.gflops, times.peak));
   }
   text += fmt::format("sum {:.1f} ms, step {:.1f} ms", times.sum(), times.step);
   if (times.peak > 0) text += fmt::format("; peak measured {:.0f} GFLOP/s", times.peak);
-  text +=
-      fmt::format("; a batch loaded and augmented beside the step takes one thread {:.2f} ms ({:.1f} %)\n",
-                  times.loader, 100 * times.loader / times.step);
+  text += fmt::format("; a batch loaded and augmented beside the step takes one thread {:.2f} ms ({:.1f} %)\n",
+                      times.loader, 100 * times.loader / times.step);
   return text;
 }
 

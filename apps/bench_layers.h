@@ -30,8 +30,7 @@ struct StepTimes {
 };
 
 /// Times `steps` calls of `step`, which sends `input` through the model and back.
-StepTimes time_parts(Layer& model, const Tensor& input, std::int64_t steps,
-                     const std::function<void()>& step);
+StepTimes time_parts(Layer& model, const Tensor& input, std::int64_t steps, const std::function<void()>& step);
 
 /// Milliseconds (median) in which one thread makes a batch of 32x32 images as `train` does: from bytes in
 /// memory, with its default augmentation.

@@ -26,15 +26,13 @@ std::vector<std::string> flags_of(const CLI::App& app) {
   return flags;
 }
 
-std::string flag_name(const std::string& argument) {
-  return argument.substr(0, argument.find('='));
-}
+std::string flag_name(const std::string& argument) { return argument.substr(0, argument.find('=')); }
 
 void check_known(const CLI::App& app, const std::string& flag, const std::string& where) {
   const auto flags = flags_of(app);
   if (std::find(flags.begin(), flags.end(), flag) != flags.end()) return;
-  throw UsageError("unknown flag " + flag + where + "; did you mean " + nearest_name(flag, flags) +
-                   "? (striate " + app.get_name() + " --help lists them all)");
+  throw UsageError("unknown flag " + flag + where + "; did you mean " + nearest_name(flag, flags) + "? (striate " +
+                   app.get_name() + " --help lists them all)");
 }
 
 // The value of --config among the arguments; empty where it is not given.
@@ -76,8 +74,7 @@ std::string whole_number_problem(const std::string& text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const bool leading_zero = text.size() > 1 && (text[0] == '0' || text.starts_with("-0"));
   if (error == std::errc() && end == text.data() + text.size() && !leading_zero) return "";
-  return "expected a whole number" + std::string(std::is_unsigned_v<T> ? " from 0 to 2^64-1" : "") +
-         ", got " + text;
+  return "expected a whole number" + std::string(std::is_unsigned_v<T> ? " from 0 to 2^64-1" : "") + ", got " + text;
 }
 
 // CLI11 takes 010 for 8 and -1 for 2^64-1.
@@ -151,8 +148,7 @@ std::vector<std::int64_t> parse_sizes(const std::string& text, const std::string
   for (std::size_t begin = 0; begin <= text.size();) {
     const std::size_t end = std::min(text.find('x', begin), text.size());
     const std::string item = text.substr(begin, end - begin);
-    const bool good =
-        item.size() < 6 && whole_number_problem<std::int64_t>(item).empty() && std::stoll(item) > 0;
+    const bool good = item.size() < 6 && whole_number_problem<std::int64_t>(item).empty() && std::stoll(item) > 0;
     require(good, flag, "HxWxC like 32x32x3", text);
     sizes.push_back(std::stoll(item));
     begin = end + 1;

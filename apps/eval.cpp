@@ -54,9 +54,8 @@ int run_eval(const Arguments& arguments) {
   Dataset dataset = load_split(data, options.split == "test" ? Split::test : Split::train);
   if (options.limit > 0) dataset = first_images(dataset, options.limit);
   if (static_cast<std::size_t>(dataset.classes()) != loaded.card.class_names.size()) {
-    throw FileError(data.string(),
-                    fmt::format("the data has {} classes, {} was trained on {}", dataset.classes(),
-                                options.weights, loaded.card.class_names.size()));
+    throw FileError(data.string(), fmt::format("the data has {} classes, {} was trained on {}", dataset.classes(),
+                                               options.weights, loaded.card.class_names.size()));
   }
   const auto result = evaluate(*loaded.model, dataset, loaded.precision.activations, options.batch_size);
   if (!std::isfinite(result->loss)) {
@@ -71,8 +70,8 @@ int run_eval(const Arguments& arguments) {
                                       {"accuracy", result->accuracy}}
                            .dump());
   } else {
-    fmt::print("{} on {} {} images: loss {:.4f}, accuracy {:.4f}\n", loaded.card.model, dataset.size(),
-               options.split, result->loss, result->accuracy);
+    fmt::print("{} on {} {} images: loss {:.4f}, accuracy {:.4f}\n", loaded.card.model, dataset.size(), options.split,
+               result->loss, result->accuracy);
   }
   return 0;
 }

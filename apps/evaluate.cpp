@@ -28,8 +28,8 @@ Tensor as_input(const Tensor& images, DType activations) {
   return images.dtype() == activations ? images : cast(images, activations);
 }
 
-std::optional<Evaluation> evaluate(Layer& model, const Dataset& dataset, DType activations,
-                                   std::int64_t batch_size, const std::function<bool()>& stop) {
+std::optional<Evaluation> evaluate(Layer& model, const Dataset& dataset, DType activations, std::int64_t batch_size,
+                                   const std::function<bool()>& stop) {
   const EvalMode mode(model);
   const NoGradGuard no_grad;
   LoaderOptions options;

@@ -21,17 +21,15 @@ int run_generate(const Arguments& arguments) {
   app.add_option("--train", options.train_images, "Training images, a multiple of 5")->capture_default_str();
   app.add_option("--test", options.test_images, "Test images")->capture_default_str();
   parse(app, arguments);
-  require(options.train_images >= 5 && options.train_images % 5 == 0 && options.train_images <= kMost,
-          "train", "a multiple of 5 up to 10000000", std::to_string(options.train_images));
+  require(options.train_images >= 5 && options.train_images % 5 == 0 && options.train_images <= kMost, "train",
+          "a multiple of 5 up to 10000000", std::to_string(options.train_images));
   require(options.test_images >= 1 && options.test_images <= kMost, "test", "from 1 to 10000000",
           std::to_string(options.test_images));
-  if (std::filesystem::exists(out) &&
-      !(std::filesystem::is_directory(out) && std::filesystem::is_empty(out))) {
+  if (std::filesystem::exists(out) && !(std::filesystem::is_directory(out) && std::filesystem::is_empty(out))) {
     throw FileError(out, "--out is there and not empty; nothing is overwritten, give another folder");
   }
   generate_folder(out, options);
-  fmt::print("{}: {} training and {} test images, ten classes\n", out, options.train_images,
-             options.test_images);
+  fmt::print("{}: {} training and {} test images, ten classes\n", out, options.train_images, options.test_images);
   return 0;
 }
 

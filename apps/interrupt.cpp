@@ -19,8 +19,6 @@ void catch_interrupts() {
   std::signal(SIGTERM, on_signal);
 }
 
-bool interrupted() {
-  return flag != 0;
-}
+bool interrupted() { return flag != 0; }
 
 }  // namespace striate::apps

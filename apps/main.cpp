@@ -37,8 +37,7 @@ constexpr std::array kCommands = {
 void print_help() {
   fmt::print("usage: striate COMMAND [FLAGS]\n\n");
   for (const Command& command : kCommands) fmt::print("  {:<10}{}\n", command.name, command.what);
-  fmt::print(
-      "\nstriate COMMAND --help lists a command's flags; any flag may come from --config FILE.toml.\n");
+  fmt::print("\nstriate COMMAND --help lists a command's flags; any flag may come from --config FILE.toml.\n");
 }
 
 int run(const Arguments& arguments) {
@@ -51,8 +50,8 @@ int run(const Arguments& arguments) {
     if (arguments[0] == command.name) return command.run({arguments.begin() + 1, arguments.end()});
     names.emplace_back(command.name);
   }
-  throw UsageError("unknown command " + arguments[0] + "; did you mean " +
-                   striate::nearest_name(arguments[0], names) + "? (striate --help lists them all)");
+  throw UsageError("unknown command " + arguments[0] + "; did you mean " + striate::nearest_name(arguments[0], names) +
+                   "? (striate --help lists them all)");
 }
 
 }  // namespace
@@ -68,8 +67,7 @@ int main(int count, char** values) {
     fmt::print(stderr, "striate: {}\n", error.what());
     return 2;
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr,
-               "striate: not enough memory for what was asked; try smaller sizes or a smaller batch\n");
+    fmt::print(stderr, "striate: not enough memory for what was asked; try smaller sizes or a smaller batch\n");
     return 1;
   } catch (const std::exception& error) {
     fmt::print(stderr, "striate: {}\n", error.what());

@@ -66,15 +66,13 @@ std::vector<Guess> classify(LoadedModel& loaded, const std::string& file, std::i
                    [&](std::size_t a, std::size_t b) { return probabilities[a] > probabilities[b]; });
   order.resize(std::min(order.size(), static_cast<std::size_t>(top)));
   std::vector<Guess> guesses;
-  for (const std::size_t label : order)
-    guesses.push_back({loaded.card.class_names[label], probabilities[label]});
+  for (const std::size_t label : order) guesses.push_back({loaded.card.class_names[label], probabilities[label]});
   return guesses;
 }
 
 void print_json(const std::string& file, const std::vector<Guess>& guesses) {
   nlohmann::json classes = nlohmann::json::array();
-  for (const Guess& guess : guesses)
-    classes.push_back({{"class", guess.name}, {"probability", guess.probability}});
+  for (const Guess& guess : guesses) classes.push_back({{"class", guess.name}, {"probability", guess.probability}});
   fmt::print("{}\n", nlohmann::json{{"image", file}, {"top", classes}}.dump());
 }
 

@@ -48,8 +48,7 @@ std::string progress_line(const ProgressState& state, std::size_t columns) {
   const std::size_t used = head.size() + tail.size() + 3;
   if (used + kLeastBar > columns) return (head + tail).substr(0, columns);
   const std::size_t width = std::min(kLongestBar, columns - used);
-  const auto share =
-      static_cast<double>(state.batch) / static_cast<double>(std::max<std::int64_t>(1, state.batches));
+  const auto share = static_cast<double>(state.batch) / static_cast<double>(std::max<std::int64_t>(1, state.batches));
   std::string bar(static_cast<std::size_t>(share * static_cast<double>(width)), '=');
   bar.resize(width, ' ');
   return head + "[" + bar + "] " + tail;

@@ -113,10 +113,8 @@ Values parse_toml(const std::string& text, const std::string& name) {
     const std::string value = reader.value();
     reader.skip_space();
     if (!reader.at_end()) reader.fail("the end of the line");
-    const bool twice =
-        std::any_of(values.begin(), values.end(), [&](const auto& item) { return item.first == key; });
-    if (twice)
-      throw UsageError(name + ", line " + std::to_string(count) + ": " + key + " stands there twice");
+    const bool twice = std::any_of(values.begin(), values.end(), [&](const auto& item) { return item.first == key; });
+    if (twice) throw UsageError(name + ", line " + std::to_string(count) + ": " + key + " stands there twice");
     values.emplace_back(key, value);
   }
   return values;

@@ -44,9 +44,7 @@ Parsed parse_train(const Arguments& arguments) {
 }
 
 bool same_value(const std::string& a, const std::string& b) {
-  const auto whole = [](const std::string& text) {
-    return text.find_first_not_of("0123456789") == std::string::npos;
-  };
+  const auto whole = [](const std::string& text) { return text.find_first_not_of("0123456789") == std::string::npos; };
   double x = 0;
   double y = 0;
   if (a == b || (whole(a) && whole(b))) return a == b;  // a seed has more digits than a double
@@ -133,8 +131,8 @@ std::string quoted(const std::string& text) {
 }
 
 void report(Ending ending, const RunFiles& files, spdlog::logger& log) {
-  const std::string resume = fmt::format("{} train --resume --out {}", quoted(program_invocation_name),
-                                         quoted(files.folder.string()));
+  const std::string resume =
+      fmt::format("{} train --resume --out {}", quoted(program_invocation_name), quoted(files.folder.string()));
   switch (ending) {
     case Ending::finished:
       log.info("done; {}", files.weights().string());
@@ -177,9 +175,8 @@ int run_train(const Arguments& arguments) {
   check_sets(train, test, data);
   const std::string print = fingerprint(train);
   if (resuming && saved.at("data") != print) {
-    throw FileError(data.string(),
-                    fmt::format("the run began with other images ({}, here {}); give its --data",
-                                saved.at("data"), print));
+    throw FileError(data.string(), fmt::format("the run began with other images ({}, here {}); give its --data",
+                                               saved.at("data"), print));
   }
 
   const auto log = open_log(files, options.resume);
@@ -188,8 +185,8 @@ int run_train(const Arguments& arguments) {
     const std::string config = to_toml(parsed.effective);
     Trainer trainer(options, files, {{"config", config}, {"data", print}}, *log, train, test);
     write_atomically(files.config(), config);
-    log->info("{} on {} ({} training and {} test images, {} classes), {} threads", options.model,
-              data.string(), train.size(), test.size(), train.classes(), num_threads());
+    log->info("{} on {} ({} training and {} test images, {} classes), {} threads", options.model, data.string(),
+              train.size(), test.size(), train.classes(), num_threads());
     if (options.resume && !resuming) log->info("there is no checkpoint yet: starting from the beginning");
     if (resuming) trainer.resume();
     catch_interrupts();

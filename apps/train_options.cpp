@@ -18,11 +18,9 @@ constexpr std::int64_t kMost = 1000000;
 
 void add_model_flags(CLI::App& app, TrainOptions& o) {
   app.add_option("--model", o.model, "Model by name")->capture_default_str();
-  app.add_option("--width-multiplier", o.width_multiplier, "Factor on all channel counts")
-      ->capture_default_str();
+  app.add_option("--width-multiplier", o.width_multiplier, "Factor on all channel counts")->capture_default_str();
   app.add_option("--dropout", o.dropout, "Probability before the last layer")->capture_default_str();
-  app.add_option("--init", o.init, "Start from these weights (safetensors, F32 or F64)")
-      ->type_name("WEIGHTS");
+  app.add_option("--init", o.init, "Start from these weights (safetensors, F32 or F64)")->type_name("WEIGHTS");
   app.add_option("--precision", o.precision, "fp32, bf16 or fp64")->capture_default_str();
   add_conv_flag(app, o.conv);
   app.add_option("--seed", o.seed, "Fixes the run, byte for byte")->capture_default_str();
@@ -30,34 +28,28 @@ void add_model_flags(CLI::App& app, TrainOptions& o) {
 
 void add_optimiser_flags(CLI::App& app, TrainOptions& o) {
   app.add_option("--epochs", o.epochs, "Passes over the training set")->capture_default_str();
-  app.add_option("--batch-size", o.batch_size, "Images a step; the last partial batch is kept")
-      ->capture_default_str();
+  app.add_option("--batch-size", o.batch_size, "Images a step; the last partial batch is kept")->capture_default_str();
   app.add_option("--lr", o.lr, "The schedule's highest learning rate")->capture_default_str();
   app.add_option("--momentum", o.momentum, "SGD momentum")->capture_default_str();
   app.add_option("--weight-decay", o.weight_decay, "L2 penalty, as PyTorch's SGD")->capture_default_str();
-  app.add_flag("--nesterov,!--no-nesterov", o.nesterov, "Nesterov momentum (default on)")
-      ->default_str("true");
+  app.add_flag("--nesterov,!--no-nesterov", o.nesterov, "Nesterov momentum (default on)")->default_str("true");
   app.add_flag("--no-bias-decay", o.no_bias_decay, "Weight decay on conv and linear weights only");
-  app.add_option("--clip-norm", o.clip_norm, "Clip the gradient's total L2 norm; 0: off")
-      ->capture_default_str();
+  app.add_option("--clip-norm", o.clip_norm, "Clip the gradient's total L2 norm; 0: off")->capture_default_str();
   app.add_option("--schedule", o.schedule, "cosine, step, multistep, exponential, poly, onecycle or constant")
       ->capture_default_str();
   app.add_option("--warmup-epochs", o.warmup_epochs, "Epochs of linear warmup from 0")->capture_default_str();
   app.add_option("--step-size", o.step_size, "schedule step: epochs between drops")->capture_default_str();
-  app.add_option("--gamma", o.gamma, "schedules step, multistep, exponential: factor of a drop")
-      ->capture_default_str();
+  app.add_option("--gamma", o.gamma, "schedules step, multistep, exponential: factor of a drop")->capture_default_str();
   app.add_option("--milestones", o.milestones, "schedule multistep: epochs of the drops, \"60,90\"");
   app.add_option("--power", o.power, "schedule poly: the exponent")->capture_default_str();
 }
 
 void add_data_flags(CLI::App& app, TrainOptions& o) {
-  app.add_option("--data", o.data,
-                 "CIFAR-10's binary files, or a folder with train/CLASS/IMAGE and test/CLASS/IMAGE");
+  app.add_option("--data", o.data, "CIFAR-10's binary files, or a folder with train/CLASS/IMAGE and test/CLASS/IMAGE");
   app.add_option("--label-smoothing", o.label_smoothing, "Share of the target spread over all classes")
       ->capture_default_str();
   app.add_option("--mixup", o.mixup, "lambda from Beta(A, A); 0: off")->type_name("A")->capture_default_str();
-  app.add_option("--augment", o.augment, "standard (crop with zero padding 4, flip) or none")
-      ->capture_default_str();
+  app.add_option("--augment", o.augment, "standard (crop with zero padding 4, flip) or none")->capture_default_str();
   app.add_option("--cutout", o.cutout, "Side of a square set to zero; 0: off")->capture_default_str();
   app.add_flag("--no-shuffle", o.no_shuffle, "Take images in the files' order");
 }
@@ -70,9 +62,8 @@ void add_run_flags(CLI::App& app, TrainOptions& o) {
       ->capture_default_str();
   app.add_option("--checkpoint-minutes", o.checkpoint_minutes, "Save within an epoch that often")
       ->capture_default_str();
-  app.add_flag(
-      "--resume", o.resume,
-      "Go on from the checkpoint in --out, with its flags; what the interrupted run would have given");
+  app.add_flag("--resume", o.resume,
+               "Go on from the checkpoint in --out, with its flags; what the interrupted run would have given");
 }
 
 template <class T>
@@ -83,8 +74,7 @@ void at_least(const std::string& flag, T value, T least) {
 
 template <class T>
 void within(const std::string& flag, T value, T least, T most) {
-  require(value >= least && value <= most, flag, fmt::format("from {} to {}", least, most),
-          fmt::format("{}", value));
+  require(value >= least && value <= most, flag, fmt::format("from {} to {}", least, most), fmt::format("{}", value));
 }
 
 std::vector<std::int64_t> parse_milestones(const std::string& text) {
@@ -99,11 +89,10 @@ std::vector<std::int64_t> parse_milestones(const std::string& text) {
 }
 
 ScheduleKind kind_of(const std::string& name) {
-  const std::vector<std::string> names = {"cosine", "step",     "multistep", "exponential",
-                                          "poly",   "onecycle", "constant"};
+  const std::vector<std::string> names = {"cosine", "step", "multistep", "exponential", "poly", "onecycle", "constant"};
   if (std::find(names.begin(), names.end(), name) != names.end()) return schedule_kind(name);
-  throw UsageError("--schedule is cosine, step, multistep, exponential, poly, onecycle or constant, got " +
-                   name + "; did you mean " + nearest_name(name, names) + "?");
+  throw UsageError("--schedule is cosine, step, multistep, exponential, poly, onecycle or constant, got " + name +
+                   "; did you mean " + nearest_name(name, names) + "?");
 }
 
 // As the schedule itself would say it, but before anything has been read or written.
@@ -126,8 +115,8 @@ void add_train_flags(CLI::App& app, TrainOptions& options) {
 }
 
 bool may_change_on_resume(const std::string& flag) {
-  const std::vector<std::string> free = {
-      "data", "out", "threads", "workers", "max-steps", "checkpoint-minutes", "resume"};
+  const std::vector<std::string> free = {"data",  "out", "threads", "workers", "max-steps", "checkpoint-minutes",
+                                         "resume"};
   return std::find(free.begin(), free.end(), flag) != free.end();
 }
 

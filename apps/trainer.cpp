@@ -16,11 +16,9 @@
 namespace striate::apps {
 namespace {
 
-std::unique_ptr<Layer> build_model(const TrainOptions& options, const Precision& precision,
-                                   std::int64_t classes) {
+std::unique_ptr<Layer> build_model(const TrainOptions& options, const Precision& precision, std::int64_t classes) {
   auto model = make_model(
-      options.model,
-      {.width_multiplier = options.width_multiplier, .classes = classes, .dropout = options.dropout});
+      options.model, {.width_multiplier = options.width_multiplier, .classes = classes, .dropout = options.dropout});
   model->to(precision.parameters);
   if (!options.init.empty()) init_from(options.init, *model);
   return model;
@@ -38,7 +36,7 @@ Sgd build_optimizer(const TrainOptions& options, const Module& model) {
 }  // namespace
 
 Trainer::Trainer(const TrainOptions& options, RunFiles files, std::map<std::string, std::string> text,
-                 spdlog::logger& log, Dataset train, Dataset test)
+                 spdlog::logger& log, const Dataset& train, Dataset test)
     : options_(options),
       files_(std::move(files)),
       log_(log),
@@ -77,9 +75,7 @@ ModelCard Trainer::card(const Dataset& dataset) const {
           .width = dataset.images.size(2)};
 }
 
-bool Trainer::steps_used_up() const {
-  return options_.max_steps > 0 && state_.step >= options_.max_steps;
-}
+bool Trainer::steps_used_up() const { return options_.max_steps > 0 && state_.step >= options_.max_steps; }
 
 ProgressState Trainer::progress_state() const {
   return {.epoch = state_.epoch,
@@ -156,8 +152,7 @@ void Trainer::train_step(const Batch& batch) {
   const double value = loss.item();
   if (!std::isfinite(value)) {
     state_.generator = drawn_before;
-    diverged(
-        fmt::format("the loss became {} at step {} (epoch {})", value, state_.step + 1, state_.epoch + 1));
+    diverged(fmt::format("the loss became {} at step {} (epoch {})", value, state_.step + 1, state_.epoch + 1));
   }
   optimizer_.zero_grad();
   loss.backward();
@@ -181,8 +176,8 @@ void Trainer::finish_epoch(const Evaluation& test) {
   log_.info(
       "epoch {}/{}  train loss {:.4f} accuracy {:.4f}  test loss {:.4f} accuracy {:.4f}  lr {:.5f}  {:.0f} "
       "images/s  {}",
-      state_.epoch + 1, options_.epochs, running_.loss(), running_.accuracy(), test.loss, test.accuracy,
-      learning_rate_, running_.images_per_second(), clock_text(running_.seconds));
+      state_.epoch + 1, options_.epochs, running_.loss(), running_.accuracy(), test.loss, test.accuracy, learning_rate_,
+      running_.images_per_second(), clock_text(running_.seconds));
   ++state_.epoch;
   state_.position = 0;
   running_ = {};
@@ -200,9 +195,8 @@ void Trainer::cut_short() {
   if (state_.position == 0) return;
   append_row(std::nullopt);
   write_atomically(files_.metrics(), metrics_text_);
-  log_.info("epoch {}/{}  train loss {:.4f} accuracy {:.4f} after {} of {} batches", state_.epoch + 1,
-            options_.epochs, running_.loss(), running_.accuracy(), state_.position,
-            loader_.batches_per_epoch());
+  log_.info("epoch {}/{}  train loss {:.4f} accuracy {:.4f} after {} of {} batches", state_.epoch + 1, options_.epochs,
+            running_.loss(), running_.accuracy(), state_.position, loader_.batches_per_epoch());
 }
 
 void Trainer::save_if_due() {
@@ -222,9 +216,7 @@ void Trainer::save() {
   last_save_ = std::chrono::steady_clock::now();
 }
 
-void Trainer::save_weights_file() {
-  save_weights(files_.weights(), *model_, card_);
-}
+void Trainer::save_weights_file() { save_weights(files_.weights(), *model_, card_); }
 
 void Trainer::check_finite() {
   const std::string name = first_not_finite(*model_);
@@ -243,8 +235,8 @@ void Trainer::diverged(const std::string& what) {
     }
   }
   throw DivergedError(
-      fmt::format("{} (learning rate {:.6g}); {}. {} Try a smaller --lr, --warmup-epochs or --clip-norm.",
-                  what, learning_rate_, where,
+      fmt::format("{} (learning rate {:.6g}); {}. {} Try a smaller --lr, --warmup-epochs or --clip-norm.", what,
+                  learning_rate_, where,
                   std::filesystem::exists(files_.checkpoint())
                       ? "The last good checkpoint stays: " + files_.checkpoint().string() + "."
                       : "No checkpoint had been written yet."));

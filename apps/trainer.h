@@ -31,8 +31,8 @@ enum class Ending : std::uint8_t { finished, max_steps, interrupted };
 class Trainer {
  public:
   /// `text` is kept in every checkpoint: the run's config.toml and what tells its data from others.
-  Trainer(const TrainOptions& options, RunFiles files, std::map<std::string, std::string> text,
-          spdlog::logger& log, Dataset train, Dataset test);
+  Trainer(const TrainOptions& options, RunFiles files, std::map<std::string, std::string> text, spdlog::logger& log,
+          const Dataset& train, Dataset test);
 
   /// Goes on from the run's checkpoint.
   void resume();

@@ -32,8 +32,7 @@ int run_verify(const Arguments& arguments) {
              to_string(report.train.image_shape));
   print_counts(report);
   for (const std::string& problem : report.problems) fmt::print(stderr, "{}\n", problem);
-  fmt::print("{}\n",
-             report.ok() ? "everything is in order" : fmt::format("{} problems", report.problems.size()));
+  fmt::print("{}\n", report.ok() ? "everything is in order" : fmt::format("{} problems", report.problems.size()));
   return report.ok() ? 0 : 1;
 }
 

@@ -25,8 +25,7 @@ void load_into(const std::filesystem::path& path, Module& model, const TensorFil
 
 double number_in(const std::string& text, double otherwise) {
   double value = otherwise;
-  if (!text.empty() && !CLI::detail::lexical_cast(text, value))
-    throw std::invalid_argument("no number: " + text);
+  if (!text.empty() && !CLI::detail::lexical_cast(text, value)) throw std::invalid_argument("no number: " + text);
   return value;
 }
 
@@ -136,8 +135,7 @@ void save_weights(const std::filesystem::path& path, const Module& model, const 
 void add_weights_flags(CLI::App& app, WeightsFlags& flags) {
   app.add_option("--model", flags.model, "Model by name (default: the file's metadata)");
   app.add_option("--precision", flags.precision, "fp32, bf16 or fp64 (default: the file's)");
-  app.add_option("--width-multiplier", flags.width_multiplier,
-                 "Factor on all channel counts (default: the file's)");
+  app.add_option("--width-multiplier", flags.width_multiplier, "Factor on all channel counts (default: the file's)");
 }
 
 LoadedModel load_weights(const std::filesystem::path& path, const WeightsFlags& flags) {
@@ -153,17 +151,14 @@ LoadedModel load_weights(const std::filesystem::path& path, const WeightsFlags& 
   if (flags.width_multiplier) loaded.card.width_multiplier = *flags.width_multiplier;
   complete(path, loaded.card, file);
   loaded.precision = precision_of(loaded.card.precision);
-  loaded.model =
-      make_model(loaded.card.model, {.width_multiplier = loaded.card.width_multiplier,
-                                     .classes = static_cast<std::int64_t>(loaded.card.class_names.size())});
+  loaded.model = make_model(loaded.card.model, {.width_multiplier = loaded.card.width_multiplier,
+                                                .classes = static_cast<std::int64_t>(loaded.card.class_names.size())});
   loaded.model->to(loaded.precision.parameters);
   load_into(path, *loaded.model, file);
   loaded.model->eval();
   return loaded;
 }
 
-void init_from(const std::filesystem::path& path, Module& model) {
-  load_into(path, model, read_safetensors(path));
-}
+void init_from(const std::filesystem::path& path, Module& model) { load_into(path, model, read_safetensors(path)); }
 
 }  // namespace striate::apps

@@ -25,9 +25,7 @@ Cache& cache() {
 // Blocks carry their true size in front of them, since a request may get a larger one.
 constexpr std::size_t kHeader = 64;
 
-std::size_t& size_of_block(void* block) {
-  return *reinterpret_cast<std::size_t*>(static_cast<char*>(block) - kHeader);
-}
+std::size_t& size_of_block(void* block) { return *reinterpret_cast<std::size_t*>(static_cast<char*>(block) - kHeader); }
 
 void free_to_system(void* block) { ::operator delete(static_cast<char*>(block) - kHeader, kAlignment); }
 

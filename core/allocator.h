@@ -8,10 +8,10 @@
 namespace striate {
 
 struct AllocatorStats {
-  std::size_t live_bytes = 0;          ///< in use by tensors now
-  std::size_t peak_bytes = 0;          ///< the most that was ever in use at once
-  std::size_t cached_bytes = 0;        ///< kept for reuse
-  std::uint64_t system_requests = 0;   ///< how often the system was asked for a block
+  std::size_t live_bytes = 0;         ///< in use by tensors now
+  std::size_t peak_bytes = 0;         ///< the most that was ever in use at once
+  std::size_t cached_bytes = 0;       ///< kept for reuse
+  std::uint64_t system_requests = 0;  ///< how often the system was asked for a block
 };
 
 /// A block of at least `bytes` bytes, aligned to 64. Safe from any thread. Throws std::bad_alloc.

@@ -61,10 +61,9 @@ void add_gradient(Node& node, const Tensor& gradient) {
 
 void check_not_freed(const Node& node) {
   if (!node.freed) return;
-  throw std::logic_error(
-      "[" + std::string(node.op) +
-      "] backward a second time through a graph that the first time freed; run the forward "
-      "pass again");
+  throw std::logic_error("[" + std::string(node.op) +
+                         "] backward a second time through a graph that the first time freed; run the forward "
+                         "pass again");
 }
 
 // Runs one op's closure and lets go of everything it saved.
@@ -119,21 +118,17 @@ void walk(const std::shared_ptr<Node>& root) {
 
 }  // namespace
 
-Saved::Saved(const Tensor& tensor)
-    : tensor_(tensor.detach()), version_(tensor.defined() ? tensor.version() : 0) {}
+Saved::Saved(const Tensor& tensor) : tensor_(tensor.detach()), version_(tensor.defined() ? tensor.version() : 0) {}
 
 const Tensor& Saved::get() const {
   if (tensor_.defined() && tensor_.version() != version_) {
-    throw std::logic_error(
-        "a tensor " + to_string(tensor_.shape()) +
-        " saved for backward was written to after the forward pass; clone() it before writing");
+    throw std::logic_error("a tensor " + to_string(tensor_.shape()) +
+                           " saved for backward was written to after the forward pass; clone() it before writing");
   }
   return tensor_;
 }
 
-const Tensor& Backward::dy() const {
-  return node_.grad;
-}
+const Tensor& Backward::dy() const { return node_.grad; }
 
 Tensor Backward::reusable_dy() const {
   return node_.grad.unique() ? node_.grad : Tensor::empty(node_.shape, node_.dtype);
@@ -159,13 +154,11 @@ bool recording(const std::vector<Tensor>& inputs) {
   return false;
 }
 
-void record(const char* op, Tensor& y, const std::vector<Tensor>& inputs,
-            std::function<void(Backward&)> closure) {
+void record(const char* op, Tensor& y, const std::vector<Tensor>& inputs, std::function<void(Backward&)> closure) {
   if (!recording(inputs)) return;
   if (y.requires_grad()) {
-    throw std::logic_error(
-        "[" + std::string(op) +
-        "] the output already belongs to a graph; compute into a tensor of its own (clone())");
+    throw std::logic_error("[" + std::string(op) +
+                           "] the output already belongs to a graph; compute into a tensor of its own (clone())");
   }
   auto node = std::make_shared<Node>();
   node->op = op;
@@ -179,9 +172,7 @@ void record(const char* op, Tensor& y, const std::vector<Tensor>& inputs,
 }
 
 NoGradGuard::NoGradGuard() : before_(std::exchange(grad_enabled, false)) {}
-NoGradGuard::~NoGradGuard() {
-  grad_enabled = before_;
-}
+NoGradGuard::~NoGradGuard() { grad_enabled = before_; }
 
 // A chain of a million ops must not recurse a million destructors deep: take the inputs of every node that
 // nothing else holds before it dies.
@@ -205,8 +196,7 @@ Tensor& Tensor::set_requires_grad(bool wanted) {
     return *this;
   }
   if (!is_floating(dtype())) {
-    throw std::invalid_argument("only floating tensors can want a gradient, this one is " +
-                                to_string(dtype()));
+    throw std::invalid_argument("only floating tensors can want a gradient, this one is " + to_string(dtype()));
   }
   auto leaf = std::make_shared<Node>();
   leaf->leaf = true;
@@ -216,9 +206,7 @@ Tensor& Tensor::set_requires_grad(bool wanted) {
   return *this;
 }
 
-Tensor Tensor::grad() const {
-  return requires_grad() ? node()->grad : Tensor();
-}
+Tensor Tensor::grad() const { return requires_grad() ? node()->grad : Tensor(); }
 
 void Tensor::set_grad(const Tensor& gradient) {
   if (!requires_grad() || !node()->leaf) {
@@ -229,8 +217,7 @@ void Tensor::set_grad(const Tensor& gradient) {
 }
 
 void Tensor::backward() const {
-  if (numel() != 1)
-    shape_error("backward", "needs a scalar or an explicit gradient: shape " + to_string(shape()));
+  if (numel() != 1) shape_error("backward", "needs a scalar or an explicit gradient: shape " + to_string(shape()));
   backward(full(shape(), 1, dtype()));
 }
 

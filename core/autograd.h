@@ -46,8 +46,7 @@ class Backward {
 /// Enters y into the graph where recording is on and an input wants a gradient; undefined inputs are allowed
 /// (an absent bias). The closure must not own y: keep Saved(y) where backward needs the output. Throws
 /// std::logic_error where y is in a graph already, as an input would be.
-void record(const char* op, Tensor& y, const std::vector<Tensor>& inputs,
-            std::function<void(Backward&)> closure);
+void record(const char* op, Tensor& y, const std::vector<Tensor>& inputs, std::function<void(Backward&)> closure);
 
 /// True where record() would enter an output of these inputs: to skip work that only backward needs.
 bool recording(const std::vector<Tensor>& inputs);

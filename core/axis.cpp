@@ -18,8 +18,8 @@ std::string name_of(Axis axis) {
 
 int index_of(Axis axis, const Tensor& x, const char* op) {
   if (x.rank() < 2 || x.rank() > 4) {
-    shape_error(op, "axes have names where there are 2, 3 or 4 of them: " + name_of(axis) + " of " +
-                        to_string(x.shape()));
+    shape_error(op,
+                "axes have names where there are 2, 3 or 4 of them: " + name_of(axis) + " of " + to_string(x.shape()));
   }
   std::vector<Axis> axes = {Axis::batch, Axis::height, Axis::width, Axis::channels};
   if (x.rank() < 4) std::erase(axes, Axis::height);

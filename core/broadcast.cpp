@@ -11,9 +11,8 @@ Broadcast::Broadcast(const char* op, const Shape& a, const Shape& b) : shape_(st
     const std::int64_t size_a = back <= a.size() ? a[a.size() - back] : 1;
     const std::int64_t size_b = back <= b.size() ? b[b.size() - back] : 1;
     if (size_a != size_b && size_a != 1 && size_b != 1) {
-      shape_error(op, "sizes must be equal or 1, counted from the last axis: " + to_string(a) + " and " +
-                          to_string(b) + " meet as " + std::to_string(size_a) + " and " +
-                          std::to_string(size_b));
+      shape_error(op, "sizes must be equal or 1, counted from the last axis: " + to_string(a) + " and " + to_string(b) +
+                          " meet as " + std::to_string(size_a) + " and " + std::to_string(size_b));
     }
     const std::int64_t size = size_a == 1 ? size_b : size_a;
     shape_[shape_.size() - back] = size;
@@ -52,14 +51,14 @@ Tensor expand(const char* op, const Tensor& x, const Shape& shape) {
     const T* from = x.data<T>();
     T* to = y.mutable_data<T>();
     parallel_for(y.numel(), 1 << 15, [&](std::int64_t begin, std::int64_t end) {
-      broadcast.for_each_run(
-          begin, end, [&](std::int64_t out, std::int64_t in, std::int64_t /*same*/, std::int64_t count) {
-            if (broadcast.step_a() == 0) {
-              std::fill_n(to + out, count, from[in]);
-            } else {
-              std::copy_n(from + in, count, to + out);
-            }
-          });
+      broadcast.for_each_run(begin, end,
+                             [&](std::int64_t out, std::int64_t in, std::int64_t /*same*/, std::int64_t count) {
+                               if (broadcast.step_a() == 0) {
+                                 std::fill_n(to + out, count, from[in]);
+                               } else {
+                                 std::copy_n(from + in, count, to + out);
+                               }
+                             });
     });
   });
   return y;

@@ -16,8 +16,7 @@ constexpr std::int64_t grain = 1 << 15;
 // count outputs of f(a, b), where a step of 0 holds its side still. Three plain loops, so that each
 // vectorises.
 template <class T, class F>
-void apply_run(const T* a, std::int64_t step_a, const T* b, std::int64_t step_b, T* y, std::int64_t count,
-               F f) {
+void apply_run(const T* a, std::int64_t step_a, const T* b, std::int64_t step_b, T* y, std::int64_t count, F f) {
   using C = compute_t<T>;
   if (step_a == 0) {
     const C left = static_cast<C>(*a);
@@ -26,16 +25,15 @@ void apply_run(const T* a, std::int64_t step_a, const T* b, std::int64_t step_b,
     const C right = static_cast<C>(*b);
     for (std::int64_t i = 0; i < count; ++i) y[i] = static_cast<T>(f(static_cast<C>(a[i]), right));
   } else {
-    for (std::int64_t i = 0; i < count; ++i)
-      y[i] = static_cast<T>(f(static_cast<C>(a[i]), static_cast<C>(b[i])));
+    for (std::int64_t i = 0; i < count; ++i) y[i] = static_cast<T>(f(static_cast<C>(a[i]), static_cast<C>(b[i])));
   }
 }
 
 template <class F>
 Tensor apply(const char* op, const Tensor& a, const Tensor& b, F f) {
   if (a.dtype() != b.dtype()) {
-    shape_error(op, "both inputs must have one dtype: " + to_string(a.shape()) + " is " +
-                        to_string(a.dtype()) + ", " + to_string(b.shape()) + " is " + to_string(b.dtype()));
+    shape_error(op, "both inputs must have one dtype: " + to_string(a.shape()) + " is " + to_string(a.dtype()) + ", " +
+                        to_string(b.shape()) + " is " + to_string(b.dtype()));
   }
   const Broadcast broadcast(op, a.shape(), b.shape());
   Tensor y = Tensor::empty(broadcast.shape(), a.dtype());
@@ -45,11 +43,10 @@ Tensor apply(const char* op, const Tensor& a, const Tensor& b, F f) {
     const T* from_b = b.data<T>();
     T* to = y.mutable_data<T>();
     parallel_for(y.numel(), grain, [&](std::int64_t begin, std::int64_t end) {
-      broadcast.for_each_run(begin, end,
-                             [&](std::int64_t out, std::int64_t in_a, std::int64_t in_b, std::int64_t count) {
-                               apply_run(from_a + in_a, broadcast.step_a(), from_b + in_b, broadcast.step_b(),
-                                         to + out, count, f);
-                             });
+      broadcast.for_each_run(
+          begin, end, [&](std::int64_t out, std::int64_t in_a, std::int64_t in_b, std::int64_t count) {
+            apply_run(from_a + in_a, broadcast.step_a(), from_b + in_b, broadcast.step_b(), to + out, count, f);
+          });
     });
   });
   return y;
@@ -116,8 +113,7 @@ Tensor affine(const Tensor& x, double factor, double offset) {
     using C = decltype(value);
     return value * static_cast<C>(factor) + static_cast<C>(offset);
   });
-  record("affine", y, {x},
-         [factor](Backward& bw) { bw.add(0, factor == 1 ? bw.dy() : affine(bw.dy(), factor)); });
+  record("affine", y, {x}, [factor](Backward& bw) { bw.add(0, factor == 1 ? bw.dy() : affine(bw.dy(), factor)); });
   return y;
 }
 

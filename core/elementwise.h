@@ -22,32 +22,14 @@ Tensor sqrt(const Tensor& x);
 /// The same values in another floating dtype; the gradient is cast back.
 Tensor cast(const Tensor& x, DType dtype);
 
-inline Tensor operator+(const Tensor& a, const Tensor& b) {
-  return add(a, b);
-}
-inline Tensor operator-(const Tensor& a, const Tensor& b) {
-  return sub(a, b);
-}
-inline Tensor operator*(const Tensor& a, const Tensor& b) {
-  return mul(a, b);
-}
-inline Tensor operator/(const Tensor& a, const Tensor& b) {
-  return div(a, b);
-}
-inline Tensor operator*(const Tensor& x, double factor) {
-  return affine(x, factor);
-}
-inline Tensor operator*(double factor, const Tensor& x) {
-  return affine(x, factor);
-}
-inline Tensor operator+(const Tensor& x, double offset) {
-  return affine(x, 1, offset);
-}
-inline Tensor operator-(const Tensor& x, double offset) {
-  return affine(x, 1, -offset);
-}
-inline Tensor operator-(const Tensor& x) {
-  return affine(x, -1);
-}
+inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
+inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }
+inline Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }
+inline Tensor operator/(const Tensor& a, const Tensor& b) { return div(a, b); }
+inline Tensor operator*(const Tensor& x, double factor) { return affine(x, factor); }
+inline Tensor operator*(double factor, const Tensor& x) { return affine(x, factor); }
+inline Tensor operator+(const Tensor& x, double offset) { return affine(x, 1, offset); }
+inline Tensor operator-(const Tensor& x, double offset) { return affine(x, 1, -offset); }
+inline Tensor operator-(const Tensor& x) { return affine(x, -1); }
 
 }  // namespace striate

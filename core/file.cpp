@@ -100,8 +100,7 @@ class TemporaryFile {
     const int error = ::fsync(folder) == 0 ? 0 : errno;
     ::close(folder);
     // EINVAL: the file system has nothing to sync for a folder.
-    if (error != 0 && error != EINVAL)
-      system_failure(target_, "is written, but its folder cannot be synced", error);
+    if (error != 0 && error != EINVAL) system_failure(target_, "is written, but its folder cannot be synced", error);
   }
 
   std::string target_;
@@ -114,8 +113,7 @@ class TemporaryFile {
 
 }  // namespace
 
-void write_atomically(const std::filesystem::path& path,
-                      const std::function<void(const AppendBytes&)>& produce) {
+void write_atomically(const std::filesystem::path& path, const std::function<void(const AppendBytes&)>& produce) {
   TemporaryFile file(path);
   produce([&file](const void* bytes, std::size_t count) { file.append(bytes, count); });
   file.publish();
@@ -148,9 +146,7 @@ InputFile::InputFile(const std::filesystem::path& path)
   throw FileError(path_, "is a device or a pipe; give the path of a regular file");
 }
 
-InputFile::~InputFile() {
-  ::close(descriptor_);
-}
+InputFile::~InputFile() { ::close(descriptor_); }
 
 void InputFile::read(void* bytes, std::size_t count) {
   auto* next = static_cast<char*>(bytes);
@@ -160,9 +156,8 @@ void InputFile::read(void* bytes, std::size_t count) {
       next += got;
       count -= static_cast<std::size_t>(got);
     } else if (got == 0) {
-      throw FileError(path_,
-                      "ends " + std::to_string(count) +
-                          " bytes too early: it is truncated or was changed while it was read; make it anew");
+      throw FileError(path_, "ends " + std::to_string(count) +
+                                 " bytes too early: it is truncated or was changed while it was read; make it anew");
     } else if (errno != EINTR) {
       system_failure(path_, "cannot be read", errno);
     }

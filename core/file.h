@@ -16,8 +16,7 @@ namespace striate {
 /// folder, no permission). Under a file size limit (ulimit -f) the system also sends SIGXFSZ, which ends a
 /// process that does not ignore it: programs that want the FileError call signal(SIGXFSZ, SIG_IGN) first.
 using AppendBytes = std::function<void(const void* bytes, std::size_t count)>;
-void write_atomically(const std::filesystem::path& path,
-                      const std::function<void(const AppendBytes&)>& produce);
+void write_atomically(const std::filesystem::path& path, const std::function<void(const AppendBytes&)>& produce);
 void write_atomically(const std::filesystem::path& path, const std::string& text);
 
 /// The whole file. Throws FileError where it cannot be opened or read.

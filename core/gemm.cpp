@@ -44,8 +44,8 @@ void add_product(Index m, Index n, Index l, const T* a, Index lda, const T* b, I
 }
 
 template <class T>
-void product(Transpose ta, Transpose tb, Index m, Index n, Index l, const T* a, Index lda, const T* b,
-             Index ldb, T* c, Index ldc, bool accumulate) {
+void product(Transpose ta, Transpose tb, Index m, Index n, Index l, const T* a, Index lda, const T* b, Index ldb, T* c,
+             Index ldc, bool accumulate) {
   if (m == 0 || n == 0) return;
   if (!accumulate) {
     for (Index row = 0; row < m; ++row) std::fill_n(c + row * ldc, n, T(0));
@@ -55,8 +55,8 @@ void product(Transpose ta, Transpose tb, Index m, Index n, Index l, const T* a, 
   constexpr int column_major = striate_eigen::ColMajor;
   constexpr int row_major = striate_eigen::RowMajor;
   if (ta == Transpose::no) {
-    const auto run = tb == Transpose::no ? add_product<T, column_major, column_major>
-                                         : add_product<T, row_major, column_major>;
+    const auto run =
+        tb == Transpose::no ? add_product<T, column_major, column_major> : add_product<T, row_major, column_major>;
     run(m, n, l, a, lda, b, ldb, c, ldc);
   } else {
     const auto run =
@@ -65,9 +65,7 @@ void product(Transpose ta, Transpose tb, Index m, Index n, Index l, const T* a, 
   }
 }
 
-constexpr Index divide_up(Index a, Index b) {
-  return (a + b - 1) / b;
-}
+constexpr Index divide_up(Index a, Index b) { return (a + b - 1) / b; }
 
 // The length of near-equal pieces of `size`, each at most `longest` and a multiple of `step` (the last one
 // aside).
@@ -78,13 +76,13 @@ constexpr Index piece(Index size, Index longest, Index step) {
 
 }  // namespace
 
-void gemm(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::int64_t l, const float* a,
-          std::int64_t lda, const float* b, std::int64_t ldb, float* c, std::int64_t ldc, bool accumulate) {
+void gemm(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::int64_t l, const float* a, std::int64_t lda,
+          const float* b, std::int64_t ldb, float* c, std::int64_t ldc, bool accumulate) {
   product(ta, tb, m, n, l, a, lda, b, ldb, c, ldc, accumulate);
 }
 
-void gemm(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::int64_t l, const double* a,
-          std::int64_t lda, const double* b, std::int64_t ldb, double* c, std::int64_t ldc, bool accumulate) {
+void gemm(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::int64_t l, const double* a, std::int64_t lda,
+          const double* b, std::int64_t ldb, double* c, std::int64_t ldc, bool accumulate) {
   product(ta, tb, m, n, l, a, lda, b, ldb, c, ldc, accumulate);
 }
 
@@ -99,22 +97,21 @@ void parallel_gemm(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, s
   const Index rows = piece(m, std::clamp<Index>(m * blocks_across / 8, 64, 256), 16);
   const Index blocks = divide_up(m, rows) * blocks_across;
   // Small blocks go together: a task should be worth its start.
-  const Index grain =
-      std::clamp<Index>((Index{1} << 19) / (rows * columns * std::max<Index>(l, 1)), 1, blocks);
+  const Index grain = std::clamp<Index>((Index{1} << 19) / (rows * columns * std::max<Index>(l, 1)), 1, blocks);
   parallel_for(blocks, grain, [&](Index begin, Index end) {
     for (Index block = begin; block < end; ++block) {
       const Index row = block / blocks_across * rows;
       const Index column = block % blocks_across * columns;
       gemm(ta, tb, std::min(rows, m - row), std::min(columns, n - column), l,
-           a + (ta == Transpose::no ? row * lda : row), lda,
-           b + (tb == Transpose::no ? column : column * ldb), ldb, c + row * ldc + column, ldc, accumulate);
+           a + (ta == Transpose::no ? row * lda : row), lda, b + (tb == Transpose::no ? column : column * ldb), ldb,
+           c + row * ldc + column, ldc, accumulate);
     }
   });
 }
 
-template void parallel_gemm(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, const float*,
-                            std::int64_t, const float*, std::int64_t, float*, std::int64_t, bool);
-template void parallel_gemm(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, const double*,
-                            std::int64_t, const double*, std::int64_t, double*, std::int64_t, bool);
+template void parallel_gemm(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, const float*, std::int64_t,
+                            const float*, std::int64_t, float*, std::int64_t, bool);
+template void parallel_gemm(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, const double*, std::int64_t,
+                            const double*, std::int64_t, double*, std::int64_t, bool);
 
 }  // namespace striate

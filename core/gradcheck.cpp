@@ -68,9 +68,8 @@ std::vector<Tensor> analytic_gradients(const Tensor& y, const Tensor& weights, s
 
 // Central difference of sum(weights * f) along one element. Differences are taken before the sum, which keeps
 // the terms that do not depend on the element from drowning the others.
-double numeric_derivative(const std::function<Tensor(const std::vector<Tensor>&)>& f,
-                          std::vector<Tensor>& inputs, std::size_t input, std::int64_t place,
-                          const Tensor& weights, double eps) {
+double numeric_derivative(const std::function<Tensor(const std::vector<Tensor>&)>& f, std::vector<Tensor>& inputs,
+                          std::size_t input, std::int64_t place, const Tensor& weights, double eps) {
   const double middle = inputs[input].data<double>()[place];
   const double above = middle + eps;
   const double below = middle - eps;
@@ -86,19 +85,18 @@ double numeric_derivative(const std::function<Tensor(const std::vector<Tensor>&)
   return total / (above - below);
 }
 
-std::string describe(std::size_t input, std::int64_t place, const Shape& shape, double analytic,
-                     double numeric) {
+std::string describe(std::size_t input, std::int64_t place, const Shape& shape, double analytic, double numeric) {
   std::ostringstream text;
   text.precision(10);
-  text << "input " << input << " at " << to_string(unravel(place, shape)) << " of " << to_string(shape)
-       << ": analytic " << analytic << ", numeric " << numeric;
+  text << "input " << input << " at " << to_string(unravel(place, shape)) << " of " << to_string(shape) << ": analytic "
+       << analytic << ", numeric " << numeric;
   return text.str();
 }
 
 }  // namespace
 
-GradcheckResult gradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& f,
-                          std::vector<Tensor> inputs, const GradcheckOptions& options) {
+GradcheckResult gradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& f, std::vector<Tensor> inputs,
+                          const GradcheckOptions& options) {
   check_inputs(inputs);
   const Tensor y = f(inputs);
   if (y.dtype() != DType::f64) {

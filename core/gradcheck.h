@@ -26,7 +26,7 @@ struct GradcheckResult {
 /// Checks d(sum of random weights * f(inputs)) / d(inputs) for every input that requires a gradient; all of
 /// those must be f64. Gradients are filled beforehand, to prove that backward adds. f must be a function of
 /// the values of `inputs` alone. Throws std::invalid_argument for other dtypes.
-GradcheckResult gradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& f,
-                          std::vector<Tensor> inputs, const GradcheckOptions& options = {});
+GradcheckResult gradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& f, std::vector<Tensor> inputs,
+                          const GradcheckOptions& options = {});
 
 }  // namespace striate

@@ -18,8 +18,7 @@ Tensor product(Transpose ta, Transpose tb, const Tensor& a, const Tensor& b) {
   Tensor c = Tensor::empty({m, n}, a.dtype());
   const auto multiply = [&](auto zero) {
     using T = decltype(zero);
-    parallel_gemm(ta, tb, m, n, l, a.data<T>(), a.size(1), b.data<T>(), b.size(1), c.mutable_data<T>(), n,
-                  false);
+    parallel_gemm(ta, tb, m, n, l, a.data<T>(), a.size(1), b.data<T>(), b.size(1), c.mutable_data<T>(), n, false);
   };
   a.dtype() == DType::f64 ? multiply(double{}) : multiply(float{});
   return c;
@@ -27,13 +26,11 @@ Tensor product(Transpose ta, Transpose tb, const Tensor& a, const Tensor& b) {
 
 void check_matmul(const Tensor& a, const Tensor& b) {
   if (a.rank() != 2 || b.rank() != 2 || a.size(1) != b.size(0)) {
-    shape_error("matmul",
-                "needs (M,L) and (L,N): got " + to_string(a.shape()) + " and " + to_string(b.shape()));
+    shape_error("matmul", "needs (M,L) and (L,N): got " + to_string(a.shape()) + " and " + to_string(b.shape()));
   }
   if (a.dtype() != b.dtype() || !is_floating(a.dtype())) {
     shape_error("matmul", "both inputs must be f32, f64 or bf16 alike: " + to_string(a.shape()) + " is " +
-                              to_string(a.dtype()) + ", " + to_string(b.shape()) + " is " +
-                              to_string(b.dtype()));
+                              to_string(a.dtype()) + ", " + to_string(b.shape()) + " is " + to_string(b.dtype()));
   }
 }
 

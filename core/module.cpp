@@ -36,8 +36,7 @@ std::string Module::path() const {
   return above.empty() ? name_ : above + "." + name_;
 }
 
-void Module::collect(const std::string& prefix, std::vector<Slot> Module::*slots,
-                     std::vector<NamedTensor>& out) const {
+void Module::collect(const std::string& prefix, std::vector<Slot> Module::*slots, std::vector<NamedTensor>& out) const {
   for (const Slot& slot : this->*slots) out.push_back({prefix + slot.name, *slot.tensor, slot.file_axes});
   for (const Module* child : children_) child->collect(prefix + child->name_ + ".", slots, out);
 }

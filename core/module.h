@@ -20,9 +20,9 @@ struct NamedTensor {
 
 /// What one layer does to the geometry of its input, for summaries; of sides that differ, the larger.
 struct LayerGeometry {
-  std::int64_t kernel = 1;    ///< extent in the input: (F-1)*dilation+1
+  std::int64_t kernel = 1;  ///< extent in the input: (F-1)*dilation+1
   std::int64_t stride = 1;
-  double multiply_adds = 0;   ///< for one image
+  double multiply_adds = 0;     ///< for one image
   double dense_parameters = 0;  ///< what a fully connected layer between the same volumes would hold, bias included
   bool merges_into_previous = false;  ///< batch norm and activations share their convolution's row
 };

@@ -16,9 +16,7 @@ constexpr int max_rows = 14;
 constexpr int max_rows = 6;
 #endif
 
-inline Vec load_word(const float* from) {
-  return load(from);
-}
+inline Vec load_word(const float* from) { return load(from); }
 
 inline VecBits load_word(const BfloatPair* from) {
   VecBits v;
@@ -26,9 +24,7 @@ inline VecBits load_word(const BfloatPair* from) {
   return v;
 }
 
-inline void multiply_add(Vec& sum, float a, Vec b) {
-  sum += a * b;
-}
+inline void multiply_add(Vec& sum, float a, Vec b) { sum += a * b; }
 
 inline void multiply_add(Vec& sum, BfloatPair a, VecBits b) {
 #if defined(__AVX512BF16__)
@@ -41,8 +37,7 @@ inline void multiply_add(Vec& sum, BfloatPair a, VecBits b) {
 }
 
 template <class Word>
-using Kernel = void (*)(PanelDepth, const PanelRows<Word>&, const PanelColumns<Word>&, float*, std::ptrdiff_t,
-                        bool);
+using Kernel = void (*)(PanelDepth, const PanelRows<Word>&, const PanelColumns<Word>&, float*, std::ptrdiff_t, bool);
 
 // by_depth: neighbours along the depth are neighbours in memory; otherwise neighbouring rows are.
 template <class Word, int rows, bool by_depth>
@@ -84,8 +79,7 @@ void kernel(PanelDepth size, const PanelRows<Word>& left, const PanelColumns<Wor
 }
 
 template <class Word, bool by_depth, int... counts>
-constexpr std::array<Kernel<Word>, sizeof...(counts)> make_kernels(
-    std::integer_sequence<int, counts...> /*of*/) {
+constexpr std::array<Kernel<Word>, sizeof...(counts)> make_kernels(std::integer_sequence<int, counts...> /*of*/) {
   return {&kernel<Word, counts + 1, by_depth>...};
 }
 
@@ -95,8 +89,8 @@ constexpr auto kernels = make_kernels<Word, by_depth>(std::make_integer_sequence
 }  // namespace
 
 template <class Word>
-void multiply_panel(std::ptrdiff_t rows, PanelDepth depth, const PanelRows<Word>& a,
-                    const PanelColumns<Word>& b, float* c, std::ptrdiff_t c_row, bool accumulate) {
+void multiply_panel(std::ptrdiff_t rows, PanelDepth depth, const PanelRows<Word>& a, const PanelColumns<Word>& b,
+                    float* c, std::ptrdiff_t c_row, bool accumulate) {
   const auto& table = a.depth == 1 ? kernels<Word, true> : kernels<Word, false>;
   // Nearly equal groups of rows: 16 rows as 8 + 8 use the registers better than 14 + 2.
   for (std::ptrdiff_t groups = (rows + max_rows - 1) / max_rows, i = 0; i < rows; --groups) {
@@ -108,9 +102,9 @@ void multiply_panel(std::ptrdiff_t rows, PanelDepth depth, const PanelRows<Word>
   }
 }
 
-template void multiply_panel(std::ptrdiff_t, PanelDepth, const PanelRows<float>&, const PanelColumns<float>&,
+template void multiply_panel(std::ptrdiff_t, PanelDepth, const PanelRows<float>&, const PanelColumns<float>&, float*,
+                             std::ptrdiff_t, bool);
+template void multiply_panel(std::ptrdiff_t, PanelDepth, const PanelRows<BfloatPair>&, const PanelColumns<BfloatPair>&,
                              float*, std::ptrdiff_t, bool);
-template void multiply_panel(std::ptrdiff_t, PanelDepth, const PanelRows<BfloatPair>&,
-                             const PanelColumns<BfloatPair>&, float*, std::ptrdiff_t, bool);
 
 }  // namespace striate

@@ -51,7 +51,7 @@ struct PanelDepth {
 
 /// c[i*c_row + j] = sum of a(i, l) * b(l, j), or += with accumulate; i < rows, j < panel_width.
 template <class Word>
-void multiply_panel(std::ptrdiff_t rows, PanelDepth depth, const PanelRows<Word>& a,
-                    const PanelColumns<Word>& b, float* c, std::ptrdiff_t c_row, bool accumulate);
+void multiply_panel(std::ptrdiff_t rows, PanelDepth depth, const PanelRows<Word>& a, const PanelColumns<Word>& b,
+                    float* c, std::ptrdiff_t c_row, bool accumulate);
 
 }  // namespace striate

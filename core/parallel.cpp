@@ -76,8 +76,7 @@ struct Loop {
   }
 };
 
-void run_serially(std::int64_t count, std::int64_t grain,
-                  const std::function<void(std::int64_t, std::int64_t)>& body) {
+void run_serially(std::int64_t count, std::int64_t grain, const std::function<void(std::int64_t, std::int64_t)>& body) {
   for (std::int64_t begin = 0; begin < count; begin += grain) body(begin, std::min(count, begin + grain));
 }
 

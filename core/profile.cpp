@@ -8,9 +8,7 @@ thread_local Profiler* active = nullptr;
 }  // namespace
 
 Profiler::Profiler() : before_(std::exchange(active, this)) {}
-Profiler::~Profiler() {
-  active = before_;
-}
+Profiler::~Profiler() { active = before_; }
 
 std::vector<ProfileRow> Profiler::take_rows() {
   places_.clear();
@@ -37,13 +35,10 @@ void Profiler::close() {
   open_.pop_back();
 }
 
-bool profiling() {
-  return active != nullptr;
-}
+bool profiling() { return active != nullptr; }
 
 std::string profiled_place() {
-  return active == nullptr || active->open_.empty() ? std::string()
-                                                    : active->rows_[active->open_.back()].where;
+  return active == nullptr || active->open_.empty() ? std::string() : active->rows_[active->open_.back()].where;
 }
 
 ProfileSpan::ProfileSpan(const std::string& where, const char* part, const char* detail) : profiler_(active) {

@@ -32,9 +32,7 @@ Tensor reduce(const char* op, const Tensor& x, const std::vector<bool>& summed, 
   return y;
 }
 
-std::vector<bool> all_axes(const Tensor& x) {
-  return std::vector<bool>(x.shape().size(), true);
-}
+std::vector<bool> all_axes(const Tensor& x) { return std::vector<bool>(x.shape().size(), true); }
 
 std::vector<bool> places_of(const char* op, const Tensor& x, const std::vector<Axis>& axes) {
   if (axes.empty()) shape_error(op, "at least one axis must be named: " + to_string(x.shape()));
@@ -45,12 +43,8 @@ std::vector<bool> places_of(const char* op, const Tensor& x, const std::vector<A
 
 }  // namespace
 
-Tensor sum(const Tensor& x) {
-  return reduce("sum", x, all_axes(x), false, false);
-}
-Tensor mean(const Tensor& x) {
-  return reduce("mean", x, all_axes(x), false, true);
-}
+Tensor sum(const Tensor& x) { return reduce("sum", x, all_axes(x), false, false); }
+Tensor mean(const Tensor& x) { return reduce("mean", x, all_axes(x), false, true); }
 Tensor sum(const Tensor& x, const std::vector<Axis>& axes, bool keepdim) {
   return reduce("sum", x, places_of("sum", x, axes), keepdim, false);
 }

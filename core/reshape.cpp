@@ -30,8 +30,8 @@ Shape infer_size(const Tensor& x, Shape shape) {
 }
 
 // Copies `count` elements of an axis, from place `from_begin` on, to place `to_begin` on.
-void copy_along(std::size_t axis, const Tensor& from, std::int64_t from_begin, Tensor& to,
-                std::int64_t to_begin, std::int64_t count) {
+void copy_along(std::size_t axis, const Tensor& from, std::int64_t from_begin, Tensor& to, std::int64_t to_begin,
+                std::int64_t count) {
   // An axis seen in memory: `rows` times the axis, each of its elements `bytes` long.
   std::int64_t rows = 1;
   auto bytes = static_cast<std::int64_t>(size_of(from.dtype()));
@@ -43,12 +43,11 @@ void copy_along(std::size_t axis, const Tensor& from, std::int64_t from_begin, T
   const std::int64_t to_row = to.shape()[axis] * bytes;
   const auto* source = static_cast<const std::byte*>(from.raw()) + from_begin * bytes;
   auto* target = static_cast<std::byte*>(to.mutable_raw()) + to_begin * bytes;
-  parallel_for(
-      rows, std::max<std::int64_t>(1, (1 << 17) / length), [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t row = begin; row < end; ++row) {
-          std::memcpy(target + row * to_row, source + row * from_row, static_cast<std::size_t>(length));
-        }
-      });
+  parallel_for(rows, std::max<std::int64_t>(1, (1 << 17) / length), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      std::memcpy(target + row * to_row, source + row * from_row, static_cast<std::size_t>(length));
+    }
+  });
 }
 
 // The axis along which the parts may be joined. Throws where anything else differs.
@@ -60,13 +59,12 @@ std::size_t check_concat(const std::vector<Tensor>& parts, Axis axis) {
     Shape expected = first.shape();
     if (part.shape().size() == expected.size()) expected[place] = part.shape()[place];
     if (part.shape() != expected) {
-      shape_error("concat", "all sizes but the joined axis " + std::to_string(place) + " must agree: " +
-                                to_string(first.shape()) + " and " + to_string(part.shape()));
+      shape_error("concat", "all sizes but the joined axis " + std::to_string(place) +
+                                " must agree: " + to_string(first.shape()) + " and " + to_string(part.shape()));
     }
     if (part.dtype() != first.dtype()) {
-      shape_error("concat", "all dtypes must agree: " + to_string(first.shape()) + " is " +
-                                to_string(first.dtype()) + ", " + to_string(part.shape()) + " is " +
-                                to_string(part.dtype()));
+      shape_error("concat", "all dtypes must agree: " + to_string(first.shape()) + " is " + to_string(first.dtype()) +
+                                ", " + to_string(part.shape()) + " is " + to_string(part.dtype()));
     }
   }
   return place;
@@ -113,8 +111,7 @@ Tensor slice(const Tensor& x, Axis axis, std::int64_t begin, std::int64_t end) {
   const auto place = static_cast<std::size_t>(index_of(axis, x, "slice"));
   if (begin < 0 || begin >= end || end > x.shape()[place]) {
     shape_error("slice", "0 <= begin < end <= size must hold: begin " + std::to_string(begin) + ", end " +
-                             std::to_string(end) + " on axis " + std::to_string(place) + " of " +
-                             to_string(x.shape()));
+                             std::to_string(end) + " on axis " + std::to_string(place) + " of " + to_string(x.shape()));
   }
   Shape shape = x.shape();
   shape[place] = end - begin;

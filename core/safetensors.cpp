@@ -30,16 +30,13 @@ constexpr const char* make_anew = "; the file is damaged or not a safetensors fi
 /// In the order of DType.
 constexpr std::array<const char*, 5> type_names{"F32", "F64", "BF16", "I64", "U8"};
 
-std::string name_of(DType dtype) {
-  return type_names[static_cast<std::size_t>(dtype)];
-}
+std::string name_of(DType dtype) { return type_names[static_cast<std::size_t>(dtype)]; }
 
 /// Text from a file, fit to stand in a message: no control characters, and not endless.
 std::string in_quotes(const std::string& text) {
   constexpr std::size_t most = 80;
   std::size_t count = std::min(text.size(), most);
-  while (count < text.size() && count > 0 && (static_cast<unsigned char>(text[count]) & 0xc0U) == 0x80U)
-    --count;
+  while (count < text.size() && count > 0 && (static_cast<unsigned char>(text[count]) & 0xc0U) == 0x80U) --count;
   std::string shown = text.substr(0, count);
   for (char& c : shown) {
     if (static_cast<unsigned char>(c) < 0x20U || c == 0x7f) c = '?';
@@ -217,8 +214,7 @@ void check_entries(const std::string& path, const std::vector<Entry>& entries, s
     if (begin > end || end > size) {
       const std::string range = "[" + std::to_string(begin) + ", " + std::to_string(end) + ")";
       if (begin > end) fail(" ends before it begins: " + range);
-      fail(" has the bytes " + range + " of " + std::to_string(size) +
-           ": the file is truncated or its header wrong");
+      fail(" has the bytes " + range + " of " + std::to_string(size) + ": the file is truncated or its header wrong");
     }
     const std::optional<std::uint64_t> needed = bytes_of(entry);
     if (!needed) fail(" has a shape " + to_string(entry.shape) + " that overflows 64 bits");
@@ -241,20 +237,19 @@ void check_entries(const std::string& path, const std::vector<Entry>& entries, s
 /// Leaves the file at the first tensor.
 HeaderReader read_header(const std::string& path, InputFile& file) {
   if (file.size() < length_bytes) {
-    throw FileError(path, "has " + std::to_string(file.size()) +
-                              " bytes, too few for a safetensors file: fetch or write it anew");
+    throw FileError(
+        path, "has " + std::to_string(file.size()) + " bytes, too few for a safetensors file: fetch or write it anew");
   }
   std::uint64_t length = 0;
   file.read(&length, length_bytes);
   if (length > file.size() - length_bytes || length > longest_header) {
     throw FileError(path, "its header claims " + std::to_string(length) + " bytes, but the file has " +
-                              std::to_string(file.size()) + " and a header at most " +
-                              std::to_string(longest_header) + make_anew);
+                              std::to_string(file.size()) + " and a header at most " + std::to_string(longest_header) +
+                              make_anew);
   }
   std::string text(length, '\0');
   file.read(text.data(), text.size());
-  if (!text.starts_with('{'))
-    throw FileError(path, std::string("its header is not a JSON object") + make_anew);
+  if (!text.starts_with('{')) throw FileError(path, std::string("its header is not a JSON object") + make_anew);
   // The parser takes a zero byte for the end, and would not see what follows.
   if (text.find('\0') != std::string::npos) {
     throw FileError(path, std::string("its header holds a zero byte") + make_anew);
@@ -270,16 +265,14 @@ HeaderReader read_header(const std::string& path, InputFile& file) {
 using Named = std::pair<std::string, Tensor>;
 
 /// Padded with spaces, so that the tensors begin at a multiple of 8.
-std::string header_of(const std::vector<const Named*>& tensors,
-                      const std::map<std::string, std::string>& metadata) {
+std::string header_of(const std::vector<const Named*>& tensors, const std::map<std::string, std::string>& metadata) {
   auto header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header[metadata_key] = metadata;
   std::uint64_t begin = 0;
   for (const Named* named : tensors) {
     const auto& [name, tensor] = *named;
     const std::uint64_t end = begin + tensor.bytes();
-    header[name] = {
-        {"dtype", name_of(tensor.dtype())}, {"shape", tensor.shape()}, {"data_offsets", {begin, end}}};
+    header[name] = {{"dtype", name_of(tensor.dtype())}, {"shape", tensor.shape()}, {"data_offsets", {begin, end}}};
     begin = end;
   }
   try {
@@ -294,8 +287,8 @@ std::string header_of(const std::vector<const Named*>& tensors,
 }  // namespace
 
 Tensor TensorFile::find(const std::string& name) const {
-  const auto found = std::find_if(tensors.begin(), tensors.end(),
-                                  [&name](const auto& named) { return named.first == name; });
+  const auto found =
+      std::find_if(tensors.begin(), tensors.end(), [&name](const auto& named) { return named.first == name; });
   return found == tensors.end() ? Tensor() : found->second;
 }
 
@@ -323,12 +316,10 @@ void write_safetensors(const std::filesystem::path& path, const TensorFile& file
   std::unordered_set<std::string_view> names{metadata_key};
   for (const Named& named : file.tensors) {
     if (!named.second.defined()) {
-      throw std::invalid_argument("[write_safetensors] expected a tensor, got none for " +
-                                  in_quotes(named.first));
+      throw std::invalid_argument("[write_safetensors] expected a tensor, got none for " + in_quotes(named.first));
     }
     if (!names.insert(named.first).second) {
-      throw std::invalid_argument("[write_safetensors] expected names that differ, got " +
-                                  in_quotes(named.first) +
+      throw std::invalid_argument("[write_safetensors] expected names that differ, got " + in_quotes(named.first) +
                                   (named.first == metadata_key ? ", which the format reserves" : " twice"));
     }
     tensors.push_back(&named);

@@ -13,8 +13,7 @@ template <class T>
 class Scratch {
  public:
   explicit Scratch(std::ptrdiff_t count)
-      : data_(count > 0 ? static_cast<T*>(allocate_block(static_cast<std::size_t>(count) * sizeof(T)))
-                        : nullptr) {}
+      : data_(count > 0 ? static_cast<T*>(allocate_block(static_cast<std::size_t>(count) * sizeof(T))) : nullptr) {}
   ~Scratch() {
     if (data_ != nullptr) release_block(data_);
   }

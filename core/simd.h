@@ -30,9 +30,7 @@ using VecBits = std::uint32_t __attribute__((vector_size(lanes * 4)));
 using VecHalf = std::uint16_t __attribute__((vector_size(lanes * 2)));
 
 /// A register with one value in every lane.
-inline Vec broadcast(float value) {
-  return value - Vec{};
-}
+inline Vec broadcast(float value) { return value - Vec{}; }
 
 inline Vec load(const float* from) {
   Vec v;
@@ -46,9 +44,7 @@ inline Vec load(const bfloat16* from) {
   return std::bit_cast<Vec>(__builtin_convertvector(half, VecBits) << 16);
 }
 
-inline void store(float* to, Vec v) {
-  std::memcpy(to, &v, sizeof v);
-}
+inline void store(float* to, Vec v) { std::memcpy(to, &v, sizeof v); }
 
 /// Floats rounded to bf16 (to nearest, ties to even), each in the upper half of its lane; the lower half is
 /// junk.
@@ -78,9 +74,9 @@ inline VecBits pair_bf16(Vec low, Vec high) {
   using Words = std::uint16_t __attribute__((vector_size(64)));
   const auto halves =
       std::bit_cast<Words>(_mm512_cvtne2ps_pbh(std::bit_cast<__m512>(high), std::bit_cast<__m512>(low)));
-  return std::bit_cast<VecBits>(__builtin_shufflevector(halves, halves, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5,
-                                                        21, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11, 27, 12,
-                                                        28, 13, 29, 14, 30, 15, 31));
+  return std::bit_cast<VecBits>(__builtin_shufflevector(halves, halves, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22,
+                                                        7, 23, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15,
+                                                        31));
 #else
   return (round_bf16(high) & 0xffff0000U) | (round_bf16(low) >> 16);
 #endif

@@ -12,17 +12,15 @@ namespace striate {
 
 namespace {
 
-std::size_t place(int axis) {
-  return static_cast<std::size_t>(axis);
-}
+std::size_t place(int axis) { return static_cast<std::size_t>(axis); }
 
 void check_axes(const char* op, const Tensor& tensor, const std::vector<int>& axes) {
   std::vector<int> all(tensor.shape().size());
   std::iota(all.begin(), all.end(), 0);
   if (std::is_permutation(all.begin(), all.end(), axes.begin(), axes.end())) return;
   throw std::invalid_argument("[" + std::string(op) + "] expected file_axes to order the " +
-                              std::to_string(all.size()) + " axes of " + to_string(tensor.shape()) +
-                              ", got " + to_string(Shape(axes.begin(), axes.end())));
+                              std::to_string(all.size()) + " axes of " + to_string(tensor.shape()) + ", got " +
+                              to_string(Shape(axes.begin(), axes.end())));
 }
 
 /// Fills y, row-major from this axis on, from x, whose axis i steps by strides[i].
@@ -75,14 +73,12 @@ Shape file_shape(const NamedTensor& named) {
 std::string mismatch(const NamedTensor& named, const Tensor& given, bool convert) {
   const Shape wanted = file_shape(named);
   if (given.shape() != wanted) {
-    return "\n  mismatched: " + named.name + " needs shape " + to_string(wanted) + ", got " +
-           to_string(given.shape());
+    return "\n  mismatched: " + named.name + " needs shape " + to_string(wanted) + ", got " + to_string(given.shape());
   }
   const DType dtype = named.value.dtype();
   const bool fits = given.dtype() == dtype || (convert && is_floating(dtype) && is_floating(given.dtype()));
   if (fits) return "";
-  return "\n  mismatched: " + named.name + " needs dtype " + to_string(dtype) + ", got " +
-         to_string(given.dtype());
+  return "\n  mismatched: " + named.name + " needs dtype " + to_string(dtype) + ", got " + to_string(given.dtype());
 }
 
 }  // namespace
@@ -115,8 +111,7 @@ FileState state_of(const Module& module) {
   return state;
 }
 
-std::string state_problems(const std::vector<NamedTensor>& wanted, const FileState& state,
-                           const StateRules& rules) {
+std::string state_problems(const std::vector<NamedTensor>& wanted, const FileState& state, const StateRules& rules) {
   std::unordered_map<std::string, const Tensor*> given;
   std::unordered_set<std::string> names;
   std::string repeated;
@@ -136,9 +131,8 @@ std::string state_problems(const std::vector<NamedTensor>& wanted, const FileSta
     }
   }
   for (const auto& [name, tensor] : state) {
-    const bool ignored =
-        std::any_of(rules.ignored_prefixes.begin(), rules.ignored_prefixes.end(),
-                    [&name = name](const std::string& prefix) { return name.starts_with(prefix); });
+    const bool ignored = std::any_of(rules.ignored_prefixes.begin(), rules.ignored_prefixes.end(),
+                                     [&name = name](const std::string& prefix) { return name.starts_with(prefix); });
     if (!ignored && !names.contains(name)) {
       unexpected += "\n  unexpected: " + name + " " + to_string(tensor.shape());
     }
@@ -149,8 +143,7 @@ std::string state_problems(const std::vector<NamedTensor>& wanted, const FileSta
 void load_state(Module& module, const FileState& state, const std::vector<std::string>& ignored_prefixes) {
   std::vector<NamedTensor> wanted = named_state(module);
   const std::string problems = state_problems(wanted, state, {.ignored_prefixes = ignored_prefixes});
-  if (!problems.empty())
-    throw std::invalid_argument("[load_state] the state does not fit the module:" + problems);
+  if (!problems.empty()) throw std::invalid_argument("[load_state] the state does not fit the module:" + problems);
   const std::unordered_map<std::string, Tensor> given(state.begin(), state.end());
   for (NamedTensor& named : wanted) {
     named.value.copy_from(from_file_layout(given.at(named.name), named.file_axes));

@@ -46,7 +46,6 @@ std::vector<NamedTensor> named_state(const Module& module);
 /// the module's names are there in the right shape and nothing is left over, or std::invalid_argument lists
 /// all missing, unexpected and mismatched names at once and the module is unchanged. Names that start with
 /// one of `ignored_prefixes` may be left over.
-void load_state(Module& module, const FileState& state,
-                const std::vector<std::string>& ignored_prefixes = {});
+void load_state(Module& module, const FileState& state, const std::vector<std::string>& ignored_prefixes = {});
 
 }  // namespace striate

@@ -66,9 +66,8 @@ Tensor sum_chunks(const T* x, std::int64_t outer, std::int64_t rows, std::int64_
 
 // x seen as (outer,rows,columns) -> (outer,1,columns) in double.
 Tensor sum_rows(const Tensor& x, std::int64_t outer, std::int64_t rows, std::int64_t columns) {
-  Tensor sums = dispatch_floating("sum", x.dtype(), [&](auto zero) {
-    return sum_chunks(x.data<decltype(zero)>(), outer, rows, columns);
-  });
+  Tensor sums = dispatch_floating(
+      "sum", x.dtype(), [&](auto zero) { return sum_chunks(x.data<decltype(zero)>(), outer, rows, columns); });
   return sums.size(1) == 1 ? sums : sum_rows(sums, outer, sums.size(1), columns);
 }
 

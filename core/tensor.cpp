@@ -106,7 +106,8 @@ const void* Tensor::raw() const { return impl().storage->block(); }
 std::int64_t Tensor::size(int axis) const {
   const int index = axis < 0 ? axis + rank() : axis;
   if (index < 0 || index >= rank()) {
-    shape_error("size", "axis must be within the shape: shape " + to_string(shape()) + ", axis " + std::to_string(axis));
+    shape_error("size",
+                "axis must be within the shape: shape " + to_string(shape()) + ", axis " + std::to_string(axis));
   }
   return shape()[static_cast<std::size_t>(index)];
 }

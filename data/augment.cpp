@@ -24,16 +24,15 @@ std::int64_t source(std::int64_t position, std::int64_t size, PadMode pad_mode) 
 
 void check_augment(const AugmentOptions& options, std::int64_t height, std::int64_t width) {
   if (options.crop_padding < 0) {
-    throw std::invalid_argument("crop padding must be at least 0, got " +
-                                std::to_string(options.crop_padding));
+    throw std::invalid_argument("crop padding must be at least 0, got " + std::to_string(options.crop_padding));
   }
   if (options.cutout < 0) {
     throw std::invalid_argument("cutout must be at least 0, got " + std::to_string(options.cutout));
   }
   if (options.pad_mode == PadMode::reflect && options.crop_padding >= std::min(height, width)) {
     throw std::invalid_argument("reflect padding must be less than the image's sides: padding " +
-                                std::to_string(options.crop_padding) + ", image " + std::to_string(height) +
-                                "x" + std::to_string(width));
+                                std::to_string(options.crop_padding) + ", image " + std::to_string(height) + "x" +
+                                std::to_string(width));
   }
 }
 
@@ -82,9 +81,7 @@ void augment_image(const std::uint8_t* image, std::int64_t height, std::int64_t 
     }
   }
 }
-template void augment_image(const std::uint8_t*, std::int64_t, std::int64_t, PadMode, const Augmentation&,
-                            float*);
-template void augment_image(const std::uint8_t*, std::int64_t, std::int64_t, PadMode, const Augmentation&,
-                            double*);
+template void augment_image(const std::uint8_t*, std::int64_t, std::int64_t, PadMode, const Augmentation&, float*);
+template void augment_image(const std::uint8_t*, std::int64_t, std::int64_t, PadMode, const Augmentation&, double*);
 
 }  // namespace striate

@@ -20,9 +20,8 @@ enum class PadMode : std::uint8_t {
 struct AugmentOptions {
   std::int64_t crop_padding = 0;  ///< pads so many pixels on each side and crops back to the size; 0: no crop
   PadMode pad_mode = PadMode::zero;
-  bool flip = false;  ///< mirrors left and right with probability 1/2
-  std::int64_t cutout =
-      0;  ///< side of the square set to zero (after normalising); 0: none. DeVries and Taylor, 2017
+  bool flip = false;        ///< mirrors left and right with probability 1/2
+  std::int64_t cutout = 0;  ///< side of the square set to zero (after normalising); 0: none. DeVries and Taylor, 2017
 
   /// Crop with zero padding 4, and flip.
   static AugmentOptions standard() { return {.crop_padding = 4, .flip = true}; }

@@ -17,9 +17,9 @@ std::int64_t checked_records(const fs::path& file, std::uintmax_t bytes) {
   if (bytes == 0) throw FileError(file.string(), "the file is empty; expected records of 3073 bytes");
   const auto record = static_cast<std::uintmax_t>(Cifar10::record_bytes);
   if (bytes % record != 0) {
-    throw FileError(file.string(), "expected a whole number of records of 3073 bytes, got " +
-                                       std::to_string(bytes) + " bytes: " + std::to_string(bytes / record) +
-                                       " records and " + std::to_string(bytes % record) +
+    throw FileError(file.string(), "expected a whole number of records of 3073 bytes, got " + std::to_string(bytes) +
+                                       " bytes: " + std::to_string(bytes / record) + " records and " +
+                                       std::to_string(bytes % record) +
                                        " bytes more; the file is truncated or of another format");
   }
   return static_cast<std::int64_t>(bytes / record);
@@ -60,8 +60,8 @@ void read_records(const fs::path& file, std::int64_t records, std::uint8_t* imag
   }
   parallel_for(records, 256, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      transpose(bytes.data() + i * Cifar10::record_bytes + 1, images + i * Cifar10::image_bytes,
-                Cifar10::channels, kArea);
+      transpose(bytes.data() + i * Cifar10::record_bytes + 1, images + i * Cifar10::image_bytes, Cifar10::channels,
+                kArea);
     }
   });
 }
@@ -119,8 +119,7 @@ std::vector<std::string> cifar10_class_names(const fs::path& folder) {
     if (!name.empty()) names.push_back(name);
   }
   if (names.size() != static_cast<std::size_t>(Cifar10::classes)) {
-    throw FileError(file.string(),
-                    "expected 10 class names, a line each, got " + std::to_string(names.size()));
+    throw FileError(file.string(), "expected 10 class names, a line each, got " + std::to_string(names.size()));
   }
   return names;
 }

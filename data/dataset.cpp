@@ -10,9 +10,7 @@ namespace striate {
 
 namespace fs = std::filesystem;
 
-std::string to_string(Split split) {
-  return split == Split::train ? "train" : "test";
-}
+std::string to_string(Split split) { return split == Split::train ? "train" : "test"; }
 
 namespace {
 
@@ -47,8 +45,7 @@ DataFolder find_data(const fs::path& path) {
 
 Dataset load_split(const fs::path& path, Split split) {
   const DataFolder folder = find_data(path);
-  return folder.kind == FolderKind::cifar10 ? load_cifar10(folder.path, split)
-                                            : load_image_folder(folder.path, split);
+  return folder.kind == FolderKind::cifar10 ? load_cifar10(folder.path, split) : load_image_folder(folder.path, split);
 }
 
 Dataset first_images(const Dataset& dataset, std::int64_t count) {

@@ -56,9 +56,7 @@ Colour draw_colour(RandomSequence& random) {
   return {255 * random.uniform(), 255 * random.uniform(), 255 * random.uniform()};
 }
 
-double colour_distance(const Colour& a, const Colour& b) {
-  return std::hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
-}
+double colour_distance(const Colour& a, const Colour& b) { return std::hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]); }
 
 Colour draw_colour_away_from(RandomSequence& random, const Colour& a, const Colour& b, double distance) {
   for (;;) {
@@ -98,9 +96,7 @@ struct Picture {
   Colour background_step{};
 };
 
-double clamp01(double value) {
-  return std::clamp(value, 0.0, 1.0);
-}
+double clamp01(double value) { return std::clamp(value, 0.0, 1.0); }
 
 /// How much ink there is at p, 0 .. 1; half of the area either way.
 double texture(std::int64_t kind, const Picture& picture, Point p) {
@@ -114,8 +110,7 @@ double texture(std::int64_t kind, const Picture& picture, Point p) {
 Colour pixel_colour(std::int64_t label, const Picture& picture, double x, double y) {
   const Point p{x - picture.centre.x, y - picture.centre.y};
   const Point inside = rotated(p, picture.angle);
-  const double distance =
-      picture.size * edge_distance(label / 2, {inside.x / picture.size, inside.y / picture.size});
+  const double distance = picture.size * edge_distance(label / 2, {inside.x / picture.size, inside.y / picture.size});
   const double cover = clamp01(0.5 - distance);
   const double ink = texture(label % 2, picture, p);
   // The background: a slope and a slow wave across it.
@@ -160,8 +155,7 @@ std::vector<std::string> generated_class_names() {
 void check(const GenerateOptions& options) {
   if (options.train_images < 5 || options.test_images < 1) {
     throw std::invalid_argument("expected at least 5 training images and 1 test image, got " +
-                                std::to_string(options.train_images) + " and " +
-                                std::to_string(options.test_images));
+                                std::to_string(options.train_images) + " and " + std::to_string(options.test_images));
   }
 }
 
@@ -171,8 +165,7 @@ Dataset generate_split(const GenerateOptions& options, Split split) {
   check(options);
   const std::int64_t count = split == Split::train ? options.train_images : options.test_images;
   const auto stream_of = [&](std::uint64_t use, std::uint64_t index) {
-    return random_stream(options.seed, RandomUse::generate, 2 * use + static_cast<std::uint64_t>(split),
-                         index);
+    return random_stream(options.seed, RandomUse::generate, 2 * use + static_cast<std::uint64_t>(split), index);
   };
   const std::vector<std::int64_t> order = permutation(stream_of(0, 0), count);
   Dataset result{Tensor::empty({count, Cifar10::side, Cifar10::side, Cifar10::channels}, DType::u8),

@@ -19,8 +19,8 @@ std::vector<std::string> list_names(const fs::path& folder, Entry wanted) {
   std::vector<std::string> names;
   try {
     for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-      const bool taken = wanted == Entry::folder ? entry.is_directory()
-                                                 : entry.is_regular_file() && is_image_file(entry.path());
+      const bool taken =
+          wanted == Entry::folder ? entry.is_directory() : entry.is_regular_file() && is_image_file(entry.path());
       std::string name = entry.path().filename().string();
       if (taken && name.front() != '.') names.push_back(std::move(name));
     }
@@ -77,8 +77,7 @@ Dataset load_image_folder(const fs::path& folder, Split split) {
       const Tensor image = read_image(entry.file);
       if (image.shape() != image_shape) {
         throw FileError(entry.file.string(), "expected an image of size " + to_string(image_shape) + " as " +
-                                                 files[0].file.string() + ", got " +
-                                                 to_string(image.shape()));
+                                                 files[0].file.string() + ", got " + to_string(image.shape()));
       }
       std::memcpy(images + i * image.numel(), image.raw(), image.bytes());
       labels[i] = entry.label;

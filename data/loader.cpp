@@ -20,8 +20,8 @@ void require(bool ok, const std::string& what, const std::string& got) {
 void check(const Dataset& dataset, const LoaderOptions& options) {
   const Shape& shape = dataset.images.shape();
   if (shape.size() != 4 || shape[3] != 3 || shape[0] < 1 || dataset.labels.shape() != Shape{shape[0]}) {
-    shape_error("loader", "images must be (N,H,W,3) with N >= 1 labels (N): images " + to_string(shape) +
-                              ", labels " + to_string(dataset.labels.shape()));
+    shape_error("loader", "images must be (N,H,W,3) with N >= 1 labels (N): images " + to_string(shape) + ", labels " +
+                              to_string(dataset.labels.shape()));
   }
   require(options.batch_size >= 1, "a batch size of at least 1", std::to_string(options.batch_size));
   require(options.workers >= 0, "at least 0 workers", std::to_string(options.workers));
@@ -38,9 +38,7 @@ Loader::Loader(Dataset dataset, LoaderOptions options) : dataset_(std::move(data
   check(dataset_, options_);
 }
 
-Loader::~Loader() {
-  stop();
-}
+Loader::~Loader() { stop(); }
 
 std::int64_t Loader::batches_per_epoch() const {
   const std::int64_t full = dataset_.size() / options_.batch_size;
@@ -54,8 +52,7 @@ void Loader::start_epoch(std::int64_t epoch, std::int64_t first_batch) {
   stop();
   epoch_ = epoch;
   end_ = batches_per_epoch();
-  const RandomStream stream =
-      random_stream(options_.seed, RandomUse::shuffle, static_cast<std::uint64_t>(epoch));
+  const RandomStream stream = random_stream(options_.seed, RandomUse::shuffle, static_cast<std::uint64_t>(epoch));
   order_ = permutation(stream, dataset_.size());
   if (!options_.shuffle) std::iota(order_.begin(), order_.end(), 0);
   next_to_make_ = first_batch;
@@ -94,9 +91,8 @@ bool Loader::next(Batch& batch) {
 void Loader::work() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    taken_.wait(lock, [&] {
-      return stopping_ || next_to_make_ >= end_ || next_to_make_ < next_to_take_ + options_.prefetch;
-    });
+    taken_.wait(
+        lock, [&] { return stopping_ || next_to_make_ >= end_ || next_to_make_ < next_to_take_ + options_.prefetch; });
     if (stopping_ || next_to_make_ >= end_) return;
     const std::int64_t index = next_to_make_++;
     lock.unlock();
@@ -136,8 +132,7 @@ Batch Loader::make_batch(std::int64_t index) const {
   Shape shape = dataset_.images.shape();
   shape[0] = count;
   batch.images = Tensor::empty(shape, options_.dtype);
-  options_.dtype == DType::f32 ? fill_images<float>(samples, batch.images)
-                               : fill_images<double>(samples, batch.images);
+  options_.dtype == DType::f32 ? fill_images<float>(samples, batch.images) : fill_images<double>(samples, batch.images);
   if (options_.mixup > 0) {
     const Mixing mixing = draw_mixing(options_.seed, static_cast<std::uint64_t>(epoch_),
                                       static_cast<std::uint64_t>(index), count, options_.mixup);
@@ -155,9 +150,8 @@ void Loader::fill_images(std::span<const std::int64_t> samples, Tensor& images) 
   const auto* in = dataset_.images.data<std::uint8_t>();
   T* out = images.mutable_data<T>();
   for (const std::int64_t sample : samples) {
-    const RandomStream stream =
-        random_stream(options_.seed, RandomUse::augment, static_cast<std::uint64_t>(epoch_),
-                      static_cast<std::uint64_t>(sample));
+    const RandomStream stream = random_stream(options_.seed, RandomUse::augment, static_cast<std::uint64_t>(epoch_),
+                                              static_cast<std::uint64_t>(sample));
     const Augmentation drawn = draw_augmentation(options_.augment, height, width, stream);
     augment_image(in + sample * size, height, width, options_.augment.pad_mode, drawn, out);
     out += size;

@@ -57,8 +57,7 @@ double draw_beta(RandomSequence& random, double a, double b) {
   return 1 / (1 + std::exp(log_y - log_x));
 }
 
-Mixing draw_mixing(std::uint64_t seed, std::uint64_t epoch, std::uint64_t batch, std::int64_t size,
-                   double alpha) {
+Mixing draw_mixing(std::uint64_t seed, std::uint64_t epoch, std::uint64_t batch, std::int64_t size, double alpha) {
   // Two streams a batch: the permutation and lambda share no numbers.
   RandomSequence random(random_stream(seed, RandomUse::mixup, epoch, 2 * batch));
   return {draw_beta(random, alpha, alpha),

@@ -26,8 +26,7 @@ struct Mixing {
 
 /// One lambda from Beta(alpha, alpha) and one permutation for batch `batch` of `size` images: a function of
 /// its arguments alone.
-Mixing draw_mixing(std::uint64_t seed, std::uint64_t epoch, std::uint64_t batch, std::int64_t size,
-                   double alpha);
+Mixing draw_mixing(std::uint64_t seed, std::uint64_t epoch, std::uint64_t batch, std::int64_t size, double alpha);
 
 /// images (N,...), f32 or f64.
 Tensor mix_images(const Tensor& images, const Mixing& mixing);

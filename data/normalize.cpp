@@ -23,8 +23,7 @@ const NormalizeTable<T>& normalize_table() {
     NormalizeTable<T> values{};
     for (std::size_t c = 0; c < 3; ++c) {
       for (std::size_t byte = 0; byte < 256; ++byte) {
-        values[c][byte] =
-            static_cast<T>((static_cast<double>(byte) / 255.0 - kChannelMean[c]) / kChannelStd[c]);
+        values[c][byte] = static_cast<T>((static_cast<double>(byte) / 255.0 - kChannelMean[c]) / kChannelStd[c]);
       }
     }
     return values;

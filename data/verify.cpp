@@ -62,8 +62,8 @@ void note_empty_classes(FolderReport& report, Split split, const SplitReport& co
   if (counts.images == 0) return;  // said already
   for (std::size_t label = 0; label < counts.class_counts.size(); ++label) {
     if (counts.class_counts[label] == 0) {
-      report.problems.push_back(report.folder.path.string() + ": no image of class " + std::to_string(label) +
-                                " (" + report.class_names[label] + ") in " + to_string(split));
+      report.problems.push_back(report.folder.path.string() + ": no image of class " + std::to_string(label) + " (" +
+                                report.class_names[label] + ") in " + to_string(split));
     }
   }
 }
@@ -75,8 +75,7 @@ FolderReport verify_folder(const std::filesystem::path& path) {
   report.folder = find_data(path);
   const bool cifar10 = report.folder.kind == FolderKind::cifar10;
   try {
-    report.class_names =
-        cifar10 ? cifar10_class_names(report.folder.path) : image_folder_classes(report.folder.path);
+    report.class_names = cifar10 ? cifar10_class_names(report.folder.path) : image_folder_classes(report.folder.path);
   } catch (const FileError& error) {
     report.problems.emplace_back(error.what());
     if (!cifar10) return report;
@@ -88,11 +87,9 @@ FolderReport verify_folder(const std::filesystem::path& path) {
     cifar10 ? verify_cifar10(report, split, counts) : verify_images(report, split, counts);
     note_empty_classes(report, split, counts);
   }
-  if (report.train.images > 0 && report.test.images > 0 &&
-      report.train.image_shape != report.test.image_shape) {
+  if (report.train.images > 0 && report.test.images > 0 && report.train.image_shape != report.test.image_shape) {
     report.problems.push_back(report.folder.path.string() + ": images of train are " +
-                              to_string(report.train.image_shape) + ", of test " +
-                              to_string(report.test.image_shape));
+                              to_string(report.train.image_shape) + ", of test " + to_string(report.test.image_shape));
   }
   return report;
 }

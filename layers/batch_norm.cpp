@@ -18,15 +18,13 @@ void check_per_channel(const Tensor& x, const Tensor& values, const std::string&
   if (!values.defined()) return;
   const std::int64_t channels = x.shape().back();
   if (values.shape() != Shape{channels}) {
-    shape_error("batch_norm", name + " must have one value per channel: input " + to_string(x.shape()) +
-                                  " has " + std::to_string(channels) + ", " + name + " is " +
-                                  to_string(values.shape()));
+    shape_error("batch_norm", name + " must have one value per channel: input " + to_string(x.shape()) + " has " +
+                                  std::to_string(channels) + ", " + name + " is " + to_string(values.shape()));
   }
   const DType expected = x.dtype() == DType::f64 ? DType::f64 : DType::f32;
   if (values.dtype() != expected) {
-    throw std::invalid_argument("[batch_norm] expected " + name + " in " + to_string(expected) +
-                                " for an input in " + to_string(x.dtype()) + ", got " +
-                                to_string(values.dtype()));
+    throw std::invalid_argument("[batch_norm] expected " + name + " in " + to_string(expected) + " for an input in " +
+                                to_string(x.dtype()) + ", got " + to_string(values.dtype()));
   }
 }
 
@@ -45,8 +43,8 @@ void check(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tens
         "undefined");
   }
   if (training && plan_rows(x).rows < 2) {
-    shape_error("batch_norm", "expected more than 1 value per channel when training: input " +
-                                  to_string(x.shape()) + " has " + std::to_string(plan_rows(x).rows));
+    shape_error("batch_norm", "expected more than 1 value per channel when training: input " + to_string(x.shape()) +
+                                  " has " + std::to_string(plan_rows(x).rows));
   }
 }
 
@@ -63,8 +61,7 @@ void update_running(const double* mean, const double* squares, const RowPlan& pl
   const auto degrees = static_cast<double>(plan.rows - 1);
   for (std::int64_t c = 0; c < plan.channels; ++c) {
     to_mean[c] = static_cast<P>((1 - momentum) * static_cast<double>(to_mean[c]) + momentum * mean[c]);
-    to_var[c] =
-        static_cast<P>((1 - momentum) * static_cast<double>(to_var[c]) + momentum * squares[c] / degrees);
+    to_var[c] = static_cast<P>((1 - momentum) * static_cast<double>(to_var[c]) + momentum * squares[c] / degrees);
   }
 }
 
@@ -78,10 +75,7 @@ struct Factors {
   const P* shift;
 
   Factors(const RowPlan& plan, const Tensor& memory)
-      : mean(memory.data<P>()),
-        inverse(mean + plan.line()),
-        scale(inverse + plan.line()),
-        shift(scale + plan.line()) {}
+      : mean(memory.data<P>()), inverse(mean + plan.line()), scale(inverse + plan.line()), shift(scale + plan.line()) {}
 };
 
 // The memory of Factors, (4,line).
@@ -107,8 +101,8 @@ Tensor make_factors(const RowPlan& plan, const double* mean, const double* var, 
 // The factors that normalise x by its own or by the running statistics; in training the latter take in the
 // former.
 template <class T>
-Tensor factors_for(const Tensor& x, const RowPlan& plan, const Tensor& weight, const Tensor& bias,
-                   Tensor& running_mean, Tensor& running_var, const BatchNormOptions& options) {
+Tensor factors_for(const Tensor& x, const RowPlan& plan, const Tensor& weight, const Tensor& bias, Tensor& running_mean,
+                   Tensor& running_var, const BatchNormOptions& options) {
   using P = compute_t<T>;
   if (!options.training) {
     const std::vector<double> mean = running_mean.to_vector();
@@ -132,9 +126,9 @@ V normalised(const T* x, const Factors<P>& f, std::int64_t c) {
   return (read<V>(x) - read<V>(f.mean + c)) * read<V>(f.scale + c) + read<V>(f.shift + c);
 }
 
-// y = (x - mean) * scale + shift, with relu 0 where that is below.
+// y = (x - mean) * scale + shift, with relu 0 where that is below. y may be x.
 template <bool relu, class T>
-void normalise(const T* x, const RowPlan& plan, const Factors<compute_t<T>>& f, T* y) {
+void normalise_rows(const T* x, const RowPlan& plan, const Factors<compute_t<T>>& f, T* y) {
   parallel_for(plan.rows, plan.chunk, [=](std::int64_t begin, std::int64_t end) {
     for_values<compute_t<T>>(plan, begin, end, [=](auto zero, std::int64_t i, std::int64_t c) {
       auto value = normalised<decltype(zero)>(x + i, f, c);
@@ -177,8 +171,8 @@ Tensor gradient_sums(const T* dy, const T* x, const RowPlan& plan, const Factors
 // dx = weight * inverse * (dy - sum(dy) / n - xhat * sum(dy * xhat) / n). With running ones, where `sums` is
 // null, the sums drop out.
 template <bool relu, class T>
-void input_gradient(const T* dy, const T* x, const RowPlan& plan, const Factors<compute_t<T>>& f,
-                    const double* sums, T* dx) {
+void input_gradient(const T* dy, const T* x, const RowPlan& plan, const Factors<compute_t<T>>& f, const double* sums,
+                    T* dx) {
   using P = compute_t<T>;
   if (sums == nullptr) {
     parallel_for(plan.rows, plan.chunk, [=](std::int64_t begin, std::int64_t end) {
@@ -243,20 +237,26 @@ void with_constant(bool relu, F f) {
   relu ? f(std::true_type{}) : f(std::false_type{});
 }
 
+// Writes y, which may be x; returns the memory of the factors.
+Tensor normalise(const Tensor& x, const RowPlan& plan, const Tensor& weight, const Tensor& bias, Tensor& running_mean,
+                 Tensor& running_var, const BatchNormOptions& options, Tensor& y) {
+  return dispatch_floating("batch_norm", x.dtype(), [&]<class T>(T) {
+    Tensor factors = factors_for<T>(x, plan, weight, bias, running_mean, running_var, options);
+    with_constant(options.relu, [&]<bool relu>(std::bool_constant<relu>) {
+      normalise_rows<relu>(x.data<T>(), plan, Factors<compute_t<T>>(plan, factors), y.mutable_data<T>());
+    });
+    return factors;
+  });
+}
+
 }  // namespace
 
-Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor running_mean,
-                  Tensor running_var, const BatchNormOptions& options) {
+Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor running_mean, Tensor running_var,
+                  const BatchNormOptions& options) {
   check(x, weight, bias, running_mean, running_var, options.training);
   const RowPlan plan = plan_rows(x);
   Tensor y = Tensor::empty(x.shape(), x.dtype());
-  Tensor factors;
-  dispatch_floating("batch_norm", x.dtype(), [&]<class T>(T) {
-    factors = factors_for<T>(x, plan, weight, bias, running_mean, running_var, options);
-    with_constant(options.relu, [&]<bool relu>(std::bool_constant<relu>) {
-      normalise<relu>(x.data<T>(), plan, Factors<compute_t<T>>(plan, factors), y.mutable_data<T>());
-    });
-  });
+  const Tensor factors = normalise(x, plan, weight, bias, running_mean, running_var, options, y);
   // In evaluation without ReLU the gradient of x needs no x.
   const bool needs_x = options.training || options.relu || recording({weight, bias});
   record(options.relu ? "batch_norm_relu" : "batch_norm", y, {x, weight, bias},
@@ -268,6 +268,15 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Ten
            });
          });
   return y;
+}
+
+void batch_norm_(Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& running_mean,
+                 const Tensor& running_var, const BatchNormOptions& options) {
+  if (options.training) throw std::invalid_argument("[batch_norm_] is for evaluation, got training = true");
+  Tensor mean = running_mean;
+  Tensor var = running_var;
+  check(x, weight, bias, mean, var, false);
+  normalise(x, plan_rows(x), weight, bias, mean, var, options, x);
 }
 
 BatchNorm2d::BatchNorm2d(Module& parent, std::string name, std::int64_t features, BatchNorm2dOptions options)
@@ -288,6 +297,16 @@ BatchNorm2d::BatchNorm2d(Module& parent, std::string name, std::int64_t features
 
 Tensor BatchNorm2d::with_relu(const Tensor& x) {
   return call(x, [&] { return normalise(x, true); });
+}
+
+Tensor BatchNorm2d::over(Tensor x, bool relu) {
+  if (training() || !running_mean.defined() || recording({x, weight, bias})) {
+    return relu ? with_relu(x) : (*this)(x);
+  }
+  return call(x, [&] {
+    batch_norm_(x, weight, bias, running_mean, running_var, {.eps = options_.eps, .relu = relu});
+    return x;
+  });
 }
 
 Tensor BatchNorm2d::normalise(const Tensor& x, bool relu) {

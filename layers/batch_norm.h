@@ -22,8 +22,13 @@ struct BatchNormOptions {
 /// statistics are f64 for f64 inputs and f32 for f32 and bf16.
 /// Throws ShapeError, also for one value per channel when training, and std::invalid_argument for other
 /// dtypes.
-Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor running_mean,
-                  Tensor running_var, const BatchNormOptions& options);
+Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor running_mean, Tensor running_var,
+                  const BatchNormOptions& options);
+
+/// batch_norm by the running statistics in x's own memory; no graph sees it. Errors as above, and
+/// std::invalid_argument for options.training.
+void batch_norm_(Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& running_mean,
+                 const Tensor& running_var, const BatchNormOptions& options);
 
 struct BatchNorm2dOptions {
   double eps = 1e-5;
@@ -38,9 +43,11 @@ class BatchNorm2d : public Layer {
   Tensor forward(const Tensor& x) override { return normalise(x, false); }
   /// relu((*this)(x)) in one go: faster, and the same values.
   Tensor with_relu(const Tensor& x);
+  /// The same, with or without ReLU, written over x where an evaluation records nothing: for an x that nobody
+  /// else will read.
+  Tensor over(Tensor x, bool relu);
   [[nodiscard]] std::string kind() const override { return "BatchNorm2d"; }
   [[nodiscard]] LayerGeometry geometry(const Shape& input, const Shape& output) const override;
-  [[nodiscard]] const BatchNorm2dOptions& options() const { return options_; }
 
   Tensor weight;               ///< (C), 1 at first; undefined without affine
   Tensor bias;                 ///< (C), 0 at first

@@ -72,8 +72,6 @@ inline void add_to(double* sum, Vec values) {
   std::memcpy(sum, &sums, sizeof sums);
 }
 
-inline void add_to(double* sum, double value) {
-  *sum += value;
-}
+inline void add_to(double* sum, double value) { *sum += value; }
 
 }  // namespace striate

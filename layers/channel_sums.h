@@ -90,11 +90,9 @@ template <class P, int n, class Terms>
 void sum_rows(const RowPlan& plan, std::int64_t begin, std::int64_t end, double* sums, Terms terms) {
   std::fill_n(sums, n * plan.channels, 0.0);
   const std::int64_t lines_end = end - (end - begin) % plan.line_rows;
-  detail::sum_lines<P, n>(begin * plan.channels, lines_end * plan.channels, plan.line(), plan.channels, sums,
-                          terms);
+  detail::sum_lines<P, n>(begin * plan.channels, lines_end * plan.channels, plan.line(), plan.channels, sums, terms);
   if (lines_end == end) return;
-  detail::sum_lines<P, n>(lines_end * plan.channels, end * plan.channels, plan.channels, plan.channels, sums,
-                          terms);
+  detail::sum_lines<P, n>(lines_end * plan.channels, end * plan.channels, plan.channels, plan.channels, sums, terms);
 }
 
 /// Values (channels) in front of `line`, repeated to its end.

@@ -145,14 +145,14 @@ Conv2d::Conv2d(Module& parent, std::string name, std::int64_t in_channels, std::
 
 LayerGeometry Conv2d::geometry(const Shape& input, const Shape& output) const {
   const auto per_output = static_cast<double>(weight.size(0) * weight.size(1) * weight.size(2));
-  const auto inputs = static_cast<double>(numel(input) / input[0]);
-  const auto outputs = static_cast<double>(numel(output) / output[0]);
+  const std::int64_t inputs = numel(input) / input[0];
+  const std::int64_t outputs = numel(output) / output[0];
   const auto span = [](std::int64_t kernel, std::int64_t dilation) { return (kernel - 1) * dilation + 1; };
   return {.kernel = std::max(span(options_.kernel_size.height, options_.dilation.height),
                              span(options_.kernel_size.width, options_.dilation.width)),
           .stride = std::max(options_.stride.height, options_.stride.width),
-          .multiply_adds = outputs * per_output,
-          .dense_parameters = inputs * outputs + outputs};
+          .multiply_adds = static_cast<double>(outputs) * per_output,
+          .dense_parameters = static_cast<double>(outputs) * (static_cast<double>(inputs) + 1)};
 }
 
 }  // namespace striate

@@ -20,10 +20,8 @@ constexpr std::int64_t kVectors = 4;  // registers of channels at a time: sums e
 template <class F>
 void for_channels(std::int64_t channels, F&& f) {
   std::int64_t c = 0;
-  for (; c + kVectors * lanes <= channels; c += kVectors * lanes)
-    f(std::integral_constant<int, kVectors>{}, c, lanes);
-  for (; c < channels; c += lanes)
-    f(std::integral_constant<int, 1>{}, c, std::min<std::int64_t>(lanes, channels - c));
+  for (; c + kVectors * lanes <= channels; c += kVectors * lanes) f(std::integral_constant<int, kVectors>{}, c, lanes);
+  for (; c < channels; c += lanes) f(std::integral_constant<int, 1>{}, c, std::min<std::int64_t>(lanes, channels - c));
 }
 
 template <class T>
@@ -46,57 +44,56 @@ struct Map {
   T* data;
   std::int64_t height, width, channels;
 
-  T* at(std::int64_t n, std::int64_t h, std::int64_t w) const {
+  [[nodiscard]] T* at(std::int64_t n, std::int64_t h, std::int64_t w) const {
     return data + ((n * height + h) * width + w) * channels;
   }
 };
 
 /// The taps of an axis that meet the source from position i: [begin, end).
 struct TapRange {
-  std::int64_t begin, end;
+  std::int64_t begin = 0;
+  std::int64_t end;
 
-  TapRange(const TapAxis& axis, std::int64_t i) : begin(0), end(std::ssize(axis.taps)) {
+  TapRange(const TapAxis& axis, std::int64_t i) : end(std::ssize(axis.taps)) {
     while (begin < end && i * axis.step + axis.taps[static_cast<std::size_t>(begin)].offset < 0) ++begin;
-    while (begin < end && i * axis.step + axis.taps[static_cast<std::size_t>(end - 1)].offset >= axis.size)
-      --end;
+    while (begin < end && i * axis.step + axis.taps[static_cast<std::size_t>(end - 1)].offset >= axis.size) --end;
   }
 };
 
 /// The row of positions i of the map that is computed: to (width, channels) = bias + sum over taps of image n
 /// times filter. w (taps, channels), bias (channels) or null.
 template <class T, class To>
-void sum_taps(const TapAxis& rows, const TapAxis& columns, std::int64_t kernel_width,
-              const Map<const T>& from, const float* w, const float* bias, std::int64_t n, std::int64_t i,
-              To* to) {
+void sum_taps(const TapAxis& rows, const TapAxis& columns, std::int64_t kernel_width, const Map<const T>& from,
+              const float* w, const float* bias, std::int64_t n, std::int64_t i, To* to) {
   const std::int64_t channels = from.channels;
   const TapRange in_rows(rows, i);
   for (std::int64_t j = 0; j < columns.count; ++j) {
     const TapRange in_columns(columns, j);
     To* out = to + (columns.first + j * columns.stride) * channels;
-    for_channels(channels, [&]<int vectors>(std::integral_constant<int, vectors> /*tag*/, std::int64_t c,
-                                            std::int64_t left) {
-      Vec sum[vectors];
-      for (int v = 0; v < vectors; ++v)
-        sum[v] = bias == nullptr ? Vec{} : load_lanes(bias + c + v * lanes, left);
-      for (std::int64_t r = in_rows.begin; r < in_rows.end; ++r) {
-        const Tap& row = rows.taps[static_cast<std::size_t>(r)];
-        for (std::int64_t s = in_columns.begin; s < in_columns.end; ++s) {
-          const Tap& column = columns.taps[static_cast<std::size_t>(s)];
-          const T* x = from.at(n, i * rows.step + row.offset, j * columns.step + column.offset) + c;
-          const float* filter = w + (row.index * kernel_width + column.index) * channels + c;
-          for (int v = 0; v < vectors; ++v)
-            sum[v] += load_lanes(x + v * lanes, left) * load_lanes(filter + v * lanes, left);
-        }
-      }
-      for (int v = 0; v < vectors; ++v) store_lanes(out + c + v * lanes, sum[v], left);
-    });
+    for_channels(channels,
+                 [&]<int vectors>(std::integral_constant<int, vectors> /*tag*/, std::int64_t c, std::int64_t left) {
+                   Vec sum[vectors];
+                   for (int v = 0; v < vectors; ++v)
+                     sum[v] = bias == nullptr ? Vec{} : load_lanes(bias + c + v * lanes, left);
+                   for (std::int64_t r = in_rows.begin; r < in_rows.end; ++r) {
+                     const Tap& row = rows.taps[static_cast<std::size_t>(r)];
+                     for (std::int64_t s = in_columns.begin; s < in_columns.end; ++s) {
+                       const Tap& column = columns.taps[static_cast<std::size_t>(s)];
+                       const T* x = from.at(n, i * rows.step + row.offset, j * columns.step + column.offset) + c;
+                       const float* filter = w + (row.index * kernel_width + column.index) * channels + c;
+                       for (int v = 0; v < vectors; ++v)
+                         sum[v] += load_lanes(x + v * lanes, left) * load_lanes(filter + v * lanes, left);
+                     }
+                   }
+                   for (int v = 0; v < vectors; ++v) store_lanes(out + c + v * lanes, sum[v], left);
+                 });
   }
 }
 
 /// sums (taps, channels) += x times dy over row p of image n.
 template <class T>
-void add_row_gradient(const TapAxis& rows, const TapAxis& columns, const Map<const T>& x,
-                      const Map<const T>& dy, std::int64_t n, std::int64_t p, float* sums) {
+void add_row_gradient(const TapAxis& rows, const TapAxis& columns, const Map<const T>& x, const Map<const T>& dy,
+                      std::int64_t n, std::int64_t p, float* sums) {
   const std::int64_t channels = x.channels;
   const TapRange in_rows(rows, p);
   for (std::int64_t r = in_rows.begin; r < in_rows.end; ++r) {
@@ -104,23 +101,22 @@ void add_row_gradient(const TapAxis& rows, const TapAxis& columns, const Map<con
     for (const Tap& column : columns.taps) {
       // The q with 0 <= q * step + offset < size.
       const std::int64_t begin = column.offset < 0 ? ceil_div(-column.offset, columns.step) : 0;
-      const std::int64_t end = std::min(
-          columns.count, ceil_div(std::max<std::int64_t>(columns.size - column.offset, 0), columns.step));
+      const std::int64_t end =
+          std::min(columns.count, ceil_div(std::max<std::int64_t>(columns.size - column.offset, 0), columns.step));
       float* to =
-          sums +
-          (rows.taps[static_cast<std::size_t>(r)].index * std::ssize(columns.taps) + column.index) * channels;
-      for_channels(channels, [&]<int vectors>(std::integral_constant<int, vectors> /*tag*/, std::int64_t c,
-                                              std::int64_t left) {
-        Vec sum[vectors];
-        for (int v = 0; v < vectors; ++v) sum[v] = load_lanes(to + c + v * lanes, left);
-        for (std::int64_t q = begin; q < end; ++q) {
-          const T* from = x.at(n, h, q * columns.step + column.offset) + c;
-          const T* gradient = dy.at(n, p, q) + c;
-          for (int v = 0; v < vectors; ++v)
-            sum[v] += load_lanes(from + v * lanes, left) * load_lanes(gradient + v * lanes, left);
-        }
-        for (int v = 0; v < vectors; ++v) store_lanes(to + c + v * lanes, sum[v], left);
-      });
+          sums + (rows.taps[static_cast<std::size_t>(r)].index * std::ssize(columns.taps) + column.index) * channels;
+      for_channels(channels,
+                   [&]<int vectors>(std::integral_constant<int, vectors> /*tag*/, std::int64_t c, std::int64_t left) {
+                     Vec sum[vectors];
+                     for (int v = 0; v < vectors; ++v) sum[v] = load_lanes(to + c + v * lanes, left);
+                     for (std::int64_t q = begin; q < end; ++q) {
+                       const T* from = x.at(n, h, q * columns.step + column.offset) + c;
+                       const T* gradient = dy.at(n, p, q) + c;
+                       for (int v = 0; v < vectors; ++v)
+                         sum[v] += load_lanes(from + v * lanes, left) * load_lanes(gradient + v * lanes, left);
+                     }
+                     for (int v = 0; v < vectors; ++v) store_lanes(to + c + v * lanes, sum[v], left);
+                   });
     }
   }
 }
@@ -133,8 +129,7 @@ Scratch<T> repeated(const ConvGeometry& g, const T* x) {
   Scratch<T> result(filters == 1 ? 0 : g.n * g.h * g.w * g.k);
   if (filters == 1) return result;
   parallel_for(g.n * g.h, 1, [&, to = result.data()](std::int64_t row, std::int64_t) {
-    for (std::int64_t i = row * g.w * g.c; i < (row + 1) * g.w * g.c; ++i)
-      std::fill_n(to + i * filters, filters, x[i]);
+    for (std::int64_t i = row * g.w * g.c; i < (row + 1) * g.w * g.c; ++i) std::fill_n(to + i * filters, filters, x[i]);
   });
   return result;
 }
@@ -210,12 +205,11 @@ void depthwise_backward_weights(const ConvGeometry& g, const T* x, const T* dy, 
   }
 }
 
-#define STRIATE_DEPTHWISE(T)                                                                      \
-  template void depthwise_forward(const ConvGeometry&, const T*, const float*, const float*, T*); \
-  template void depthwise_backward_data(const ConvGeometry&, const T*, const float*, T*);         \
-  template void depthwise_backward_weights(const ConvGeometry&, const T*, const T*, float*);
-STRIATE_DEPTHWISE(float)
-STRIATE_DEPTHWISE(bfloat16)
-#undef STRIATE_DEPTHWISE
+template void depthwise_forward(const ConvGeometry&, const float*, const float*, const float*, float*);
+template void depthwise_forward(const ConvGeometry&, const bfloat16*, const float*, const float*, bfloat16*);
+template void depthwise_backward_data(const ConvGeometry&, const float*, const float*, float*);
+template void depthwise_backward_data(const ConvGeometry&, const bfloat16*, const float*, bfloat16*);
+template void depthwise_backward_weights(const ConvGeometry&, const float*, const float*, float*);
+template void depthwise_backward_weights(const ConvGeometry&, const bfloat16*, const bfloat16*, float*);
 
 }  // namespace striate

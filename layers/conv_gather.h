@@ -56,15 +56,15 @@ GatheredValue gathered_value(const Gather<T>& m, std::int64_t at) {
   const std::int64_t row = unit / across;
   if (value >= m.unit_taps() * m.count) return {0, 0, m.count};
   const std::int64_t column = unit % across * m.unit_taps() + value / m.count;
-  return {m.rows->taps[static_cast<std::size_t>(row)].index,
-          m.columns->taps[static_cast<std::size_t>(column)].index, value % m.count};
+  return {m.rows->taps[static_cast<std::size_t>(row)].index, m.columns->taps[static_cast<std::size_t>(column)].index,
+          value % m.count};
 }
 
 /// to[(i - begin)*row + j - first] for positions i in [begin, end) and values j in [first, last), from
 /// channel `channel` on.
 template <class T>
-void gather_rows(const Gather<T>& m, std::int64_t channel, std::int64_t begin, std::int64_t end,
-                 std::int64_t first, std::int64_t last, T* to, std::int64_t row) {
+void gather_rows(const Gather<T>& m, std::int64_t channel, std::int64_t begin, std::int64_t end, std::int64_t first,
+                 std::int64_t last, T* to, std::int64_t row) {
   const TapAxis& rows = *m.rows;
   const TapAxis& columns = *m.columns;
   const std::int64_t unit_size = m.unit_size();
@@ -73,8 +73,7 @@ void gather_rows(const Gather<T>& m, std::int64_t channel, std::int64_t begin, s
   for (std::int64_t position = begin; position < end; ++position, to += row) {
     const std::int64_t i = position / columns.count % rows.count;
     const std::int64_t j = position % columns.count;
-    const T* image =
-        m.source + position / m.positions_per_image() * rows.size * columns.size * m.channels + channel;
+    const T* image = m.source + position / m.positions_per_image() * rows.size * columns.size * m.channels + channel;
     T* out = to;
     std::int64_t r = first / unit_size / across;
     std::int64_t s = first / unit_size % across;
@@ -86,8 +85,7 @@ void gather_rows(const Gather<T>& m, std::int64_t channel, std::int64_t begin, s
       // The unit's values that lie inside the map: [low, high).
       const bool inside = h >= 0 && h < rows.size;
       const std::int64_t low = std::clamp(inside ? -w * m.count : until, from, until);
-      const std::int64_t high =
-          std::clamp(std::min((columns.size - w) * m.count, unit_taps * m.count), low, until);
+      const std::int64_t high = std::clamp(std::min((columns.size - w) * m.count, unit_taps * m.count), low, until);
       out = std::fill_n(out, low - from, T{});
       if (low < high) out = std::copy_n(image + (h * columns.size + w) * m.channels + low, high - low, out);
       out = std::fill_n(out, until - high, T{});

@@ -26,21 +26,19 @@ struct Results {
   std::int64_t height, width, channels;
   const float* bias;
 
-  T* place(const Gather<T>& m, std::int64_t position) const {
+  [[nodiscard]] T* place(const Gather<T>& m, std::int64_t position) const {
     const std::int64_t h = m.rows->first + position / m.columns->count % m.rows->count * m.rows->stride;
     const std::int64_t w = m.columns->first + position % m.columns->count * m.columns->stride;
     return to + ((position / m.positions_per_image() * height + h) * width + w) * channels;
   }
-  void write(const Gather<T>& m, std::int64_t begin, std::int64_t end, std::int64_t channel,
-             std::int64_t count, const float* sums) const {
+  void write(const Gather<T>& m, std::int64_t begin, std::int64_t end, std::int64_t channel, std::int64_t count,
+             const float* sums) const {
     for (std::int64_t i = begin; i < end; ++i) {
       T* out = place(m, i) + channel;
       for (std::int64_t k = 0; k < count; k += lanes) {
         const std::int64_t left = std::min<std::int64_t>(lanes, count - k);
-        Vec value =
-            load(sums + (k / panel_width * (end - begin) + i - begin) * panel_width + k % panel_width);
-        if (bias != nullptr)
-          value += left == lanes ? load(bias + channel + k) : load_first(bias + channel + k, left);
+        Vec value = load(sums + (k / panel_width * (end - begin) + i - begin) * panel_width + k % panel_width);
+        if (bias != nullptr) value += left == lanes ? load(bias + channel + k) : load_first(bias + channel + k, left);
         if (left == lanes) {
           store(out + k, value);
         } else {
@@ -80,8 +78,7 @@ void gathered_product(const Gather<T>& m, std::int64_t images, const Filters& f,
   Scratch<Word> packed(pack_first ? f.products * panels * depth * panel_width : 0);
   if (pack_first) {
     parallel_for(f.products * panels, 1, [&](std::int64_t at, std::int64_t) {
-      pack_panel(f, m, at / panels, at % panels * panel_width, 0, depth,
-                 packed.data() + at * depth * panel_width);
+      pack_panel(f, m, at / panels, at % panels * panel_width, 0, depth, packed.data() + at * depth * panel_width);
     });
   }
   const std::int64_t piece_count = ceil_div(panels, piece);
@@ -109,15 +106,15 @@ void gathered_product(const Gather<T>& m, std::int64_t images, const Filters& f,
         a.row = m.channels / per_word;
         a.data = reinterpret_cast<const Word*>(m.source + begin * m.channels + channel) + l;
       } else {
-        gather_rows(m, channel, begin, end, l * per_word, (l + words) * per_word,
-                    reinterpret_cast<T*>(left.data()), row * per_word);
+        gather_rows(m, channel, begin, end, l * per_word, (l + words) * per_word, reinterpret_cast<T*>(left.data()),
+                    row * per_word);
       }
       for (std::int64_t panel = first; panel < last; ++panel) {
         if (!pack_first) pack_panel(f, m, product, panel * panel_width, l, l + words, right.data());
-        const Word* b = pack_first ? packed.data() + ((product * panels + panel) * depth + l) * panel_width
-                                   : right.data();
-        multiply_panel<Word>(rows, PanelDepth(words), a, {b},
-                             sums.data() + (panel - first) * rows * panel_width, panel_width, l > 0);
+        const Word* b =
+            pack_first ? packed.data() + ((product * panels + panel) * depth + l) * panel_width : right.data();
+        multiply_panel<Word>(rows, PanelDepth(words), a, {b}, sums.data() + (panel - first) * rows * panel_width,
+                             panel_width, l > 0);
       }
     }
     results.write(m, begin, end, to, count, sums.data());
@@ -126,10 +123,10 @@ void gathered_product(const Gather<T>& m, std::int64_t images, const Filters& f,
 
 /// Rows of values as left operands of a sum over rows: word (l, j) pairs rows 2l and 2l + 1. A missing last
 /// row is 0.
-inline void pair_rows(const bfloat16* from, std::int64_t rows, std::int64_t width, BfloatPair* to) {
-  for (std::int64_t i = 0; i < rows; i += 2, from += 2 * width, to += width) {
+inline void pair_rows(const bfloat16* from, std::int64_t count, std::int64_t width, BfloatPair* to) {
+  for (std::int64_t i = 0; i < count; i += 2, from += 2 * width, to += width) {
     for (std::int64_t j = 0; j < width; ++j) {
-      const BfloatPair high = i + 1 < rows ? from[width + j].bits : 0U;
+      const BfloatPair high = i + 1 < count ? from[width + j].bits : 0U;
       to[j] = from[j].bits | high << 16U;
     }
   }
@@ -185,25 +182,23 @@ void sum_block(const Gather<T>& m, const Groups& f, std::int64_t outputs, const 
         left.depth = m.channels;
       }
     }
-    if (!in_place)
-      gather_rows(m, b.product * f.product_rows(), at, at + count, b.row0, b.row1, values.data(), rows);
+    if (!in_place) gather_rows(m, b.product * f.product_rows(), at, at + count, b.row0, b.row1, values.data(), rows);
     if constexpr (step == 2) {
       pair_rows(values.data(), count, rows, words.data());
       left.data = words.data();
     }
     const std::int64_t depth = ceil_div(count, step);
-    pack_gradient(dy + at * outputs, count, outputs, b.product * f.product_columns() + b.col0,
-                  b.col1 - b.col0, right.data());
+    pack_gradient(dy + at * outputs, count, outputs, b.product * f.product_columns() + b.col0, b.col1 - b.col0,
+                  right.data());
     for (std::int64_t k = 0; k < columns; k += panel_width)
-      multiply_panel<Word>(rows, PanelDepth(depth), left, {right.data() + k * depth}, sums + k, columns,
-                           at > begin);
+      multiply_panel<Word>(rows, PanelDepth(depth), left, {right.data() + k * depth}, sums + k, columns, at > begin);
   }
 }
 
 /// Copies a block's sums to their places in dw; what lies between merged groups is dropped.
 template <class T>
-void write_block(const Gather<T>& m, const Groups& f, const FilterLayout& layout, const Block& b,
-                 const float* sums, float* dw) {
+void write_block(const Gather<T>& m, const Groups& f, const FilterLayout& layout, const Block& b, const float* sums,
+                 float* dw) {
   for (std::int64_t i = b.row0; i < b.row1; ++i, sums += round_up(b.col1 - b.col0, panel_width)) {
     f.columns_of(layout, b.product, gathered_value(m, i), b.col0, b.col1,
                  [&](std::int64_t to, std::int64_t column, std::int64_t count) {
@@ -212,9 +207,7 @@ void write_block(const Gather<T>& m, const Groups& f, const FilterLayout& layout
   }
 }
 
-FilterLayout layout_of(const ConvGeometry& g) {
-  return {g.s, g.group_inputs() * g.k, g.group_outputs(), g.k};
-}
+FilterLayout layout_of(const ConvGeometry& g) { return {g.s, g.group_inputs() * g.k, g.group_outputs(), g.k}; }
 
 }  // namespace
 
@@ -262,8 +255,8 @@ void im2col_backward_weights(const ConvGeometry& g, const T* x, const T* dy, flo
   const std::int64_t col_blocks = ceil_div(groups.product_columns(), most_columns);
   const std::int64_t blocks = groups.products * row_blocks * col_blocks;
   // Few blocks make few tasks: then positions are split too, into partial sums added in order.
-  const std::int64_t wanted = std::clamp<std::int64_t>(
-      kTasks / blocks, 1, std::max<std::int64_t>(1, ceil_div(g.positions(), 2 * kPositions)));
+  const std::int64_t wanted =
+      std::clamp<std::int64_t>(kTasks / blocks, 1, std::max<std::int64_t>(1, ceil_div(g.positions(), 2 * kPositions)));
   const std::int64_t span = std::max(round_up(ceil_div(g.positions(), wanted), kPositions), kPositions);
   const std::int64_t splits = std::max<std::int64_t>(1, ceil_div(g.positions(), span));
   Scratch<float> partial(splits > 1 ? splits * size : 0);
@@ -274,10 +267,8 @@ void im2col_backward_weights(const ConvGeometry& g, const T* x, const T* dy, flo
     const Block block{task / splits / row_blocks / col_blocks, row0, std::min(width, row0 + most_rows), col0,
                       std::min(groups.product_columns(), col0 + most_columns)};
     Scratch<float> sums((block.row1 - row0) * round_up(block.col1 - col0, panel_width));
-    sum_block(gather, groups, g.k, dy, block, split * span, std::min(g.positions(), (split + 1) * span),
-              sums.data());
-    write_block(gather, groups, layout_of(g), block, sums.data(),
-                splits > 1 ? partial.data() + split * size : dw);
+    sum_block(gather, groups, g.k, dy, block, split * span, std::min(g.positions(), (split + 1) * span), sums.data());
+    write_block(gather, groups, layout_of(g), block, sums.data(), splits > 1 ? partial.data() + split * size : dw);
   });
   if (splits == 1) return;
   parallel_for(size, 4096, [&](std::int64_t begin, std::int64_t end) {
@@ -288,12 +279,11 @@ void im2col_backward_weights(const ConvGeometry& g, const T* x, const T* dy, flo
   });
 }
 
-#define STRIATE_IM2COL(T)                                                                      \
-  template void im2col_forward(const ConvGeometry&, const T*, const float*, const float*, T*); \
-  template void im2col_backward_data(const ConvGeometry&, const T*, const float*, T*);         \
-  template void im2col_backward_weights(const ConvGeometry&, const T*, const T*, float*);
-STRIATE_IM2COL(float)
-STRIATE_IM2COL(bfloat16)
-#undef STRIATE_IM2COL
+template void im2col_forward(const ConvGeometry&, const float*, const float*, const float*, float*);
+template void im2col_forward(const ConvGeometry&, const bfloat16*, const float*, const float*, bfloat16*);
+template void im2col_backward_data(const ConvGeometry&, const float*, const float*, float*);
+template void im2col_backward_data(const ConvGeometry&, const bfloat16*, const float*, bfloat16*);
+template void im2col_backward_weights(const ConvGeometry&, const float*, const float*, float*);
+template void im2col_backward_weights(const ConvGeometry&, const bfloat16*, const bfloat16*, float*);
 
 }  // namespace striate

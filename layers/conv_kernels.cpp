@@ -19,22 +19,18 @@ namespace {
 thread_local ConvAlgorithm overriding = ConvAlgorithm::automatic;
 
 bool is_plain_3x3(const ConvGeometry& g) {
-  return g.c > 0 && g.r == 3 && g.s == 3 && g.stride == Extent2d(1) && g.dilation == Extent2d(1) &&
-         g.groups == 1 && (g.padding == Extent2d(0) || g.padding == Extent2d(1));
+  return g.c > 0 && g.r == 3 && g.s == 3 && g.stride == Extent2d(1) && g.dilation == Extent2d(1) && g.groups == 1 &&
+         (g.padding == Extent2d(0) || g.padding == Extent2d(1));
 }
 
-bool is_product(const ConvGeometry& g) {
-  return g.r == 1 && g.s == 1 && g.padding == Extent2d(0) && g.groups == 1;
-}
+bool is_product(const ConvGeometry& g) { return g.r == 1 && g.s == 1 && g.padding == Extent2d(0) && g.groups == 1; }
 
 // What the gathering kernels do; product is their case without a gather.
 bool gathers(ConvAlgorithm algorithm) {
   return algorithm == ConvAlgorithm::im2col || algorithm == ConvAlgorithm::product;
 }
 
-Conv3x3Shape shape_3x3(const ConvGeometry& g) {
-  return {g.n, g.h, g.w, g.c, g.k, g.padding.height};
-}
+Conv3x3Shape shape_3x3(const ConvGeometry& g) { return {g.n, g.h, g.w, g.c, g.k, g.padding.height}; }
 
 WinogradTile tile_of(ConvAlgorithm algorithm) {
   switch (algorithm) {
@@ -69,9 +65,7 @@ class Work {
     waste_ = ratio(round_up(columns, panel_width), columns);
     registers_ = ratio(round_up(g.c, lanes), g.c * g.c) + ratio(round_up(g.k, lanes), g.k * g.k);
   }
-  [[nodiscard]] double im2col() const {
-    return 9 * (pixels() * (waste_ + ratio(14, g_.k) + ratio(6, g_.c)) + 15);
-  }
+  [[nodiscard]] double im2col() const { return 9 * (pixels() * (waste_ + ratio(14, g_.k) + ratio(6, g_.c)) + 15); }
   [[nodiscard]] double direct() const { return 9 * (pixels() * (waste_ + ratio(2, g_.c)) + 30); }
   // Every tile is transformed, with the channels of its input and output in whole registers. Filters are read
   // for each of a tile's rows, and transformed for each position.
@@ -79,14 +73,11 @@ class Work {
     const std::int64_t tiles = g_.n * ceil_div(g_.p, outputs) * ceil_div(g_.q, outputs);
     const auto positions = static_cast<double>(side * side);
     const double filters = weights_ ? 10 * positions : ratio(80 * side, 1) + 8 * positions;
-    return positions * static_cast<double>(tiles) * (waste_ + (low_ || side < 6 ? 12 : 14) * registers_) +
-           filters;
+    return positions * static_cast<double>(tiles) * (waste_ + (low_ || side < 6 ? 12 : 14) * registers_) + filters;
   }
 
  private:
-  static double ratio(std::int64_t a, std::int64_t b) {
-    return static_cast<double>(a) / static_cast<double>(b);
-  }
+  static double ratio(std::int64_t a, std::int64_t b) { return static_cast<double>(a) / static_cast<double>(b); }
   [[nodiscard]] double pixels() const { return static_cast<double>(g_.positions()); }
 
   const ConvGeometry& g_;
@@ -123,11 +114,8 @@ const char* to_string(ConvAlgorithm algorithm) {
   return names.at(static_cast<std::size_t>(algorithm));
 }
 
-ConvAlgorithmOverride::ConvAlgorithmOverride(ConvAlgorithm wanted)
-    : before_(std::exchange(overriding, wanted)) {}
-ConvAlgorithmOverride::~ConvAlgorithmOverride() {
-  overriding = before_;
-}
+ConvAlgorithmOverride::ConvAlgorithmOverride(ConvAlgorithm wanted) : before_(std::exchange(overriding, wanted)) {}
+ConvAlgorithmOverride::~ConvAlgorithmOverride() { overriding = before_; }
 
 ConvAlgorithm choose_conv(const ConvGeometry& g, DType dtype, ConvAlgorithm wanted, ConvPass pass) {
   if (wanted == ConvAlgorithm::automatic) {
@@ -138,15 +126,14 @@ ConvAlgorithm choose_conv(const ConvGeometry& g, DType dtype, ConvAlgorithm want
     return g.group_inputs() == 1 && g.groups > 1 ? ConvAlgorithm::depthwise : ConvAlgorithm::im2col;
   }
   if (can_do(wanted, g, dtype)) return wanted;
-  throw std::invalid_argument("[conv2d] " + std::string(to_string(wanted)) + " cannot do " +
-                              to_string(dtype) + ", kernel " + to_string(Extent2d(g.r, g.s)) + ", stride " +
-                              to_string(g.stride) + ", padding " + to_string(g.padding) + ", map " +
-                              to_string(Extent2d(g.h, g.w)));
+  throw std::invalid_argument("[conv2d] " + std::string(to_string(wanted)) + " cannot do " + to_string(dtype) +
+                              ", kernel " + to_string(Extent2d(g.r, g.s)) + ", stride " + to_string(g.stride) +
+                              ", padding " + to_string(g.padding) + ", map " + to_string(Extent2d(g.h, g.w)));
 }
 
 template <class T>
-void conv_forward(const ConvGeometry& g, const T* x, const ConvParameter<T>* w, const ConvParameter<T>* bias,
-                  T* y, ConvAlgorithm wanted) {
+void conv_forward(const ConvGeometry& g, const T* x, const ConvParameter<T>* w, const ConvParameter<T>* bias, T* y,
+                  ConvAlgorithm wanted) {
   const ConvAlgorithm algorithm = choose_conv(g, DTypeOf<T>::value, wanted, ConvPass::forward);
   const ProfileSpan span(profiled_place(), "forward", to_string(algorithm));
   if constexpr (std::is_same_v<T, double>) {
@@ -163,8 +150,7 @@ void conv_forward(const ConvGeometry& g, const T* x, const ConvParameter<T>* w, 
 }
 
 template <class T>
-void conv_backward_data(const ConvGeometry& g, const T* dy, const ConvParameter<T>* w, T* dx,
-                        ConvAlgorithm wanted) {
+void conv_backward_data(const ConvGeometry& g, const T* dy, const ConvParameter<T>* w, T* dx, ConvAlgorithm wanted) {
   const ConvAlgorithm algorithm = choose_conv(g, DTypeOf<T>::value, wanted, ConvPass::backward_data);
   const ProfileSpan span(profiled_place(), "backward-data", to_string(algorithm));
   if constexpr (std::is_same_v<T, double>) {
@@ -181,8 +167,7 @@ void conv_backward_data(const ConvGeometry& g, const T* dy, const ConvParameter<
 }
 
 template <class T>
-void conv_backward_weights(const ConvGeometry& g, const T* x, const T* dy, ConvParameter<T>* dw,
-                           ConvAlgorithm wanted) {
+void conv_backward_weights(const ConvGeometry& g, const T* x, const T* dy, ConvParameter<T>* dw, ConvAlgorithm wanted) {
   const ConvAlgorithm algorithm = choose_conv(g, DTypeOf<T>::value, wanted, ConvPass::backward_weights);
   const ProfileSpan span(profiled_place(), "backward-weights", to_string(algorithm));
   if constexpr (std::is_same_v<T, double>) {
@@ -198,16 +183,14 @@ void conv_backward_weights(const ConvGeometry& g, const T* x, const T* dy, ConvP
   }
 }
 
-#define STRIATE_CONV(T)                                                                           \
-  template void conv_forward(const ConvGeometry&, const T*, const ConvParameter<T>*,              \
-                             const ConvParameter<T>*, T*, ConvAlgorithm);                         \
-  template void conv_backward_data(const ConvGeometry&, const T*, const ConvParameter<T>*, T*,    \
-                                   ConvAlgorithm);                                                \
-  template void conv_backward_weights(const ConvGeometry&, const T*, const T*, ConvParameter<T>*, \
-                                      ConvAlgorithm);
-STRIATE_CONV(float)
-STRIATE_CONV(double)
-STRIATE_CONV(bfloat16)
-#undef STRIATE_CONV
+template void conv_forward(const ConvGeometry&, const float*, const float*, const float*, float*, ConvAlgorithm);
+template void conv_forward(const ConvGeometry&, const double*, const double*, const double*, double*, ConvAlgorithm);
+template void conv_forward(const ConvGeometry&, const bfloat16*, const float*, const float*, bfloat16*, ConvAlgorithm);
+template void conv_backward_data(const ConvGeometry&, const float*, const float*, float*, ConvAlgorithm);
+template void conv_backward_data(const ConvGeometry&, const double*, const double*, double*, ConvAlgorithm);
+template void conv_backward_data(const ConvGeometry&, const bfloat16*, const float*, bfloat16*, ConvAlgorithm);
+template void conv_backward_weights(const ConvGeometry&, const float*, const float*, float*, ConvAlgorithm);
+template void conv_backward_weights(const ConvGeometry&, const double*, const double*, double*, ConvAlgorithm);
+template void conv_backward_weights(const ConvGeometry&, const bfloat16*, const bfloat16*, float*, ConvAlgorithm);
 
 }  // namespace striate

@@ -57,8 +57,8 @@ using ConvParameter = std::conditional_t<std::is_same_v<T, double>, double, floa
 /// y[n,p,q,k] = bias[k] + sum over r,s,c of x[n, p*stride-padding+r*dilation, ..., c] * w[r,s,c,k]. bias may
 /// be null.
 template <class T>
-void conv_forward(const ConvGeometry& g, const T* x, const ConvParameter<T>* w, const ConvParameter<T>* bias,
-                  T* y, ConvAlgorithm wanted = ConvAlgorithm::automatic);
+void conv_forward(const ConvGeometry& g, const T* x, const ConvParameter<T>* w, const ConvParameter<T>* bias, T* y,
+                  ConvAlgorithm wanted = ConvAlgorithm::automatic);
 
 /// Overwrites dx with the adjoint of the forward pass in x, applied to dy.
 template <class T>

@@ -24,10 +24,11 @@ struct FilterLayout {
 /// How many groups one product takes: several where they have fewer columns than a panel, with zeros between
 /// them.
 struct Groups {
-  std::int64_t rows, columns, merged, products;
+  std::int64_t rows, columns;
+  std::int64_t merged = 1;
+  std::int64_t products;
 
-  Groups(std::int64_t count, std::int64_t of_rows, std::int64_t of_columns)
-      : rows(of_rows), columns(of_columns), merged(1) {
+  Groups(std::int64_t count, std::int64_t of_rows, std::int64_t of_columns) : rows(of_rows), columns(of_columns) {
     for (std::int64_t m = 1; m <= count && m * columns <= panel_width; ++m) {
       if (count % m == 0) merged = m;
     }
@@ -39,15 +40,14 @@ struct Groups {
   /// Calls f(offset, column, count) with the run of columns in [first, last) of a product that meet a
   /// gathered value, and where their filters lie.
   template <class F>
-  void columns_of(const FilterLayout& layout, std::int64_t product, const GatheredValue& value,
-                  std::int64_t first, std::int64_t last, F&& f) const {
+  void columns_of(const FilterLayout& layout, std::int64_t product, const GatheredValue& value, std::int64_t first,
+                  std::int64_t last, F&& f) const {
     if (value.channel >= product_rows()) return;
     const std::int64_t group = value.channel / rows;
     const std::int64_t begin = std::max(first, group * columns);
     const std::int64_t end = std::min(last, (group + 1) * columns);
     if (begin >= end) return;
-    f(layout.at(value, value.channel % rows, product * merged + group) + begin - group * columns, begin,
-      end - begin);
+    f(layout.at(value, value.channel % rows, product * merged + group) + begin - group * columns, begin, end - begin);
   }
 };
 
@@ -61,8 +61,7 @@ struct Filters : Groups {
 template <class T>
 class FilterReader {
  public:
-  FilterReader(const Filters& f, const Gather<T>& m, std::int64_t product, std::int64_t first,
-               std::int64_t at)
+  FilterReader(const Filters& f, const Gather<T>& m, std::int64_t product, std::int64_t first, std::int64_t at)
       : filters_(f), gather_(m), product_(product), first_(first), at_(at) {}
 
   void next(float* to) {
@@ -110,8 +109,8 @@ inline void store_words(const float* low, const float* high, BfloatPair* to) {
 
 /// Words [begin, end) of gathered rows as right operands: out[(l - begin)*panel_width + column].
 template <class T>
-void pack_panel(const Filters& f, const Gather<T>& m, std::int64_t product, std::int64_t first,
-                std::int64_t begin, std::int64_t end, WordOf<T>* out) {
+void pack_panel(const Filters& f, const Gather<T>& m, std::int64_t product, std::int64_t first, std::int64_t begin,
+                std::int64_t end, WordOf<T>* out) {
   FilterReader<T> reader(f, m, product, first, begin * word_depth<WordOf<T>>);
   for (std::int64_t l = begin; l < end; ++l, out += panel_width) {
     if constexpr (std::is_same_v<T, float>) {

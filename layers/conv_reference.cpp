@@ -13,9 +13,7 @@ std::int64_t source(std::int64_t out, std::int64_t tap, std::int64_t stride, std
   return out * stride - padding + tap * dilation;
 }
 
-bool inside(std::int64_t i, std::int64_t size) {
-  return i >= 0 && i < size;
-}
+bool inside(std::int64_t i, std::int64_t size) { return i >= 0 && i < size; }
 
 // Calls f(offset of x at (n,h,w,0), offset of y at (n,p,q,0), tap) for every pair that meets in image n.
 template <class F>
@@ -32,8 +30,7 @@ void for_each_meeting(const ConvGeometry& g, std::int64_t n, std::int64_t r, std
 
 }  // namespace
 
-void reference_forward(const ConvGeometry& g, const double* x, const double* w, const double* bias,
-                       double* y) {
+void reference_forward(const ConvGeometry& g, const double* x, const double* w, const double* bias, double* y) {
   const std::int64_t cg = g.group_inputs();
   const std::int64_t kg = g.group_outputs();
   parallel_for(g.n, 1, [&](std::int64_t n, std::int64_t) {

@@ -6,8 +6,7 @@
 
 namespace striate {
 
-void reference_forward(const ConvGeometry& g, const double* x, const double* w, const double* bias,
-                       double* y);
+void reference_forward(const ConvGeometry& g, const double* x, const double* w, const double* bias, double* y);
 void reference_backward_data(const ConvGeometry& g, const double* dy, const double* w, double* dx);
 void reference_backward_weights(const ConvGeometry& g, const double* x, const double* dy, double* dw);
 

@@ -15,15 +15,11 @@ struct Conv3x3Shape {
   std::ptrdiff_t filters = 0;
   std::ptrdiff_t padding = 1;  ///< 0 or 1
 
-  std::ptrdiff_t out_height() const { return height + 2 * padding - 2; }
-  std::ptrdiff_t out_width() const { return width + 2 * padding - 2; }
+  [[nodiscard]] std::ptrdiff_t out_height() const { return height + 2 * padding - 2; }
+  [[nodiscard]] std::ptrdiff_t out_width() const { return width + 2 * padding - 2; }
 };
 
-constexpr std::ptrdiff_t ceil_div(std::ptrdiff_t a, std::ptrdiff_t b) {
-  return (a + b - 1) / b;
-}
-constexpr std::ptrdiff_t round_up(std::ptrdiff_t a, std::ptrdiff_t b) {
-  return ceil_div(a, b) * b;
-}
+constexpr std::ptrdiff_t ceil_div(std::ptrdiff_t a, std::ptrdiff_t b) { return (a + b - 1) / b; }
+constexpr std::ptrdiff_t round_up(std::ptrdiff_t a, std::ptrdiff_t b) { return ceil_div(a, b) * b; }
 
 }  // namespace striate

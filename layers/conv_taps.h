@@ -24,8 +24,8 @@ struct TapAxis {
 };
 
 /// Of a forward pass: output positions meet the input.
-inline TapAxis forward_taps(std::int64_t kernel, std::int64_t stride, std::int64_t padding,
-                            std::int64_t dilation, std::int64_t in, std::int64_t out) {
+inline TapAxis forward_taps(std::int64_t kernel, std::int64_t stride, std::int64_t padding, std::int64_t dilation,
+                            std::int64_t in, std::int64_t out) {
   TapAxis axis{.first = 0, .stride = 1, .count = out, .step = stride, .size = in, .taps = {}};
   for (std::int64_t tap = 0; tap < kernel; ++tap) axis.taps.push_back({tap, tap * dilation - padding});
   return axis;

@@ -16,9 +16,7 @@ std::ptrdiff_t band_rows(const Conv3x3Shape& shape) {
 }
 
 /// Two values as bf16 in one word; the values are bf16 already, or are rounded.
-BfloatPair make_pair(bfloat16 low, bfloat16 high) {
-  return low.bits | (static_cast<BfloatPair>(high.bits) << 16U);
-}
+BfloatPair make_pair(bfloat16 low, bfloat16 high) { return low.bits | (static_cast<BfloatPair>(high.bits) << 16U); }
 
 /// Copies row h of an image (width, channels), or zeros where h is outside, with `padding` zero pixels at
 /// either end.
@@ -63,8 +61,8 @@ void pack_filters(const float* w, std::ptrdiff_t channels, std::ptrdiff_t filter
 
 /// Writes rows of sums (rows, panel_width) plus bias to columns k, k+1, ... of y (rows, filters).
 template <class T>
-void store_rows(const float* sums, std::ptrdiff_t rows, std::ptrdiff_t filters, std::ptrdiff_t k,
-                const float* bias, T* y) {
+void store_rows(const float* sums, std::ptrdiff_t rows, std::ptrdiff_t filters, std::ptrdiff_t k, const float* bias,
+                T* y) {
   for (std::ptrdiff_t column = 0; column < panel_width && k + column < filters; column += lanes) {
     const std::ptrdiff_t left = std::min<std::ptrdiff_t>(filters - k - column, lanes);
     const Vec start = bias == nullptr ? Vec{} : load_first(bias + k + column, left);
@@ -93,14 +91,11 @@ void pair_pixels(const T* row, std::ptrdiff_t values, std::ptrdiff_t channels, W
 
 /// Rows of dy (rows, out_width, filters) as right operands: (panel, row, pixel word, column).
 template <class T>
-void pack_gradient(const T* dy, std::ptrdiff_t rows, std::ptrdiff_t out_width, std::ptrdiff_t filters,
-                   WordOf<T>* out) {
+void pack_gradient(const T* dy, std::ptrdiff_t rows, std::ptrdiff_t out_width, std::ptrdiff_t filters, WordOf<T>* out) {
   constexpr std::ptrdiff_t step = word_depth<WordOf<T>>;
   for (std::ptrdiff_t k = 0; k < filters; k += lanes) {
     const std::ptrdiff_t left = std::min<std::ptrdiff_t>(filters - k, lanes);
-    const auto read = [&](const T* from) {
-      return left == lanes ? load(from + k) : load_first(from + k, left);
-    };
+    const auto read = [&](const T* from) { return left == lanes ? load(from + k) : load_first(from + k, left); };
     WordOf<T>* to = out + k / panel_width * rows * ceil_div(out_width, step) * panel_width + k % panel_width;
     for (std::ptrdiff_t h = 0; h < rows; ++h) {
       for (std::ptrdiff_t p = 0; p < out_width; p += step, to += panel_width) {
@@ -145,16 +140,15 @@ void direct_forward(const Conv3x3Shape& shape, const T* x, const float* w, const
         pad_row(shape, image, first + h - shape.padding, whole_words ? to : line.data());
         if (whole_words) continue;
         for (std::ptrdiff_t p = 0; p < shape.width + 2 * shape.padding; ++p) {
-          T* end_of_pixel = std::copy_n(line.data() + p * shape.channels, shape.channels,
-                                        to + p * pixel * word_depth<Word>);
+          T* end_of_pixel =
+              std::copy_n(line.data() + p * shape.channels, shape.channels, to + p * pixel * word_depth<Word>);
           *end_of_pixel = T{};
         }
       }
       for (std::ptrdiff_t panel = 0; panel < panels; ++panel) {
         for (std::ptrdiff_t h = 0; h < rows; ++h) {
           multiply_panel<Word>(out_width, {9 * pixel, 3 * pixel}, {in.data() + h * row, pixel, 1, row},
-                               {filters.data() + panel * 9 * pixel * panel_width}, sums.data(), panel_width,
-                               false);
+                               {filters.data() + panel * 9 * pixel * panel_width}, sums.data(), panel_width, false);
           store_rows(sums.data(), out_width, shape.filters, panel * panel_width, bias,
                      y + (n * shape.out_height() + first + h) * out_width * shape.filters);
         }
@@ -193,18 +187,16 @@ void direct_backward_weights(const Conv3x3Shape& shape, const T* x, const T* dy,
       for (std::ptrdiff_t first = 0; first < shape.out_height(); first += band) {
         const std::ptrdiff_t rows = std::min(band, shape.out_height() - first);
         for (std::ptrdiff_t h = 0; h < rows + 2; ++h) {
-          pad_row(shape, x + n * shape.height * shape.width * shape.channels, first + h - shape.padding,
-                  line.data());
+          pad_row(shape, x + n * shape.height * shape.width * shape.channels, first + h - shape.padding, line.data());
           pair_pixels(line.data(), values, shape.channels, left.data() + h * values);
         }
-        pack_gradient(dy + (n * shape.out_height() + first) * out_width * shape.filters, rows, out_width,
-                      shape.filters, right.data());
+        pack_gradient(dy + (n * shape.out_height() + first) * out_width * shape.filters, rows, out_width, shape.filters,
+                      right.data());
         for (std::ptrdiff_t k = 0; k < columns; k += panel_width) {
           for (std::ptrdiff_t a = 0; a < 3; ++a) {
             multiply_panel<Word>(tap_row, {rows * depth, depth},
                                  {left.data() + a * values, 1, word_depth<Word> * shape.channels, values},
-                                 {right.data() + k * rows * depth}, sums + a * tap_row * columns + k, columns,
-                                 true);
+                                 {right.data() + k * rows * depth}, sums + a * tap_row * columns + k, columns, true);
           }
         }
       }

@@ -21,10 +21,15 @@ namespace {
 template <class V>
 using Taps = std::conditional_t<std::is_same_v<V, Vec>, VecBits, std::uint32_t>;
 
+template <class Tap>
+struct TapsInMemory {
+  using Register [[gnu::vector_size(lanes * sizeof(Tap))]] = Tap;
+};
+
 template <class V, class Tap>
 Taps<V> read_taps(const Tap* from) {
   if constexpr (std::is_same_v<V, Vec>) {
-    Tap __attribute__((vector_size(lanes * sizeof(Tap)))) taps;
+    typename TapsInMemory<Tap>::Register taps;
     std::memcpy(&taps, from, sizeof taps);
     return __builtin_convertvector(taps, VecBits);
   } else {
@@ -34,8 +39,7 @@ Taps<V> read_taps(const Tap* from) {
 
 template <class Tap>
 void write_taps(Tap* to, VecBits values) {
-  using Memory = Tap __attribute__((vector_size(lanes * sizeof(Tap))));
-  const auto taps = __builtin_convertvector(values, Memory);
+  const auto taps = __builtin_convertvector(values, typename TapsInMemory<Tap>::Register);
   std::memcpy(to, &taps, sizeof taps);
 }
 
@@ -89,8 +93,8 @@ void forward(const Tensor& x, const PoolGeometry& g, Tensor& y, Tap* taps) {
     for (std::int64_t q = 0; q < g.columns.output; ++q) {
       const std::int64_t corner = (top * g.columns.input + g.columns.place(q, 0)) * g.channels;
       const std::int64_t at = (n * g.rows.output + p) * row + q * g.channels;
-      window_maximum(from, corner, g, rows[static_cast<std::size_t>(p)], columns[static_cast<std::size_t>(q)],
-                     to + at, taps == nullptr ? nullptr : taps + at);
+      window_maximum(from, corner, g, rows[static_cast<std::size_t>(p)], columns[static_cast<std::size_t>(q)], to + at,
+                     taps == nullptr ? nullptr : taps + at);
     }
   };
   parallel_for(g.batch * g.rows.output, row_grain(row), [&](std::int64_t begin, std::int64_t end) {
@@ -127,8 +131,7 @@ Tensor backward(const Tensor& dy, const PoolGeometry& g, const Tensor& taken) {
   const Tap* taps = taken.data<Tap>();
   const auto row_looks = looks_at(g.rows);
   const auto column_looks = looks_at(g.columns);
-  const auto gather = [&](std::int64_t n, const std::vector<Look>& rows, const std::vector<Look>& columns,
-                          T* sums) {
+  const auto gather = [&](std::int64_t n, const std::vector<Look>& rows, const std::vector<Look>& columns, T* sums) {
     by_register_group<compute_t<T>, 4>(g.channels, [&](auto zero, auto group, std::int64_t c) {
       using V = decltype(zero);
       V sum[group] = {};
@@ -198,10 +201,10 @@ MaxPool2d::MaxPool2d(Module& parent, std::string name, const MaxPool2dOptions& o
 LayerGeometry MaxPool2d::geometry(const Shape& /*input*/, const Shape& /*output*/) const {
   const Extent2d& kernel = options_.kernel_size;
   const Extent2d stride = options_.stride.value_or(kernel);
-  return {.kernel = std::max((kernel.height - 1) * options_.dilation.height,
-                             (kernel.width - 1) * options_.dilation.width) +
-                    1,
-          .stride = std::max(stride.height, stride.width)};
+  return {
+      .kernel =
+          std::max((kernel.height - 1) * options_.dilation.height, (kernel.width - 1) * options_.dilation.width) + 1,
+      .stride = std::max(stride.height, stride.width)};
 }
 
 }  // namespace striate

@@ -16,7 +16,6 @@ void for_all(std::int64_t count, F f) {
   });
 }
 
-// y may be x.
 template <class T>
 void forward(const T* x, T* y, std::int64_t count) {
   for_all<compute_t<T>>(count, [=](auto zero, std::int64_t i) {
@@ -39,8 +38,7 @@ void backward(const T* dy, const T* y, T* dx, std::int64_t count) {
 
 Tensor relu(const Tensor& x) {
   Tensor y = Tensor::empty(x.shape(), x.dtype());
-  dispatch_floating("relu", x.dtype(),
-                    [&]<class T>(T) { forward(x.data<T>(), y.mutable_data<T>(), x.numel()); });
+  dispatch_floating("relu", x.dtype(), [&]<class T>(T) { forward(x.data<T>(), y.mutable_data<T>(), x.numel()); });
   record("relu", y, {x}, [y = Saved(y)](Backward& bw) {
     Tensor dx = bw.reusable_dy();
     dispatch_floating("relu", dx.dtype(), [&]<class T>(T) {
@@ -49,13 +47,6 @@ Tensor relu(const Tensor& x) {
     bw.add(0, dx);
   });
   return y;
-}
-
-void relu_(Tensor& x) {
-  dispatch_floating("relu_", x.dtype(), [&]<class T>(T) {
-    T* values = x.mutable_data<T>();
-    forward(static_cast<const T*>(values), values, x.numel());
-  });
 }
 
 }  // namespace striate

@@ -7,8 +7,6 @@ namespace striate {
 
 /// max(x, 0), element by element; a NaN stays a NaN. Any shape; f32, f64 or bf16. The gradient at 0 is 0.
 Tensor relu(const Tensor& x);
-/// The same in x's own memory; no graph sees it.
-void relu_(Tensor& x);
 
 struct ReLU : Layer {
   using Layer::Layer;

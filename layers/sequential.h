@@ -23,9 +23,8 @@ class Sequential : public Layer {
     return reference;
   }
 
-  /// Runs neighbours in one go: BatchNorm2d and ReLU with the same values, and in evaluation, where nothing
-  /// is recorded, Conv2d and BatchNorm2d (and ReLU) as one convolution, which rounds otherwise. While a
-  /// LayerObserver watches, every layer runs by itself.
+  /// Runs BatchNorm2d and a ReLU after it in one go, with the same values; after a Conv2d, where an evaluation
+  /// records nothing, over the convolution's output. While a LayerObserver watches, every layer runs by itself.
   Tensor forward(const Tensor& x) override;
   [[nodiscard]] std::string kind() const override { return "Sequential"; }
 

@@ -9,8 +9,8 @@ namespace striate {
 namespace {
 
 /// out (columns, rows) = in (rows, columns)', rows `first` to `last` of in; first is a multiple of 16.
-void transpose(const float* in, std::ptrdiff_t rows, std::ptrdiff_t columns, std::ptrdiff_t first,
-               std::ptrdiff_t last, float* out) {
+void transpose(const float* in, std::ptrdiff_t rows, std::ptrdiff_t columns, std::ptrdiff_t first, std::ptrdiff_t last,
+               float* out) {
   using Four = float __attribute__((vector_size(16)));
   constexpr std::ptrdiff_t block = 16;  // a line of the cache, both ways
   const auto transpose4 = [&](std::ptrdiff_t r, std::ptrdiff_t c) {
@@ -29,13 +29,11 @@ void transpose(const float* in, std::ptrdiff_t rows, std::ptrdiff_t columns, std
   for (std::ptrdiff_t r0 = first; r0 < last; r0 += block) {
     for (std::ptrdiff_t c0 = 0; c0 < columns; c0 += block) {
       if (r0 + block <= last && c0 + block <= columns) {
-        for (std::ptrdiff_t at = 0; at < block * block / 16; ++at)
-          transpose4(r0 + at % 4 * 4, c0 + at / 4 * 4);
+        for (std::ptrdiff_t at = 0; at < block * block / 16; ++at) transpose4(r0 + at % 4 * 4, c0 + at / 4 * 4);
         continue;
       }
       for (std::ptrdiff_t c = c0; c < std::min(c0 + block, columns); ++c) {
-        for (std::ptrdiff_t r = r0; r < std::min(r0 + block, last); ++r)
-          out[c * rows + r] = in[r * columns + c];
+        for (std::ptrdiff_t r = r0; r < std::min(r0 + block, last); ++r) out[c * rows + r] = in[r * columns + c];
       }
     }
   }
@@ -43,8 +41,7 @@ void transpose(const float* in, std::ptrdiff_t rows, std::ptrdiff_t columns, std
 
 }  // namespace
 
-void turn_filters(const float* w, std::ptrdiff_t taps, std::ptrdiff_t channels, std::ptrdiff_t filters,
-                  float* out) {
+void turn_filters(const float* w, std::ptrdiff_t taps, std::ptrdiff_t channels, std::ptrdiff_t filters, float* out) {
   constexpr std::ptrdiff_t grain = 64;
   const std::ptrdiff_t chunks = ceil_div(channels, grain);
   const std::ptrdiff_t size = channels * filters;

@@ -116,9 +116,7 @@ std::ptrdiff_t block_tiles(const Conv3x3Shape& shape) {
 /// Few tiles are taken through one step after the other, with the work of each step split its own way; many
 /// go through all steps block by block. Filters are big beside few tiles, so they are used up as they are
 /// transformed.
-bool few_tiles(std::ptrdiff_t tiles) {
-  return tiles <= 256;
-}
+bool few_tiles(std::ptrdiff_t tiles) { return tiles <= 256; }
 
 template <class Scheme, class T>
 void forward(const Conv3x3Shape& shape, const T* x, const float* w, const float* bias, T* y) {
@@ -142,9 +140,8 @@ void forward(const Conv3x3Shape& shape, const T* x, const float* w, const float*
     constexpr std::ptrdiff_t grain = 4;
     PlaneScratch<Word> v(planes, tiles, words);
     PlaneScratch<float> m(planes, tiles, shape.filters);
-    parallel_for(tiles, grain, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
-      gather(begin, end - begin, v.planes().from(begin));
-    });
+    parallel_for(tiles, grain,
+                 [&](std::ptrdiff_t begin, std::ptrdiff_t end) { gather(begin, end - begin, v.planes().from(begin)); });
     multiply_filters<Scheme, Word>(w, shape.channels, shape.filters, tiles, v.planes(), m.planes());
     parallel_for(tiles, grain, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
       scatter(begin, end - begin, m.planes().from(begin));
@@ -169,26 +166,24 @@ void multiply_weight_gradient(const Conv3x3Shape& shape, std::ptrdiff_t depth, c
   const std::ptrdiff_t c_block = panel_width;
   const std::ptrdiff_t k_block = (shape.channels * shape.filters < 128 * 128 ? 1 : 2) * panel_width;
   const std::ptrdiff_t k_blocks = ceil_div(shape.filters, k_block);
-  parallel_for(
-      ceil_div(shape.channels, c_block) * k_blocks, 1, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
-        // Planes end in a spare register: a power of two between them would make them compete for lines.
-        const std::ptrdiff_t plane = c_block * k_block + lanes;
-        Scratch<float> u(planes * plane);
-        for (std::ptrdiff_t at = begin; at < end; ++at) {
-          const std::ptrdiff_t c0 = at / k_blocks * c_block;
-          const std::ptrdiff_t k0 = at % k_blocks * k_block;
-          const std::ptrdiff_t rows = std::min(c_block, shape.channels - c0);
-          const std::ptrdiff_t row = std::min(k_block, round_up(shape.filters - k0, panel_width));
-          for (std::ptrdiff_t p = 0; p < planes; ++p) {
-            for (std::ptrdiff_t k = 0; k < row; k += panel_width) {
-              multiply_panel<Word>(rows, PanelDepth(depth), {v.at(c0) + p * v.plane, 1, panel_width},
-                                   {z.at(k0 + k) + p * z.plane}, u.data() + p * plane + k, row, false);
-            }
-          }
-          add_filter_gradient<Scheme>(u.data(), plane, rows, row, shape.channels, shape.filters, c0, k0,
-                                      overwrite, dw);
+  parallel_for(ceil_div(shape.channels, c_block) * k_blocks, 1, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+    // Planes end in a spare register: a power of two between them would make them compete for lines.
+    const std::ptrdiff_t plane = c_block * k_block + lanes;
+    Scratch<float> u(planes * plane);
+    for (std::ptrdiff_t at = begin; at < end; ++at) {
+      const std::ptrdiff_t c0 = at / k_blocks * c_block;
+      const std::ptrdiff_t k0 = at % k_blocks * k_block;
+      const std::ptrdiff_t rows = std::min(c_block, shape.channels - c0);
+      const std::ptrdiff_t row = std::min(k_block, round_up(shape.filters - k0, panel_width));
+      for (std::ptrdiff_t p = 0; p < planes; ++p) {
+        for (std::ptrdiff_t k = 0; k < row; k += panel_width) {
+          multiply_panel<Word>(rows, PanelDepth(depth), {v.at(c0) + p * v.plane, 1, panel_width},
+                               {z.at(k0 + k) + p * z.plane}, u.data() + p * plane + k, row, false);
         }
-      });
+      }
+      add_filter_gradient<Scheme>(u.data(), plane, rows, row, shape.channels, shape.filters, c0, k0, overwrite, dw);
+    }
+  });
 }
 
 /// Tiles whose weight gradient is summed in one go: few, so that their planes stay near the second-level
@@ -196,11 +191,11 @@ void multiply_weight_gradient(const Conv3x3Shape& shape, std::ptrdiff_t depth, c
 template <class Scheme, class Word>
 std::ptrdiff_t group_tiles(const Conv3x3Shape& shape, std::ptrdiff_t tiles) {
   constexpr std::ptrdiff_t cache_bytes = std::ptrdiff_t{3} << 20;
-  const std::ptrdiff_t tile_bytes = plane_count<Scheme> * (shape.channels + shape.filters) *
-                                    std::ptrdiff_t{sizeof(Word)} / word_depth<Word>;
+  const std::ptrdiff_t tile_bytes =
+      plane_count<Scheme> * (shape.channels + shape.filters) * std::ptrdiff_t{sizeof(Word)} / word_depth<Word>;
   // Below so many tiles the gradient's own transforms would cost more than the planes' way to memory.
   const std::ptrdiff_t enough = 3 * shape.channels * shape.filters / (2 * (shape.channels + shape.filters));
-  const std::ptrdiff_t most = std::max<std::ptrdiff_t>({cache_bytes / tile_bytes, enough, 16});
+  const auto most = std::max<std::ptrdiff_t>({cache_bytes / tile_bytes, enough, 16});
   return round_up(ceil_div(tiles, ceil_div(tiles, most)), 2);
 }
 
@@ -225,13 +220,13 @@ void backward_weights(const Conv3x3Shape& shape, const T* x, const T* dy, float*
     constexpr std::ptrdiff_t grain = 8;
     parallel_for(count, grain, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
       const std::ptrdiff_t word = begin / word_depth<Word>;
-      gather_tiles<InputSide<Scheme>, Neighbours::tiles, T>(grid, in, zeros.data(), origin, first + begin,
-                                                            end - begin, v.planes().from(word));
-      gather_tiles<OutputSide<Scheme>, Neighbours::tiles, T>(grid, out, zeros.data(), 0, first + begin,
-                                                             end - begin, z.planes().from(word));
+      gather_tiles<InputSide<Scheme>, Neighbours::tiles, T>(grid, in, zeros.data(), origin, first + begin, end - begin,
+                                                            v.planes().from(word));
+      gather_tiles<OutputSide<Scheme>, Neighbours::tiles, T>(grid, out, zeros.data(), 0, first + begin, end - begin,
+                                                             z.planes().from(word));
     });
-    multiply_weight_gradient<Scheme, Word>(shape, ceil_div(count, word_depth<Word>), v.planes(), z.planes(),
-                                           first == 0, dw);
+    multiply_weight_gradient<Scheme, Word>(shape, ceil_div(count, word_depth<Word>), v.planes(), z.planes(), first == 0,
+                                           dw);
   }
 }
 
@@ -261,35 +256,29 @@ bool winograd_fits(const Conv3x3Shape& shape, WinogradTile tile) {
 }
 
 template <class T>
-void winograd_forward(const Conv3x3Shape& shape, WinogradTile tile, const T* x, const float* w,
-                      const float* bias, T* y) {
+void winograd_forward(const Conv3x3Shape& shape, WinogradTile tile, const T* x, const float* w, const float* bias,
+                      T* y) {
   with_scheme(tile, [&]<class Scheme>(Scheme /*tag*/) { forward<Scheme, T>(shape, x, w, bias, y); });
 }
 
 template <class T>
-void winograd_backward_data(const Conv3x3Shape& shape, WinogradTile tile, const float* w, const T* dy,
-                            T* dx) {
+void winograd_backward_data(const Conv3x3Shape& shape, WinogradTile tile, const float* w, const T* dy, T* dx) {
   Scratch<float> filters(9 * shape.channels * shape.filters);
   turn_filters(w, 9, shape.channels, shape.filters, filters.data());
   winograd_forward<T>(turned(shape), tile, dy, filters.data(), nullptr, dx);
 }
 
 template <class T>
-void winograd_backward_weights(const Conv3x3Shape& shape, WinogradTile tile, const T* x, const T* dy,
-                               float* dw) {
+void winograd_backward_weights(const Conv3x3Shape& shape, WinogradTile tile, const T* x, const T* dy, float* dw) {
   with_scheme(tile, [&]<class Scheme>(Scheme /*tag*/) { backward_weights<Scheme, T>(shape, x, dy, dw); });
 }
 
-template void winograd_forward(const Conv3x3Shape&, WinogradTile, const float*, const float*, const float*,
-                               float*);
+template void winograd_forward(const Conv3x3Shape&, WinogradTile, const float*, const float*, const float*, float*);
 template void winograd_forward(const Conv3x3Shape&, WinogradTile, const bfloat16*, const float*, const float*,
                                bfloat16*);
 template void winograd_backward_data(const Conv3x3Shape&, WinogradTile, const float*, const float*, float*);
-template void winograd_backward_data(const Conv3x3Shape&, WinogradTile, const float*, const bfloat16*,
-                                     bfloat16*);
-template void winograd_backward_weights(const Conv3x3Shape&, WinogradTile, const float*, const float*,
-                                        float*);
-template void winograd_backward_weights(const Conv3x3Shape&, WinogradTile, const bfloat16*, const bfloat16*,
-                                        float*);
+template void winograd_backward_data(const Conv3x3Shape&, WinogradTile, const float*, const bfloat16*, bfloat16*);
+template void winograd_backward_weights(const Conv3x3Shape&, WinogradTile, const float*, const float*, float*);
+template void winograd_backward_weights(const Conv3x3Shape&, WinogradTile, const bfloat16*, const bfloat16*, float*);
 
 }  // namespace striate

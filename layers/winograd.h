@@ -23,8 +23,8 @@ bool winograd_fits(const Conv3x3Shape& shape, WinogradTile tile);
 /// null, y (batch, out_height, out_width, filters). T: float, or bfloat16 (operands of products are then
 /// rounded to bf16, sums and transforms are float).
 template <class T>
-void winograd_forward(const Conv3x3Shape& shape, WinogradTile tile, const T* x, const float* w,
-                      const float* bias, T* y);
+void winograd_forward(const Conv3x3Shape& shape, WinogradTile tile, const T* x, const float* w, const float* bias,
+                      T* y);
 
 /// Writes (does not add) dx, like x.
 template <class T>
@@ -32,7 +32,6 @@ void winograd_backward_data(const Conv3x3Shape& shape, WinogradTile tile, const 
 
 /// Writes (does not add) dw, like w.
 template <class T>
-void winograd_backward_weights(const Conv3x3Shape& shape, WinogradTile tile, const T* x, const T* dy,
-                               float* dw);
+void winograd_backward_weights(const Conv3x3Shape& shape, WinogradTile tile, const T* x, const T* dy, float* dw);
 
 }  // namespace striate

@@ -21,8 +21,8 @@ std::ptrdiff_t panel_words(std::ptrdiff_t channels) {
 /// and the positions of tile row `i`: out[(j*depth + l)*panel_width + column], j < positions, l < depth =
 /// channels in words.
 template <class Scheme, class Word>
-void make_filter_panel(const float* w, std::ptrdiff_t channels, std::ptrdiff_t filters, std::ptrdiff_t first,
-                       int i, Word* out) {
+void make_filter_panel(const float* w, std::ptrdiff_t channels, std::ptrdiff_t filters, std::ptrdiff_t first, int i,
+                       Word* out) {
   const std::ptrdiff_t words = panel_words<Word>(channels);
   const std::ptrdiff_t tap = channels * filters;
   const auto transform = [&](std::ptrdiff_t c, std::ptrdiff_t k, Vec(&u)[Scheme::positions]) {
@@ -71,8 +71,8 @@ void make_filter_panel(const float* w, std::ptrdiff_t channels, std::ptrdiff_t f
 /// registers.
 template <class Scheme>
 void add_filter_gradient(const float* u, std::ptrdiff_t plane, std::ptrdiff_t rows, std::ptrdiff_t row,
-                         std::ptrdiff_t channels, std::ptrdiff_t filters, std::ptrdiff_t c0,
-                         std::ptrdiff_t k0, bool overwrite, float* dw) {
+                         std::ptrdiff_t channels, std::ptrdiff_t filters, std::ptrdiff_t c0, std::ptrdiff_t k0,
+                         bool overwrite, float* dw) {
   constexpr int n = Scheme::positions;
   const auto adjoint = [](const Vec* from, Vec(&to)[3]) {
 #pragma GCC unroll 3

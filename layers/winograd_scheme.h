@@ -52,9 +52,8 @@ struct WinogradF4 {
   static constexpr float bb = b * b;
   static constexpr float near = 1 / (2 * aa * (aa - bb));
   static constexpr float far = 1 / (2 * bb * (bb - aa));
-  static constexpr float filter[6][3] = {{1 / (aa * bb), 0, 0},      {near, near* a, near* aa},
-                                         {near, -near* a, near* aa}, {far, far* b, far* bb},
-                                         {far, -far* b, far* bb},    {0, 0, 1}};
+  static constexpr float filter[6][3] = {{1 / (aa * bb), 0, 0},  {near, near* a, near* aa}, {near, -near* a, near* aa},
+                                         {far, far* b, far* bb}, {far, -far* b, far* bb},   {0, 0, 1}};
 
   template <class V>
   static void input(const V* d, V* v) {

@@ -24,8 +24,8 @@ struct Planes {
   std::ptrdiff_t plane;
   std::ptrdiff_t panel;
 
-  Planes from(std::ptrdiff_t tile) const { return {data + tile * panel_width, plane, panel}; }
-  Word* at(std::ptrdiff_t c) const { return data + c / panel_width * panel + c % panel_width; }
+  [[nodiscard]] Planes from(std::ptrdiff_t tile) const { return {data + tile * panel_width, plane, panel}; }
+  [[nodiscard]] Word* at(std::ptrdiff_t c) const { return data + c / panel_width * panel + c % panel_width; }
 };
 
 /// (batch, height, width, channels)
@@ -42,7 +42,7 @@ struct TileGrid {
   std::ptrdiff_t rows;
   std::ptrdiff_t columns;
 
-  std::ptrdiff_t per_image() const { return rows * columns; }
+  [[nodiscard]] std::ptrdiff_t per_image() const { return rows * columns; }
 };
 
 /// Tiles of x, which overlap: v = B' d B.
@@ -90,8 +90,7 @@ struct TileReader {
         const std::ptrdiff_t w = at.left + j;
         const bool inside = h >= 0 && h < images.height && w >= 0 && w < images.width;
         pixel[i][j] =
-            inside ? images.data + ((at.image * images.height + h) * images.width + w) * images.channels
-                   : zeros;
+            inside ? images.data + ((at.image * images.height + h) * images.width + w) * images.channels : zeros;
       }
     }
   }
@@ -134,8 +133,7 @@ void gather_tiles(const TileGrid& grid, const Images<const T>& images, const T* 
     const TileReader<Side, T> reader(grid, images, zeros, first + t, origin);
     const TileReader<Side, T> next(grid, images, zeros, first + std::min(t + step, count) - 1, origin);
     const Planes<WordOf<T>> rows = out.from(t / step);
-    const auto transform = [&]<bool whole>(std::ptrdiff_t c, std::ptrdiff_t left,
-                                           std::bool_constant<whole> /*tag*/) {
+    const auto transform = [&]<bool whole>(std::ptrdiff_t c, std::ptrdiff_t left, std::bool_constant<whole> /*tag*/) {
       constexpr std::ptrdiff_t per_word = is_float || step == 2 ? 1 : 2;
       WordOf<T>* to = rows.at(c / per_word);
       Vec v[n][n];
@@ -175,10 +173,8 @@ void scatter_tiles(const TileGrid& grid, const Images<T>& images, std::ptrdiff_t
   for (std::ptrdiff_t t = 0; t < count; ++t) {
     const TilePlace at = place_tile<size>(grid, first + t, 0);
     const Planes<float> rows = planes.from(t);
-    T* corner =
-        images.data + ((at.image * images.height + at.top) * images.width + at.left) * images.channels;
-    const auto transform = [&]<bool whole>(std::ptrdiff_t c, std::ptrdiff_t left,
-                                           std::bool_constant<whole> /*tag*/) {
+    T* corner = images.data + ((at.image * images.height + at.top) * images.width + at.left) * images.channels;
+    const auto transform = [&]<bool whole>(std::ptrdiff_t c, std::ptrdiff_t left, std::bool_constant<whole> /*tag*/) {
       const float* from = rows.at(c);
       Vec half[size][n];
 #pragma GCC unroll 6

@@ -38,9 +38,8 @@ Position collapsed(Position position, const Shape& from, const Shape& to) {
 }
 
 bool any_below(const Module& module, const std::unordered_set<const Module*>& wanted) {
-  return std::any_of(module.children().begin(), module.children().end(), [&](const Module* child) {
-    return wanted.contains(child) || any_below(*child, wanted);
-  });
+  return std::any_of(module.children().begin(), module.children().end(),
+                     [&](const Module* child) { return wanted.contains(child) || any_below(*child, wanted); });
 }
 
 // Builds the rows from layer calls. The autograd graph tells where a layer's input came from, also through
@@ -49,8 +48,7 @@ class Rows {
  public:
   explicit Rows(const Tensor& image) {
     const Shape& shape = image.shape();
-    rows.push_back(
-        {.name = "input", .path = "", .height = shape[1], .width = shape[2], .channels = shape[3]});
+    rows.push_back({.name = "input", .path = "", .height = shape[1], .width = shape[2], .channels = shape[3]});
     place(image, {});
   }
 
@@ -139,8 +137,7 @@ class Rows {
       const Node* node = open.back();
       open.pop_back();
       if (const auto found = placed_.find(node); found != placed_.end()) {
-        const Position at =
-            node == x.node().get() ? found->second : collapsed(found->second, node->shape, x.shape());
+        const Position at = node == x.node().get() ? found->second : collapsed(found->second, node->shape, x.shape());
         joined.jump = std::max(joined.jump, at.jump);
         if (at.receptive_field >= joined.receptive_field) joined.row = at.row;
         joined.receptive_field = std::max(joined.receptive_field, at.receptive_field);
@@ -199,8 +196,7 @@ std::vector<SummaryRow> run(Layer& model, const Shape& input) {
   image.set_requires_grad();
   const EvalGuard eval(model);
   Rows rows(image);
-  const LayerObserver observer(
-      [&](const Layer& layer, const Tensor& x, const Tensor& y) { rows.add(layer, x, y); });
+  const LayerObserver observer([&](const Layer& layer, const Tensor& x, const Tensor& y) { rows.add(layer, x, y); });
   model(image);
   return rows.rows;
 }
@@ -208,8 +204,7 @@ std::vector<SummaryRow> run(Layer& model, const Shape& input) {
 }  // namespace
 
 Summary summarize(Layer& model, const Shape& input) {
-  if (input.size() != 3 ||
-      std::any_of(input.begin(), input.end(), [](std::int64_t size) { return size < 1; })) {
+  if (input.size() != 3 || std::any_of(input.begin(), input.end(), [](std::int64_t size) { return size < 1; })) {
     shape_error("summary", "an input is (height,width,channels), all at least 1: got " + to_string(input));
   }
   Summary summary{.rows = run(model, input)};

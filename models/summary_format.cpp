@@ -18,9 +18,7 @@ std::string thousands(double value) {
   return digits;
 }
 
-std::string thousands(std::int64_t value) {
-  return thousands(static_cast<double>(value));
-}
+std::string thousands(std::int64_t value) { return thousands(static_cast<double>(value)); }
 
 std::string size_text(const SummaryRow& row) {
   const std::string height = std::to_string(row.height);
@@ -61,8 +59,8 @@ std::string aligned(const std::vector<Line>& lines) {
 }  // namespace
 
 std::string format_summary(const Summary& summary) {
-  std::vector<Line> lines = {{"#", "name", "n", "j", "RF", "parameters", "multiply-adds", "activation bytes",
-                              "dense parameters", "path"}};
+  std::vector<Line> lines = {
+      {"#", "name", "n", "j", "RF", "parameters", "multiply-adds", "activation bytes", "dense parameters", "path"}};
   for (std::size_t i = 0; i < summary.rows.size(); ++i) lines.push_back(line_of(i, summary.rows[i]));
   lines.push_back({"", "total", "", "", "", thousands(summary.parameters), thousands(summary.multiply_adds),
                    thousands(summary.activation_bytes), thousands(summary.dense_parameters), ""});

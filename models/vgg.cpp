@@ -15,8 +15,7 @@ namespace striate {
 namespace {
 
 std::int64_t scaled(std::int64_t channels, double width_multiplier) {
-  return std::max<std::int64_t>(1,
-                                static_cast<std::int64_t>(static_cast<double>(channels) * width_multiplier));
+  return std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<double>(channels) * width_multiplier));
 }
 
 void check(bool ok, const std::string& rule, const std::string& got) {
@@ -39,8 +38,8 @@ void build_features(Sequential& features, const VggOptions& options) {
       continue;
     }
     const std::int64_t wider = scaled(planned, options.width_multiplier);
-    auto& conv = features.add<Conv2d>(
-        channels, wider, Conv2dOptions{.kernel_size = 3, .padding = 1, .bias = !options.batch_norm});
+    auto& conv = features.add<Conv2d>(channels, wider,
+                                      Conv2dOptions{.kernel_size = 3, .padding = 1, .bias = !options.batch_norm});
     kaiming_normal_(conv.weight, FanMode::out);
     if (options.batch_norm) features.add<BatchNorm2d>(wider);
     features.add<ReLU>();
@@ -82,8 +81,6 @@ Vgg::Vgg(Module& parent, std::string name, const VggOptions& options)
   build_features(features_, options);
 }
 
-Tensor Vgg::forward(const Tensor& x) {
-  return classifier_(dropout_(flatten(avgpool_(features_(x)))));
-}
+Tensor Vgg::forward(const Tensor& x) { return classifier_(dropout_(flatten(avgpool_(features_(x))))); }
 
 }  // namespace striate

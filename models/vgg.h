@@ -15,7 +15,7 @@
 namespace striate {
 
 struct VggOptions {
-  int depth = 16;  ///< layers with weights: 11, 13, 16 or 19 (two less here: one linear layer, not three)
+  int depth = 16;               ///< layers with weights: 11, 13, 16 or 19 (two less here: one linear layer, not three)
   bool batch_norm = true;       ///< conv (no bias), norm, ReLU; without: conv (bias), ReLU
   double width_multiplier = 1;  ///< of all channel counts, rounded down, at least 1
   std::int64_t classes = 10;

@@ -37,8 +37,7 @@ constexpr std::int64_t group_columns = 6;
 Tensor groups_to_tensor(const std::vector<ParameterGroup>& groups) {
   std::vector<double> rows;
   for (const auto& [parameters, o] : groups) {
-    rows.insert(rows.end(),
-                {o.lr, o.momentum, o.dampening, o.weight_decay, o.nesterov ? 1.0 : 0.0, o.lr_scale});
+    rows.insert(rows.end(), {o.lr, o.momentum, o.dampening, o.weight_decay, o.nesterov ? 1.0 : 0.0, o.lr_scale});
   }
   return Tensor::from({static_cast<std::int64_t>(groups.size()), group_columns}, rows);
 }
@@ -80,9 +79,8 @@ void read_counter(const Metadata& metadata, const char* name, T& value, std::str
 Metadata text_of(const std::filesystem::path& path, const Metadata& metadata) {
   const auto found = metadata.find("format");
   if (found == metadata.end() || found->second != format) {
-    throw FileError(path.string(),
-                    std::string("is not a checkpoint of a training run: its metadata lacks format ") +
-                        format + "; give the file that save_checkpoint wrote");
+    throw FileError(path.string(), std::string("is not a checkpoint of a training run: its metadata lacks format ") +
+                                       format + "; give the file that save_checkpoint wrote");
   }
   Metadata text;
   std::string name;
@@ -120,8 +118,7 @@ void sort_tensor(const std::string& name, const Tensor& tensor, Contents& conten
 
 /// All that keeps the contents from being loaded, a line each.
 std::string problems_of(const Contents& contents) {
-  std::string problems =
-      state_problems(named_state(contents.state.model), contents.model, {.convert = false});
+  std::string problems = state_problems(named_state(contents.state.model), contents.model, {.convert = false});
   if (!problems.empty()) problems = "\n in the model:" + problems;
   const Sgd& optimizer = contents.state.optimizer;
   const std::string momentum = optimizer.state_problems(contents.momentum, false);
@@ -148,8 +145,7 @@ void save_checkpoint(const std::filesystem::path& path, const TrainingState& sta
     file.tensors.emplace_back(model_prefix + name, tensor);
   }
   for (const NamedTensor& momentum : state.optimizer.state()) {
-    file.tensors.emplace_back(momentum_prefix + momentum.name,
-                              to_file_layout(momentum.value, momentum.file_axes));
+    file.tensors.emplace_back(momentum_prefix + momentum.name, to_file_layout(momentum.value, momentum.file_axes));
   }
   file.tensors.emplace_back(groups_name, groups_to_tensor(state.optimizer.groups()));
   for (const auto& [name, value] : state.metrics) {
@@ -171,9 +167,8 @@ void load_checkpoint(const std::filesystem::path& path, TrainingState& state) {
                      .text = text_of(path, file.metadata)}};
   std::string problems;
   for (const auto& [name, tensor] : file.tensors) sort_tensor(name, tensor, contents, problems);
-  for_each_counter(contents.state, [&](const char* name, auto& value) {
-    read_counter(file.metadata, name, value, problems);
-  });
+  for_each_counter(contents.state,
+                   [&](const char* name, auto& value) { read_counter(file.metadata, name, value, problems); });
   problems += problems_of(contents);
   if (!problems.empty()) {
     throw FileError(path.string(),

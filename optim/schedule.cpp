@@ -29,8 +29,7 @@ void check(const ScheduleOptions& options, std::int64_t step) {
   expect(options.warmup_steps >= 0, "warmup_steps >= 0", static_cast<double>(options.warmup_steps));
   expect(options.min_lr >= 0 && options.min_lr <= options.lr, "min_lr within 0 and lr", options.min_lr);
   if (by_epoch(options.kind)) {
-    expect(options.steps_per_epoch >= 1, "steps_per_epoch >= 1",
-           static_cast<double>(options.steps_per_epoch));
+    expect(options.steps_per_epoch >= 1, "steps_per_epoch >= 1", static_cast<double>(options.steps_per_epoch));
     expect(options.step_size >= 1, "step_size >= 1", static_cast<double>(options.step_size));
     expect(std::isfinite(options.gamma) && options.gamma > 0, "gamma > 0", options.gamma);
   } else if (options.kind != ScheduleKind::constant) {
@@ -80,9 +79,7 @@ ScheduleKind schedule_kind(const std::string& name) {
   throw std::invalid_argument("[schedule] expected one of " + names + ", got \"" + name + "\"");
 }
 
-std::string to_string(ScheduleKind kind) {
-  return kind_names[static_cast<std::size_t>(kind)];
-}
+std::string to_string(ScheduleKind kind) { return kind_names[static_cast<std::size_t>(kind)]; }
 
 double learning_rate(const ScheduleOptions& options, std::int64_t step) {
   check(options, step);

@@ -26,7 +26,7 @@ struct ScheduleOptions {
   double pct_start = 0.3;                  ///< onecycle: share of the steps that rise
   double div_factor = 25;                  ///< onecycle: begins at lr / div_factor
   double final_div_factor = 1e4;           ///< onecycle: ends at lr / div_factor / final_div_factor
-  double min_lr = 0;  ///< poly and cosine end here; step, multistep, exponential fall no lower
+  double min_lr = 0;                       ///< poly and cosine end here; step, multistep, exponential fall no lower
 };
 
 /// The learning rate of a step, the first being step 1.

@@ -26,8 +26,7 @@ void check_parameter(const NamedTensor& parameter) {
   const Tensor& value = parameter.value;
   if (!value.defined() || (value.dtype() != DType::f32 && value.dtype() != DType::f64)) {
     throw std::invalid_argument("[sgd] expected parameters of f32 or f64, got " +
-                                (value.defined() ? to_string(value.dtype()) : "no tensor") + " for " +
-                                parameter.name);
+                                (value.defined() ? to_string(value.dtype()) : "no tensor") + " for " + parameter.name);
   }
   if (!value.requires_grad() || !value.node()->leaf) {
     throw std::invalid_argument("[sgd] expected parameters that want gradients, got " + parameter.name);
@@ -72,8 +71,7 @@ void check_options(const SgdOptions& options) {
   check_range("weight_decay", options.weight_decay);
   check_range("lr_scale", options.lr_scale);
   if (!std::isfinite(options.dampening)) {
-    throw std::invalid_argument("[sgd] expected a finite dampening, got " +
-                                std::to_string(options.dampening));
+    throw std::invalid_argument("[sgd] expected a finite dampening, got " + std::to_string(options.dampening));
   }
   if (options.nesterov && (options.momentum <= 0 || options.dampening != 0)) {
     throw std::invalid_argument("[sgd] expected momentum > 0 and dampening 0 with nesterov, got momentum " +
@@ -162,15 +160,13 @@ std::vector<NamedTensor> Sgd::state() const {
 
 std::string Sgd::state_problems(const FileState& state, bool convert) const {
   std::vector<NamedTensor> all;
-  for (const ParameterGroup& group : groups_)
-    all.insert(all.end(), group.parameters.begin(), group.parameters.end());
+  for (const ParameterGroup& group : groups_) all.insert(all.end(), group.parameters.begin(), group.parameters.end());
   return striate::state_problems(all, state, {.convert = convert, .missing_allowed = true});
 }
 
 void Sgd::load_state(const FileState& state) {
   const std::string problems = state_problems(state);
-  if (!problems.empty())
-    throw std::invalid_argument("[sgd] the state does not fit the parameters:" + problems);
+  if (!problems.empty()) throw std::invalid_argument("[sgd] the state does not fit the parameters:" + problems);
   const std::unordered_map<std::string, Tensor> given(state.begin(), state.end());
   for (std::size_t i = 0; i < groups_.size(); ++i) {
     for (std::size_t j = 0; j < momentum_[i].size(); ++j) {

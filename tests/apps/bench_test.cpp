@@ -17,9 +17,8 @@ using namespace testing_support;  // NOLINT(google-build-using-namespace): test 
 using nlohmann::json;
 
 std::vector<std::string> small_bench(const std::vector<std::string>& more) {
-  std::vector<std::string> arguments = {"bench", "--model",      "vgg11", "--width-multiplier",
-                                        "0.25",  "--batch-size", "4",     "--threads",
-                                        "2",     "--steps",      "1"};
+  std::vector<std::string> arguments = {
+      "bench", "--model", "vgg11", "--width-multiplier", "0.25", "--batch-size", "4", "--threads", "2", "--steps", "1"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return arguments;
 }

@@ -16,8 +16,7 @@ using namespace testing_support;  // NOLINT(google-build-using-namespace): test 
 void expect_refused(const std::vector<std::string>& arguments, const std::string& message) {
   const Outcome outcome = striate(arguments);
   EXPECT_NE(outcome.status, 0);
-  EXPECT_NE(outcome.err.find(message), std::string::npos)
-      << "expected: " << message << "\ngot: " << outcome.err;
+  EXPECT_NE(outcome.err.find(message), std::string::npos) << "expected: " << message << "\ngot: " << outcome.err;
   EXPECT_EQ(outcome.out, "");
 }
 
@@ -72,8 +71,8 @@ TEST(CommandLine, FlagsMayComeFromAConfigFile) {
       folder.write("config.toml", "epochs = 1\nlr = 0.02\nnesterov = false\nschedule = \"step\"\n").string();
   const auto out = folder.path() / "run";
   const Outcome outcome =
-      striate({"train", "--config", config, "--data", small_data().string(), "--out", out.string(), "--model",
-               "vgg11", "--width-multiplier", "0.0625", "--lr=0.03", "--threads", "1", "--max-steps", "2"});
+      striate({"train", "--config", config, "--data", small_data().string(), "--out", out.string(), "--model", "vgg11",
+               "--width-multiplier", "0.0625", "--lr=0.03", "--threads", "1", "--max-steps", "2"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   const std::string effective = read_text(out / "config.toml");
   for (const char* line :
@@ -86,11 +85,9 @@ TEST(CommandLine, TheWrittenConfigRepeatsTheRun) {
   const TempFolder folder;
   const auto first = folder.path() / "first";
   const auto second = folder.path() / "second";
-  ASSERT_EQ(striate(small_train(first, {"--epochs", "1", "--mixup", "0.3", "--no-bias-decay", "--seed", "4"}))
-                .status,
+  ASSERT_EQ(striate(small_train(first, {"--epochs", "1", "--mixup", "0.3", "--no-bias-decay", "--seed", "4"})).status,
             0);
-  const Outcome again =
-      striate({"train", "--config", (first / "config.toml").string(), "--out", second.string()});
+  const Outcome again = striate({"train", "--config", (first / "config.toml").string(), "--out", second.string()});
   ASSERT_EQ(again.status, 0) << again.err;
   EXPECT_EQ(weights_of(first), weights_of(second));
 }

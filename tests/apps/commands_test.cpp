@@ -18,9 +18,7 @@ using nlohmann::json;
 
 class Commands : public testing::Test {
  protected:
-  void SetUp() override {
-    ASSERT_EQ(striate(small_train(folder_.path() / "run", {"--epochs", "1"})).status, 0);
-  }
+  void SetUp() override { ASSERT_EQ(striate(small_train(folder_.path() / "run", {"--epochs", "1"})).status, 0); }
   [[nodiscard]] std::string weights() const { return (folder_.path() / "run/weights.safetensors").string(); }
   // A 2x1 image in the plainest of formats.
   [[nodiscard]] std::string image(const std::string& name) const {
@@ -31,8 +29,7 @@ class Commands : public testing::Test {
 };
 
 TEST_F(Commands, EvalAsJson) {
-  const Outcome outcome =
-      striate({"eval", "--weights", weights(), "--data", small_data().string(), "--json"});
+  const Outcome outcome = striate({"eval", "--weights", weights(), "--data", small_data().string(), "--json"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   const json result = json::parse(outcome.out);
   EXPECT_EQ(result["images"], 60);
@@ -40,8 +37,8 @@ TEST_F(Commands, EvalAsJson) {
   EXPECT_GE(result["accuracy"], 0);
   EXPECT_LE(result["accuracy"], 1);
   EXPECT_GT(result["loss"], 0);
-  const Outcome train = striate({"eval", "--weights", weights(), "--data", small_data().string(), "--json",
-                                 "--split", "train", "--limit", "33", "--batch-size", "10"});
+  const Outcome train = striate({"eval", "--weights", weights(), "--data", small_data().string(), "--json", "--split",
+                                 "train", "--limit", "33", "--batch-size", "10"});
   EXPECT_EQ(json::parse(train.out)["images"], 33);
 }
 
@@ -50,8 +47,7 @@ TEST_F(Commands, EvalOfWeightsWithoutMetadata) {
   file.metadata.clear();
   const auto bare = (folder_.path() / "bare.safetensors").string();
   write_safetensors(bare, file);
-  const std::vector<std::string> arguments = {"eval",   "--weights",           bare,
-                                              "--data", small_data().string(), "--json"};
+  const std::vector<std::string> arguments = {"eval", "--weights", bare, "--data", small_data().string(), "--json"};
   EXPECT_NE(striate(arguments).err.find("give --model"), std::string::npos);
   auto with_model = arguments;
   with_model.insert(with_model.end(), {"--model", "vgg11"});
@@ -68,9 +64,8 @@ TEST_F(Commands, WeightsThatAreNotFiniteAreOfNoUse) {
   }
   const auto bad = (folder_.path() / "nan.safetensors").string();
   write_safetensors(bad, file);
-  for (const Outcome& outcome :
-       {striate({"eval", "--weights", bad, "--data", small_data().string(), "--json"}),
-        striate({"predict", "--weights", bad, image("a.ppm")})}) {
+  for (const Outcome& outcome : {striate({"eval", "--weights", bad, "--data", small_data().string(), "--json"}),
+                                 striate({"predict", "--weights", bad, image("a.ppm")})}) {
     EXPECT_EQ(outcome.status, 1);
     EXPECT_NE(outcome.err.find("not finite"), std::string::npos) << outcome.err;
   }
@@ -105,9 +100,8 @@ TEST_F(Commands, SummaryShowsTheNotesTable) {
 }
 
 TEST_F(Commands, BenchPrintsOneJsonLine) {
-  const Outcome outcome =
-      striate({"bench", "--model", "vgg11", "--width-multiplier", "0.0625", "--batch-size", "4",
-               "--precision", "bf16", "--threads", "1", "--steps", "2", "--json"});
+  const Outcome outcome = striate({"bench", "--model", "vgg11", "--width-multiplier", "0.0625", "--batch-size", "4",
+                                   "--precision", "bf16", "--threads", "1", "--steps", "2", "--json"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   const json result = json::parse(outcome.out);
   for (const char* key : {"train_median", "train_best", "infer_median", "infer_best", "peak_mib"}) {

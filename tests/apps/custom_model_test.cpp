@@ -17,8 +17,7 @@ TEST(CustomModel, TrainsOnAFolder) {
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   std::vector<double> losses;
   std::istringstream lines(outcome.out);
-  for (std::string line; std::getline(lines, line);)
-    losses.push_back(std::stod(line.substr(line.find("loss ") + 5)));
+  for (std::string line; std::getline(lines, line);) losses.push_back(std::stod(line.substr(line.find("loss ") + 5)));
   ASSERT_EQ(losses.size(), 4U);
   EXPECT_LT(losses.back(), losses.front());
 }

@@ -17,8 +17,7 @@ using namespace testing_support;  // NOLINT(google-build-using-namespace): test 
 void expect_failure(const Outcome& outcome, const std::vector<std::string>& parts) {
   EXPECT_EQ(outcome.status, 1) << outcome.out;
   for (const std::string& part : parts) {
-    EXPECT_NE(outcome.err.find(part), std::string::npos)
-        << "\"" << part << "\" is missing in: " << outcome.err;
+    EXPECT_NE(outcome.err.find(part), std::string::npos) << "\"" << part << "\" is missing in: " << outcome.err;
   }
 }
 
@@ -71,22 +70,19 @@ TEST(Failure, DivergenceNamesStepRateAndLayer) {
   const TempFolder folder;
   const auto run = folder.path() / "run";
   // Without norms a huge rate overflows within steps; the first epoch's checkpoint is from a small rate.
-  const std::vector<std::string> flags = {"--model",      "vgg11_nobn", "--schedule", "multistep",
-                                          "--lr",         "0.001",      "--momentum", "0",
-                                          "--milestones", "1",          "--gamma",    "1e37"};
+  const std::vector<std::string> flags = {"--model",    "vgg11_nobn", "--schedule",   "multistep", "--lr",    "0.001",
+                                          "--momentum", "0",          "--milestones", "1",         "--gamma", "1e37"};
   const Outcome outcome = striate(small_train(run, flags));
   expect_failure(outcome, {"learning rate 1e+34", "the first layer whose output is not finite is ",
                            "The last good checkpoint stays", "checkpoint.safetensors"});
   // And it is good: its values are finite and it can be gone on from.
-  const Outcome resumed =
-      striate(small_train(run, {"--resume", "--model", "vgg11_nobn", "--max-steps", "10"}));
+  const Outcome resumed = striate(small_train(run, {"--resume", "--model", "vgg11_nobn", "--max-steps", "10"}));
   EXPECT_EQ(resumed.status, 0) << resumed.err;
 }
 
 TEST(Failure, DivergenceInTheFirstStep) {
   const TempFolder folder;
-  const Outcome outcome =
-      striate(small_train(folder.path() / "run", {"--lr", "1e38", "--model", "vgg11_nobn"}));
+  const Outcome outcome = striate(small_train(folder.path() / "run", {"--lr", "1e38", "--model", "vgg11_nobn"}));
   expect_failure(outcome, {"learning rate", "No checkpoint had been written yet"});
 }
 
@@ -114,9 +110,8 @@ TEST(Failure, WeightsThatDoNotFit) {
   const auto text = folder.write("text.safetensors", "this is no such file").string();
   expect_failure(striate({"eval", "--weights", text, "--data", small_data().string()}), {text});
   expect_failure(striate({"predict", "--weights", weights, text}), {text, "cannot be decoded as an image"});
-  expect_failure(
-      striate(small_train(folder.path() / "b", {"--init", weights, "--width-multiplier", "0.125"})),
-      {weights, "features.0.weight"});
+  expect_failure(striate(small_train(folder.path() / "b", {"--init", weights, "--width-multiplier", "0.125"})),
+                 {weights, "features.0.weight"});
 }
 
 TEST(Failure, MetadataThatAskForAnotherModel) {

@@ -15,16 +15,9 @@ namespace {
 using namespace testing_support;  // NOLINT(google-build-using-namespace): test helpers of this project
 using std::chrono::milliseconds;
 
-const std::vector<std::string> kEverything = {"--mixup",
-                                              "0.2",
-                                              "--dropout",
-                                              "0.2",
-                                              "--warmup-epochs",
-                                              "1",
-                                              "--label-smoothing",
-                                              "0.1",
-                                              "--checkpoint-minutes",
-                                              "0"};
+const std::vector<std::string> kEverything = {
+    "--mixup", "0.2", "--dropout", "0.2", "--warmup-epochs", "1", "--label-smoothing", "0.1", "--checkpoint-minutes",
+    "0"};
 
 std::vector<std::string> with(std::vector<std::string> flags, const std::vector<std::string>& more) {
   flags.insert(flags.end(), more.begin(), more.end());
@@ -50,8 +43,8 @@ TEST(Resume, AfterSigkillAtRandomMoments) {
     // Early attempts die sooner than one run takes; later ones get longer, so that the loop ends on any
     // machine.
     const milliseconds moment((random.below(duration.count()) + 40) * (attempt + 4) / 16);
-    const Outcome outcome = striate(small_train(broken, with(kEverything, {"--resume"})),
-                                    {.signal_after = moment, .signal = SIGKILL});
+    const Outcome outcome =
+        striate(small_train(broken, with(kEverything, {"--resume"})), {.signal_after = moment, .signal = SIGKILL});
     if (outcome.status == 0) break;
     ASSERT_EQ(outcome.status, 128 + SIGKILL) << outcome.err;
     ++killed;
@@ -70,10 +63,9 @@ TEST(Resume, AfterControlC) {
   bool interrupted = false;
   for (int wait = 100; !interrupted && wait < 20000; wait *= 2) {
     std::filesystem::remove_all(broken);
-    const Outcome outcome =
-        striate(small_train(broken, flags), {.signal_after = milliseconds(wait), .signal = SIGINT});
-    interrupted = outcome.status == 130 &&
-                  outcome.out.find("train --resume --out " + broken.string()) != std::string::npos;
+    const Outcome outcome = striate(small_train(broken, flags), {.signal_after = milliseconds(wait), .signal = SIGINT});
+    interrupted =
+        outcome.status == 130 && outcome.out.find("train --resume --out " + broken.string()) != std::string::npos;
   }
   ASSERT_TRUE(interrupted);
   // As the message says: all other flags come from the run.
@@ -87,12 +79,10 @@ TEST(Resume, InTheMiddleOfAnEpochWithOtherThreadsAndWorkers) {
   const auto whole = folder.path() / "whole";
   const auto broken = folder.path() / "broken";
   ASSERT_EQ(striate(small_train(whole, {"--mixup", "0.2", "--dropout", "0.2"})).status, 0);
-  ASSERT_EQ(striate(small_train(broken, {"--mixup", "0.2", "--dropout", "0.2", "--max-steps", "7"})).status,
-            0);
+  ASSERT_EQ(striate(small_train(broken, {"--mixup", "0.2", "--dropout", "0.2", "--max-steps", "7"})).status, 0);
   for (const char* steps : {"13", "20", "21", "0"}) {
-    const Outcome outcome =
-        striate({"train", "--resume", "--out", broken.string(), "--data", small_data().string(), "--threads",
-                 "1", "--workers", "3", "--max-steps", steps});
+    const Outcome outcome = striate({"train", "--resume", "--out", broken.string(), "--data", small_data().string(),
+                                     "--threads", "1", "--workers", "3", "--max-steps", steps});
     ASSERT_EQ(outcome.status, 0) << outcome.err;
   }
   expect_same_run(whole, broken);
@@ -137,10 +127,8 @@ TEST(Resume, KeepsTheConfigurationThatRepeatsTheRun) {
   const std::string init = (at("start") / "weights.safetensors").string();
   ASSERT_EQ(striate(small_train(at("run"), {"--epochs", "1", "--init", init, "--max-steps", "3"})).status, 0);
   ASSERT_EQ(striate({"train", "--resume", "--out", at("run").string()}).status, 0);
-  ASSERT_EQ(
-      striate({"train", "--config", (at("run") / "config.toml").string(), "--out", at("again").string()})
-          .status,
-      0);
+  ASSERT_EQ(striate({"train", "--config", (at("run") / "config.toml").string(), "--out", at("again").string()}).status,
+            0);
   expect_same_run(at("run"), at("again"));
   // The configuration is that of a run, not of its resuming.
   EXPECT_EQ(striate({"train", "--config", (at("run") / "config.toml").string()}).status, 1);
@@ -164,8 +152,7 @@ TEST(Resume, SigtermSavesAsControlCDoes) {
   for (int wait = 100; status != 130 && wait < 20000; wait *= 2) {
     std::filesystem::remove_all(run);
     status =
-        striate(small_train(run, {"--epochs", "9"}), {.signal_after = milliseconds(wait), .signal = SIGTERM})
-            .status;
+        striate(small_train(run, {"--epochs", "9"}), {.signal_after = milliseconds(wait), .signal = SIGTERM}).status;
   }
   EXPECT_EQ(status, 130);
   EXPECT_TRUE(std::filesystem::exists(run / "checkpoint.safetensors"));

@@ -22,14 +22,13 @@ TEST(Train, WritesItsFiles) {
   const TempFolder folder;
   const auto out = folder.path() / "deep" / "run";
   train(out, {});
-  EXPECT_EQ(names_in(out), (std::vector<std::string>{"checkpoint.safetensors", "config.toml", "log.txt",
-                                                     "metrics.csv", "weights.safetensors"}));
+  EXPECT_EQ(names_in(out), (std::vector<std::string>{"checkpoint.safetensors", "config.toml", "log.txt", "metrics.csv",
+                                                     "weights.safetensors"}));
   std::istringstream metrics(read_text(out / "metrics.csv"));
   std::string line;
   std::getline(metrics, line);
-  EXPECT_EQ(
-      line,
-      "epoch,step,train_loss,train_accuracy,test_loss,test_accuracy,learning_rate,seconds,images_per_second");
+  EXPECT_EQ(line,
+            "epoch,step,train_loss,train_accuracy,test_loss,test_accuracy,learning_rate,seconds,images_per_second");
   for (const char* start : {"1,10,", "2,20,", "3,30,"}) {
     std::getline(metrics, line);
     EXPECT_TRUE(line.starts_with(start)) << line;
@@ -45,8 +44,8 @@ TEST(Train, WritesItsFiles) {
 TEST(Train, EvalAgreesWithTheLastEpoch) {
   const TempFolder folder;
   train(folder.path() / "run", {});
-  const Outcome outcome = striate({"eval", "--weights", (folder.path() / "run/weights.safetensors").string(),
-                                   "--data", small_data().string(), "--threads", "1"});
+  const Outcome outcome = striate({"eval", "--weights", (folder.path() / "run/weights.safetensors").string(), "--data",
+                                   small_data().string(), "--threads", "1"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   std::istringstream metrics(read_text(folder.path() / "run/metrics.csv"));
   std::string last;
@@ -89,8 +88,7 @@ TEST(Train, DoublePrecisionWritesF64AndStartsFromF32) {
   const TempFolder folder;
   train(folder.path() / "a", {"--epochs", "1"});
   const auto start = (folder.path() / "a/weights.safetensors").string();
-  train(folder.path() / "b",
-        {"--epochs", "1", "--precision", "fp64", "--init", start, "--lr", "0", "--no-shuffle"});
+  train(folder.path() / "b", {"--epochs", "1", "--precision", "fp64", "--init", start, "--lr", "0", "--no-shuffle"});
   const TensorFile from = read_safetensors(start);
   const TensorFile to = read_safetensors(folder.path() / "b/weights.safetensors");
   EXPECT_EQ(to.find("features.0.weight").dtype(), DType::f64);

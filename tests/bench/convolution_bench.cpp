@@ -66,8 +66,8 @@ bool can_do(const ConvGeometry& g, DType dtype, ConvAlgorithm algorithm) {
 }
 
 std::string name_of(const ConvGeometry& g, DType dtype, Direction direction, ConvAlgorithm algorithm) {
-  std::string name = "conv/" + to_string(dtype) + "/" + std::to_string(g.h) + "x" + std::to_string(g.w) +
-                     "x" + std::to_string(g.c) + "-" + std::to_string(g.k) + ":" + std::to_string(g.r) + "x" +
+  std::string name = "conv/" + to_string(dtype) + "/" + std::to_string(g.h) + "x" + std::to_string(g.w) + "x" +
+                     std::to_string(g.c) + "-" + std::to_string(g.k) + ":" + std::to_string(g.r) + "x" +
                      std::to_string(g.s);
   if (g.stride.height > 1) name += ",stride" + std::to_string(g.stride.height);
   if (g.groups > 1) name += ",groups" + std::to_string(g.groups);

@@ -50,8 +50,7 @@ void panel_product(benchmark::State& state) {
   std::memset(b.data(), 0, sizeof(Word) * static_cast<std::size_t>(words * panel_width));
   for (auto iteration : state) {
     static_cast<void>(iteration);
-    multiply_panel<Word>(rows, PanelDepth(words), {a.data(), words, 1}, {b.data()}, c.data(), panel_width,
-                         false);
+    multiply_panel<Word>(rows, PanelDepth(words), {a.data(), words, 1}, {b.data()}, c.data(), panel_width, false);
     benchmark::ClobberMemory();
   }
   report(state, 2.0 * static_cast<double>(rows * panel_width * state.range(0)), 0);
@@ -107,8 +106,7 @@ void register_ops() {
                                     {"avg_pool", avg_pool_op}}) {
     for (const DType dtype : {DType::f32, DType::bf16}) {
       for (const bool backward : {false, true}) {
-        const std::string full =
-            std::string(name) + "/" + to_string(dtype) + (backward ? "/backward" : "/forward");
+        const std::string full = std::string(name) + "/" + to_string(dtype) + (backward ? "/backward" : "/forward");
         benchmark::RegisterBenchmark(full.c_str(), bench, dtype, backward)
             ->ArgNames({"map", "channels"})
             ->Args({32, 64})

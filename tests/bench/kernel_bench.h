@@ -12,8 +12,7 @@ inline void report(benchmark::State& state, double flops, double bytes) {
   if (flops > 0) {
     state.counters["GFLOP/s"] = benchmark::Counter(1e-9 * flops * runs, benchmark::Counter::kIsRate);
   }
-  if (bytes > 0)
-    state.counters["GB/s"] = benchmark::Counter(1e-9 * bytes * runs, benchmark::Counter::kIsRate);
+  if (bytes > 0) state.counters["GB/s"] = benchmark::Counter(1e-9 * bytes * runs, benchmark::Counter::kIsRate);
 }
 
 /// N(0,1).

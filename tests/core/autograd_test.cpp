@@ -17,9 +17,7 @@ namespace {
 
 using namespace testing_support;  // NOLINT(google-build-using-namespace): test helpers of this project
 
-Tensor leaf(double value) {
-  return Tensor::full({2}, value, DType::f64).set_requires_grad();
-}
+Tensor leaf(double value) { return Tensor::full({2}, value, DType::f64).set_requires_grad(); }
 
 TEST(Autograd, AddsUpOverPathsAndCalls) {
   const Tensor x = leaf(3);

@@ -38,16 +38,16 @@ struct UnaryOp {
   double (*meaning)(double);
 };
 
-const std::vector<UnaryOp> unary_ops = {{"affine", [](const Tensor& x) { return affine(x, -2.5, 0.75); },
-                                         [](double x) { return x * -2.5 + 0.75; }},
-                                        {"exp", exp, [](double x) { return std::exp(x); }},
-                                        {"log", log, [](double x) { return std::log(x); }},
-                                        {"sqrt", sqrt, [](double x) { return std::sqrt(x); }}};
+const std::vector<UnaryOp> unary_ops = {
+    {"affine", [](const Tensor& x) { return affine(x, -2.5, 0.75); }, [](double x) { return x * -2.5 + 0.75; }},
+    {"exp", exp, [](double x) { return std::exp(x); }},
+    {"log", log, [](double x) { return std::log(x); }},
+    {"sqrt", sqrt, [](double x) { return std::sqrt(x); }}};
 
 // Every shape meets every other, itself included.
-const std::vector<Shape> small_shapes = {
-    {},        {1},       {3},       {1, 1},    {1, 3}, {2, 1},       {2, 3},       {4, 1, 1},    {4, 1, 3},
-    {4, 2, 1}, {4, 2, 3}, {1, 2, 3}, {2, 2, 3}, {5},    {2, 4, 2, 3}, {2, 1, 2, 1}, {1, 4, 1, 3}, {0, 3}};
+const std::vector<Shape> small_shapes = {{},        {1},       {3},          {1, 1},       {1, 3},       {2, 1},
+                                         {2, 3},    {4, 1, 1}, {4, 1, 3},    {4, 2, 1},    {4, 2, 3},    {1, 2, 3},
+                                         {2, 2, 3}, {5},       {2, 4, 2, 3}, {2, 1, 2, 1}, {1, 4, 1, 3}, {0, 3}};
 
 // The broadcast shape by the definition; false where there is none.
 bool broadcast_shape(Shape a, Shape b, Shape& result) {
@@ -200,8 +200,7 @@ TEST(Elementwise, UnaryValuesAndGradients) {
     }
     const auto f = [&](const std::vector<Tensor>& in) { return op.op(in[0]); };
     for (const Shape& shape : {Shape{}, Shape{3, 5}}) {
-      const GradcheckResult result =
-          gradcheck(f, {random_tensor(shape, 2, DType::f64, 0.3, 2).set_requires_grad()});
+      const GradcheckResult result = gradcheck(f, {random_tensor(shape, 2, DType::f64, 0.3, 2).set_requires_grad()});
       EXPECT_TRUE(result.ok) << result.message;
     }
   }
@@ -224,8 +223,7 @@ TEST(Elementwise, OperatorsAreTheOps) {
 TEST(Elementwise, ATensorWithItself) {
   for (const BinaryOp& op : binary_ops) {
     const auto f = [&](const std::vector<Tensor>& in) { return op.op(in[0], in[0]); };
-    const GradcheckResult result =
-        gradcheck(f, {random_tensor({2, 3}, 1, DType::f64, 0.5, 2).set_requires_grad()});
+    const GradcheckResult result = gradcheck(f, {random_tensor({2, 3}, 1, DType::f64, 0.5, 2).set_requires_grad()});
     EXPECT_TRUE(result.ok) << op.name << ": " << result.message;
   }
 }
@@ -254,13 +252,11 @@ TEST(Elementwise, DtypesMustAgree) {
   const Tensor a = random_tensor({2, 3}, 1, DType::f32);
   const Tensor b = random_tensor({3}, 1, DType::f64);
   for (const BinaryOp& op : binary_ops) {
-    expect_error<ShapeError>([&] { op.op(a, b); },
-                             {"[" + std::string(op.name) + "]", "(2,3) is f32", "(3) is f64"});
+    expect_error<ShapeError>([&] { op.op(a, b); }, {"[" + std::string(op.name) + "]", "(2,3) is f32", "(3) is f64"});
   }
   const Tensor labels = Tensor::zeros({3}, DType::i64);
   for (const BinaryOp& op : binary_ops) {
-    expect_error<std::invalid_argument>([&] { op.op(labels, labels); },
-                                        {"[" + std::string(op.name) + "]", "i64"});
+    expect_error<std::invalid_argument>([&] { op.op(labels, labels); }, {"[" + std::string(op.name) + "]", "i64"});
   }
   for (const UnaryOp& op : unary_ops) {
     expect_error<std::invalid_argument>([&] { op.op(labels); }, {"[" + std::string(op.name) + "]", "i64"});

@@ -107,7 +107,8 @@ TEST(WriteAtomically, ExplainsWhatIsInTheWay) {
   const auto message = [&](const std::string& name) {
     return message_of<FileError>([&] { write_atomically(folder.path() / name, std::string("x")); });
   };
-  expect_parts(message("missing/a.txt"), {"missing/a.txt", "No such file or directory", "a folder on it may be missing"});
+  expect_parts(message("missing/a.txt"),
+               {"missing/a.txt", "No such file or directory", "a folder on it may be missing"});
   expect_parts(message("file/a.txt"), {"file/a.txt", "Not a directory", "choose another folder"});
   expect_parts(message("sub"), {"sub", "directory", "give the path of a file"});
   EXPECT_EQ(names_in(folder.path()), (Names{"file", "sub"}));
@@ -143,8 +144,7 @@ TEST(ReadBytes, ExplainsWhatIsNoFile) {
   const auto message = [](const std::filesystem::path& path) {
     return message_of<FileError>([&] { read_bytes(path); });
   };
-  expect_parts(message(folder.path() / "none"),
-               {(folder.path() / "none").string(), "No such file", "check the path"});
+  expect_parts(message(folder.path() / "none"), {(folder.path() / "none").string(), "No such file", "check the path"});
   expect_parts(message(folder.path()), {folder.path().string(), "is a directory", "path of a file"});
   ASSERT_EQ(::mkfifo((folder.path() / "pipe").c_str(), 0600), 0);
   expect_parts(message(folder.path() / "pipe"), {"pipe", "regular file"});
@@ -176,8 +176,7 @@ TEST(InputFile, RefusesToReadPastTheEnd) {
   std::array<char, 8> bytes{};
   file.read(bytes.data(), 3);
   EXPECT_EQ(std::string(bytes.data(), 3), "123");
-  expect_parts(message_of<FileError>([&] { file.read(bytes.data(), 3); }),
-               {"1 bytes too early", "truncated"});
+  expect_parts(message_of<FileError>([&] { file.read(bytes.data(), 3); }), {"1 bytes too early", "truncated"});
 }
 
 }  // namespace

@@ -52,9 +52,8 @@ void multiply(const Problem& p, const T* a, const T* b, T* c) {
 template <class T>
 void check(const Problem& p) {
   SCOPED_TRACE(::testing::Message() << "m " << p.m << " n " << p.n << " l " << p.l << " transposed "
-                                    << static_cast<bool>(p.ta) << static_cast<bool>(p.tb) << " padding "
-                                    << p.padding << " accumulate " << p.accumulate << " parallel "
-                                    << p.parallel);
+                                    << static_cast<bool>(p.ta) << static_cast<bool>(p.tb) << " padding " << p.padding
+                                    << " accumulate " << p.accumulate << " parallel " << p.parallel);
   const Tensor a = random_tensor({std::max(p.m, p.l) + 1, p.lda()}, 1, DTypeOf<T>::value);
   const Tensor b = random_tensor({std::max(p.n, p.l) + 1, p.ldb()}, 2, DTypeOf<T>::value);
   const Tensor before = random_tensor({p.m, p.ldc()}, 3, DTypeOf<T>::value);
@@ -74,8 +73,7 @@ void check(const Problem& p) {
       double sum = p.accumulate ? old : 0;
       double magnitude = std::abs(sum);
       for (std::int64_t k = 0; k < p.l; ++k) {
-        const double product =
-            static_cast<double>(in_a[p.place_a(i, k)]) * static_cast<double>(in_b[p.place_b(k, j)]);
+        const double product = static_cast<double>(in_a[p.place_a(i, k)]) * static_cast<double>(in_b[p.place_b(k, j)]);
         sum += product;
         magnitude += std::abs(product);
       }

@@ -31,9 +31,7 @@ Tensor square(const Tensor& x, SquareBackward backward) {
   return y;
 }
 
-Tensor right_gradient(const Tensor& x, const Backward& bw) {
-  return bw.dy() * x.detach() * 2;
-}
+Tensor right_gradient(const Tensor& x, const Backward& bw) { return bw.dy() * x.detach() * 2; }
 
 GradcheckResult check_square(const SquareBackward& backward) {
   return gradcheck([&](const std::vector<Tensor>& in) { return square(in[0], backward); },
@@ -41,14 +39,12 @@ GradcheckResult check_square(const SquareBackward& backward) {
 }
 
 TEST(Gradcheck, PassesTheRightGradient) {
-  const GradcheckResult result =
-      check_square([](const Tensor& x, Backward& bw) { bw.add(0, right_gradient(x, bw)); });
+  const GradcheckResult result = check_square([](const Tensor& x, Backward& bw) { bw.add(0, right_gradient(x, bw)); });
   EXPECT_TRUE(result.ok) << result.message;
 }
 
 TEST(Gradcheck, CatchesOverwritingInsteadOfAdding) {
-  const GradcheckResult result =
-      check_square([](Tensor x, Backward& bw) { x.set_grad(right_gradient(x, bw)); });
+  const GradcheckResult result = check_square([](Tensor x, Backward& bw) { x.set_grad(right_gradient(x, bw)); });
   EXPECT_FALSE(result.ok);
 }
 
@@ -64,8 +60,7 @@ TEST(Gradcheck, CatchesAddingTwice) {
 }
 
 TEST(Gradcheck, CatchesAWrongFactor) {
-  EXPECT_FALSE(
-      check_square([](const Tensor& x, Backward& bw) { bw.add(0, right_gradient(x, bw) * 1.01); }).ok);
+  EXPECT_FALSE(check_square([](const Tensor& x, Backward& bw) { bw.add(0, right_gradient(x, bw) * 1.01); }).ok);
   EXPECT_FALSE(check_square([](const Tensor& x, Backward& bw) { bw.add(0, -right_gradient(x, bw)); }).ok);
 }
 
@@ -133,8 +128,7 @@ TEST(Gradcheck, FailsWhereNothingWasRecorded) {
 TEST(Gradcheck, OneTensorTwiceIsOneInput) {
   Tensor x = random_tensor({2, 2}, 3);
   x.set_requires_grad();
-  const GradcheckResult result =
-      gradcheck([](const std::vector<Tensor>& in) { return in[0] * in[1]; }, {x, x});
+  const GradcheckResult result = gradcheck([](const std::vector<Tensor>& in) { return in[0] * in[1]; }, {x, x});
   EXPECT_TRUE(result.ok) << result.message;
 }
 

@@ -25,8 +25,7 @@ Tensor reference(const Tensor& a, const Tensor& b) {
     for (std::int64_t j = 0; j < b.size(1); ++j) {
       double sum = 0;
       for (std::int64_t k = 0; k < a.size(1); ++k) {
-        sum += left[static_cast<std::size_t>(i * a.size(1) + k)] *
-               right[static_cast<std::size_t>(k * b.size(1) + j)];
+        sum += left[static_cast<std::size_t>(i * a.size(1) + k)] * right[static_cast<std::size_t>(k * b.size(1) + j)];
       }
       y.push_back(sum);
     }
@@ -38,8 +37,7 @@ struct Sizes {
   std::int64_t m, l, n;
 };
 
-const std::vector<Sizes> sizes = {{1, 1, 1},     {2, 3, 4}, {1, 17, 5}, {33, 1, 7},
-                                  {65, 129, 31}, {3, 0, 2}, {0, 3, 2}};
+const std::vector<Sizes> sizes = {{1, 1, 1}, {2, 3, 4}, {1, 17, 5}, {33, 1, 7}, {65, 129, 31}, {3, 0, 2}, {0, 3, 2}};
 
 // A sum of l products below 1 in f32, then for bf16 one rounding of the result.
 void check_dtype(const Sizes& s, DType dtype) {
@@ -96,11 +94,7 @@ TEST(Matmul, Errors) {
   const Tensor a = random_tensor({2, 3}, 1);
   expect_error<ShapeError>([&] { matmul(a, a); }, {"[matmul]", "(M,L) and (L,N)", "(2,3) and (2,3)"});
   expect_error<ShapeError>([&] { matmul(a, random_tensor({3}, 1)); }, {"[matmul]", "(3)"});
-  expect_error<ShapeError>(
-      [&] {
-        matmul(a, random_tensor({3, 2}, 1, DType::f32));
-      },
-      {"[matmul]", "f64", "f32"});
+  expect_error<ShapeError>([&] { matmul(a, random_tensor({3, 2}, 1, DType::f32)); }, {"[matmul]", "f64", "f32"});
   const Tensor labels = Tensor::zeros({3, 3}, DType::i64);
   expect_error<ShapeError>([&] { matmul(labels, labels); }, {"[matmul]", "i64"});
 }

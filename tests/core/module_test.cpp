@@ -48,8 +48,7 @@ TEST(Module, DeclaringAMemberRegistersIt) {
   const Net net;
   EXPECT_EQ(names(net.parameters()),
             (std::vector<std::string>{"inner.first.factor", "inner.second.factor", "last.factor"}));
-  EXPECT_EQ(names(net.buffers()),
-            (std::vector<std::string>{"inner.first.calls", "inner.second.calls", "last.calls"}));
+  EXPECT_EQ(names(net.buffers()), (std::vector<std::string>{"inner.first.calls", "inner.second.calls", "last.calls"}));
   EXPECT_EQ(net.inner.second.path(), "inner.second");
   EXPECT_EQ(names(net.inner.parameters()), (std::vector<std::string>{"first.factor", "second.factor"}));
 }

@@ -47,11 +47,9 @@ TEST(Profile, BooksLayersBothWays) {
   const Tensor x = Tensor::full({3, 4}, 1);
   Profiler profiler;
   const Tensor y = sum(model(x));
-  EXPECT_EQ(places(profiler.take_rows()),
-            (Places{{"", "forward"}, {"first", "forward"}, {"second", "forward"}}));
+  EXPECT_EQ(places(profiler.take_rows()), (Places{{"", "forward"}, {"first", "forward"}, {"second", "forward"}}));
   y.backward();
-  EXPECT_EQ(places(profiler.take_rows()),
-            (Places{{"", "backward"}, {"second", "backward"}, {"first", "backward"}}));
+  EXPECT_EQ(places(profiler.take_rows()), (Places{{"", "backward"}, {"second", "backward"}, {"first", "backward"}}));
   EXPECT_TRUE(profiler.take_rows().empty());
 }
 

@@ -14,8 +14,7 @@ namespace {
 TEST(Random, PhiloxKnownAnswers) {
   EXPECT_EQ(philox(0, 0, 0), (std::array<std::uint32_t, 4>{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
   const std::uint64_t ones = ~std::uint64_t{0};
-  EXPECT_EQ(philox(ones, ones, ones),
-            (std::array<std::uint32_t, 4>{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
+  EXPECT_EQ(philox(ones, ones, ones), (std::array<std::uint32_t, 4>{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
   // Counter 243f6a88 85a308d3 13198a2e 03707344, key a4093822 299f31d0: the digits of pi.
   EXPECT_EQ(philox(0x299f31d0a4093822, 0x0370734413198a2e, 0x85a308d3243f6a88),
             (std::array<std::uint32_t, 4>{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
@@ -54,8 +53,7 @@ TEST(Random, BelowIsEven) {
 
 TEST(Random, StreamsDiffer) {
   std::set<std::uint64_t> seen;
-  for (const RandomUse use :
-       {RandomUse::generator, RandomUse::shuffle, RandomUse::augment, RandomUse::mixup}) {
+  for (const RandomUse use : {RandomUse::generator, RandomUse::shuffle, RandomUse::augment, RandomUse::mixup}) {
     for (std::uint64_t a = 0; a < 4; ++a) {
       for (std::uint64_t b = 0; b < 4; ++b) seen.insert(random_stream(1, use, a, b).bits(0));
     }

@@ -88,20 +88,17 @@ double rtol(DType dtype) {
 }
 
 TEST(Reduce, AllSetsOfAxes) {
-  const std::vector<Shape> shapes = {{1, 1},       {3, 5},       {129, 33},       {2, 70000},
-                                     {70000, 2},   {3, 1, 5},    {4, 7, 3},       {2, 3, 4, 5},
-                                     {1, 3, 1, 5}, {5, 1, 1, 1}, {3, 35, 3, 1100}};
+  const std::vector<Shape> shapes = {{1, 1},    {3, 5},       {129, 33},    {2, 70000},   {70000, 2},      {3, 1, 5},
+                                     {4, 7, 3}, {2, 3, 4, 5}, {1, 3, 1, 5}, {5, 1, 1, 1}, {3, 35, 3, 1100}};
   for (const Shape& shape : shapes) {
     for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
       const Tensor x = random_tensor(shape, 1, dtype);
       for (const Choice& choice : choices(shape.size())) {
-        SCOPED_TRACE(to_string(shape) + " " + to_string(dtype) + " axes " +
-                     ::testing::PrintToString(choice.summed));
+        SCOPED_TRACE(to_string(shape) + " " + to_string(dtype) + " axes " + ::testing::PrintToString(choice.summed));
         const bool keepdim = choice.axes.size() % 2 == 0;
         const Tensor total = sum(x, choice.axes, keepdim);
         EXPECT_EQ(total.dtype(), dtype);
-        expect_close(total, reference_sum(x, choice.summed, keepdim, false), atol(dtype, x, false),
-                     rtol(dtype));
+        expect_close(total, reference_sum(x, choice.summed, keepdim, false), atol(dtype, x, false), rtol(dtype));
         expect_close(mean(x, choice.axes, !keepdim), reference_sum(x, choice.summed, !keepdim, true),
                      atol(dtype, x, true), rtol(dtype));
       }
@@ -122,8 +119,7 @@ TEST(Reduce, AllElementsOfAnyRank) {
 
 TEST(Reduce, OrderOfTheNamesDoesNotMatter) {
   const Tensor x = random_tensor({2, 3, 4, 5}, 1);
-  testing_support::expect_same_bits(sum(x, {Axis::channels, Axis::batch}),
-                                    sum(x, {Axis::batch, Axis::channels}));
+  testing_support::expect_same_bits(sum(x, {Axis::channels, Axis::batch}), sum(x, {Axis::batch, Axis::channels}));
 }
 
 // Ten million times 0.1f in one running float would be off by more than 8 percent.
@@ -178,13 +174,8 @@ TEST(Reduce, LowPrecisionGradientIsTheShareOfEach) {
 
 TEST(Reduce, Errors) {
   const Tensor matrix = random_tensor({2, 3}, 1);
-  expect_error<ShapeError>([&] { sum(matrix, {Axis::height}); },
-                           {"[sum]", "height", "(2,3)", "batch, channels"});
-  expect_error<ShapeError>(
-      [&] {
-        mean(random_tensor({2, 3, 4}, 1), {Axis::height});
-      },
-      {"[mean]", "(2,3,4)", "width"});
+  expect_error<ShapeError>([&] { sum(matrix, {Axis::height}); }, {"[sum]", "height", "(2,3)", "batch, channels"});
+  expect_error<ShapeError>([&] { mean(random_tensor({2, 3, 4}, 1), {Axis::height}); }, {"[mean]", "(2,3,4)", "width"});
   expect_error<ShapeError>([&] { sum(random_tensor({2}, 1), {Axis::batch}); }, {"[sum]", "batch", "(2)"});
   expect_error<ShapeError>([&] { sum(matrix, {}); }, {"[sum]", "axis", "(2,3)"});
   expect_error<std::invalid_argument>([&] { sum(Tensor::zeros({2}, DType::i64)); }, {"[sum]", "i64"});

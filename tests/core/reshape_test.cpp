@@ -77,15 +77,13 @@ TEST(Reshape, Errors) {
 TEST(Slice, IsThePartOfTheAxis) {
   for (const Shape& shape : {Shape{5, 7}, Shape{3, 4, 5}, Shape{2, 5, 3, 4}}) {
     const Tensor x = random_tensor(shape, 1, DType::f32);
-    const Tensor bytes =
-        Tensor::from(shape, std::vector<std::uint8_t>(static_cast<std::size_t>(x.numel()), 7));
+    const Tensor bytes = Tensor::from(shape, std::vector<std::uint8_t>(static_cast<std::size_t>(x.numel()), 7));
     const std::vector<Axis> axes = axes_of_rank(x.rank());
     for (std::size_t i = 0; i < axes.size(); ++i) {
       for (std::int64_t begin = 0; begin < shape[i]; ++begin) {
         for (std::int64_t end = begin + 1; end <= shape[i]; ++end) {
           expect_same_bits(slice(x, axes[i], begin, end), reference_slice<float>(x, i, begin, end));
-          expect_same_bits(slice(bytes, axes[i], begin, end),
-                           reference_slice<std::uint8_t>(bytes, i, begin, end));
+          expect_same_bits(slice(bytes, axes[i], begin, end), reference_slice<std::uint8_t>(bytes, i, begin, end));
         }
       }
     }
@@ -94,9 +92,8 @@ TEST(Slice, IsThePartOfTheAxis) {
 
 TEST(Slice, Gradients) {
   for (const Axis axis : axes_of_rank(4)) {
-    const GradcheckResult result =
-        gradcheck([&](const std::vector<Tensor>& in) { return slice(in[0], axis, 1, 3); },
-                  {random_tensor({3, 4, 3, 5}, 1).set_requires_grad()});
+    const GradcheckResult result = gradcheck([&](const std::vector<Tensor>& in) { return slice(in[0], axis, 1, 3); },
+                                             {random_tensor({3, 4, 3, 5}, 1).set_requires_grad()});
     EXPECT_TRUE(result.ok) << result.message;
   }
 }
@@ -166,11 +163,7 @@ TEST(Concat, Errors) {
         concat({x, random_tensor({2, 4}, 1)}, Axis::batch);
       },
       {"[concat]", "(2,3) and (2,4)"});
-  expect_error<ShapeError>(
-      [&] {
-        concat({x, random_tensor({2, 3, 1}, 1)}, Axis::batch);
-      },
-      {"[concat]", "(2,3,1)"});
+  expect_error<ShapeError>([&] { concat({x, random_tensor({2, 3, 1}, 1)}, Axis::batch); }, {"[concat]", "(2,3,1)"});
   expect_error<ShapeError>(
       [&] {
         concat({x, random_tensor({2, 3}, 1, DType::f32)}, Axis::batch);

@@ -87,8 +87,7 @@ TEST(FileLayout, SharesMemoryWhereNothingMoves) {
 TEST(FileLayout, RefusesWhatIsNoPermutation) {
   const Tensor x = Tensor::zeros({2, 3});
   for (const std::vector<int>& axes : {std::vector<int>{0}, {0, 0}, {1, 2}, {-1, 0}, {0, 1, 2}}) {
-    expect_error<std::invalid_argument>([&] { to_file_layout(x, axes); },
-                                        {"[to_file_layout]", "2 axes of (2,3)"});
+    expect_error<std::invalid_argument>([&] { to_file_layout(x, axes); }, {"[to_file_layout]", "2 axes of (2,3)"});
     expect_error<std::invalid_argument>([&] { from_file_layout(x, axes); }, {"[from_file_layout]", "(2,3)"});
   }
 }
@@ -136,8 +135,8 @@ TEST(State, HasPyTorchsNamesAndShapes) {
     shapes.push_back(tensor.shape());
     EXPECT_FALSE(tensor.requires_grad());
   }
-  EXPECT_EQ(names, (std::vector<std::string>{"scale", "inner.weight", "inner.bias", "inner.running_mean",
-                                             "inner.count"}));
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"scale", "inner.weight", "inner.bias", "inner.running_mean", "inner.count"}));
   EXPECT_EQ(shapes, (std::vector<Shape>{{3, 2}, {5, 4, 2, 3}, {5}, {5}, {}}));
 }
 
@@ -181,8 +180,7 @@ TEST(State, LoadListsAllProblemsAndChangesNothing) {
       [&] { load_state(module, state); },
       {"[load_state]", "missing: inner.weight (5,4,2,3)", "unexpected: head.weight (7,2)",
        "mismatched: scale needs shape (3,2), got (2,3)", "repeated: inner.bias",
-       "mismatched: inner.running_mean needs dtype f32, got i64",
-       "mismatched: inner.count needs dtype i64, got f32"});
+       "mismatched: inner.running_mean needs dtype f32, got i64", "mismatched: inner.count needs dtype i64, got f32"});
   EXPECT_EQ(values_of(module), before);
 }
 
@@ -191,8 +189,7 @@ TEST(State, LoadIgnoresWhatItIsTold) {
   FileState state = state_of(module);
   state.emplace_back("optimizer.scale", Tensor::zeros({1}));
   state.emplace_back("other", Tensor::zeros({1}));
-  expect_error<std::invalid_argument>([&] { load_state(module, state, {"optimizer."}); },
-                                      {"unexpected: other"});
+  expect_error<std::invalid_argument>([&] { load_state(module, state, {"optimizer."}); }, {"unexpected: other"});
   load_state(module, state, {"optimizer.", "oth"});
 }
 

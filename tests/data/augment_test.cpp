@@ -19,8 +19,7 @@ constexpr std::int64_t kWidth = 9;
 
 std::vector<std::uint8_t> test_image() {
   std::vector<std::uint8_t> image;
-  for (std::int64_t i = 0; i < kHeight * kWidth * 3; ++i)
-    image.push_back(static_cast<std::uint8_t>(i * 37 + 11));
+  for (std::int64_t i = 0; i < kHeight * kWidth * 3; ++i) image.push_back(static_cast<std::uint8_t>(i * 37 + 11));
   return image;
 }
 
@@ -29,8 +28,8 @@ double normalized_value(std::uint8_t byte, std::size_t channel) {
 }
 
 /// The definition, pixel by pixel: pad the normalised image, crop, flip, cut.
-double expected(const std::vector<std::uint8_t>& image, PadMode mode, const Augmentation& drawn,
-                std::int64_t y, std::int64_t x, std::size_t channel) {
+double expected(const std::vector<std::uint8_t>& image, PadMode mode, const Augmentation& drawn, std::int64_t y,
+                std::int64_t x, std::size_t channel) {
   if (y >= drawn.cut_top && y < drawn.cut_bottom && x >= drawn.cut_left && x < drawn.cut_right) return 0;
   std::int64_t row = y + drawn.shift_y;
   std::int64_t column = (drawn.flipped ? kWidth - 1 - x : x) + drawn.shift_x;
@@ -45,8 +44,7 @@ double expected(const std::vector<std::uint8_t>& image, PadMode mode, const Augm
 
 TEST(Normalize, GivesTheFormulaForEveryByte) {
   Tensor bytes = Tensor::empty({256, 3}, DType::u8);
-  for (std::int64_t i = 0; i < 768; ++i)
-    bytes.mutable_data<std::uint8_t>()[i] = static_cast<std::uint8_t>(i / 3);
+  for (std::int64_t i = 0; i < 768; ++i) bytes.mutable_data<std::uint8_t>()[i] = static_cast<std::uint8_t>(i / 3);
   const Tensor f64 = normalized(bytes, DType::f64);
   const Tensor f32 = normalized(bytes);
   ASSERT_EQ(f32.dtype(), DType::f32);
@@ -55,13 +53,8 @@ TEST(Normalize, GivesTheFormulaForEveryByte) {
     EXPECT_DOUBLE_EQ(f64.span<double>()[i], want);
     EXPECT_FLOAT_EQ(f32.span<float>()[i], static_cast<float>(want));
   }
-  expect_error<ShapeError>(
-      [] {
-        normalized(Tensor::zeros({2, 2, 1}, DType::u8));
-      },
-      {"3 channels", "(2,2,1)"});
-  expect_error<std::invalid_argument>([] { normalized(Tensor::zeros({3}, DType::u8), DType::bf16); },
-                                      {"bf16"});
+  expect_error<ShapeError>([] { normalized(Tensor::zeros({2, 2, 1}, DType::u8)); }, {"3 channels", "(2,2,1)"});
+  expect_error<std::invalid_argument>([] { normalized(Tensor::zeros({3}, DType::u8), DType::bf16); }, {"bf16"});
 }
 
 TEST(Augment, MatchesItsDefinitionInEveryCombination) {
@@ -71,8 +64,7 @@ TEST(Augment, MatchesItsDefinitionInEveryCombination) {
       for (const std::int64_t cutout : {0, 3, 4}) {
         const AugmentOptions options{padding, mode, true, cutout};
         for (std::uint64_t n = 0; n < 50; ++n) {
-          const Augmentation drawn =
-              draw_augmentation(options, kHeight, kWidth, random_stream(n, RandomUse::test));
+          const Augmentation drawn = draw_augmentation(options, kHeight, kWidth, random_stream(n, RandomUse::test));
           std::vector<double> out(image.size(), 99);
           augment_image(image.data(), kHeight, kWidth, mode, drawn, out.data());
           std::vector<float> out32(image.size(), 99);
@@ -130,8 +122,7 @@ TEST(Augment, OptionsDoNotChangeEachOthersNumbers) {
 }
 
 TEST(Augment, RefusesBadOptions) {
-  expect_error<std::invalid_argument>([] { check_augment({.crop_padding = -1}, 32, 32); },
-                                      {"crop padding", "-1"});
+  expect_error<std::invalid_argument>([] { check_augment({.crop_padding = -1}, 32, 32); }, {"crop padding", "-1"});
   expect_error<std::invalid_argument>([] { check_augment({.cutout = -2}, 32, 32); }, {"cutout", "-2"});
   const AugmentOptions wide{.crop_padding = 4, .pad_mode = PadMode::reflect};
   expect_error<std::invalid_argument>([&] { check_augment(wide, 32, 4); }, {"padding 4", "32x4"});

@@ -34,10 +34,9 @@ TEST(Dataset, FindsImageFolders) {
 TEST(Dataset, SaysWhatItLookedForAndHowToGetIt) {
   TempFolder folder;
   expect_error<FileError>([&] { find_data(folder.path()); },
-                          {folder.path().string(), "data_batch_1.bin", "cifar-10-batches-bin",
-                           "train/<class>", "striate generate --out DIR", "cifar-10-binary.tar.gz"});
-  expect_error<FileError>([&] { find_data(folder.path() / "gone"); },
-                          {"gone", "no such", "striate generate"});
+                          {folder.path().string(), "data_batch_1.bin", "cifar-10-batches-bin", "train/<class>",
+                           "striate generate --out DIR", "cifar-10-binary.tar.gz"});
+  expect_error<FileError>([&] { find_data(folder.path() / "gone"); }, {"gone", "no such", "striate generate"});
   const auto file = folder.write("file", "x");
   expect_error<FileError>([&] { load_split(file, Split::train); }, {"expected a data folder, found a file"});
 }

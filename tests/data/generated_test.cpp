@@ -40,14 +40,12 @@ TEST(Generated, WritesTheSameBytesForASeedWithAnyNumberOfThreads) {
   generate_folder(folder.path() / "new/three", options);
   set_num_threads(before);
   for (const char* name : {"data_batch_1.bin", "data_batch_5.bin", "test_batch.bin", "batches.meta.txt"}) {
-    EXPECT_EQ(read_bytes(folder.path() / "one" / name), read_bytes(folder.path() / "new/three" / name))
-        << name;
+    EXPECT_EQ(read_bytes(folder.path() / "one" / name), read_bytes(folder.path() / "new/three" / name)) << name;
   }
   GenerateOptions other = options;
   other.seed = 5;
   generate_folder(folder.path() / "one", other);
-  EXPECT_NE(read_bytes(folder.path() / "one/test_batch.bin"),
-            read_bytes(folder.path() / "new/three/test_batch.bin"));
+  EXPECT_NE(read_bytes(folder.path() / "one/test_batch.bin"), read_bytes(folder.path() / "new/three/test_batch.bin"));
 }
 
 TEST(Generated, IsAGoodFolderThatLoadsAsItWasDrawn) {
@@ -80,8 +78,8 @@ TEST(Generated, ColoursTellNothing) {
   std::array<std::array<double, 3>, 10> means{};
   const auto* bytes = set.images.data<std::uint8_t>();
   for (std::int64_t i = 0; i < set.images.numel(); ++i) {
-    means[static_cast<std::size_t>(set.labels.data<std::int64_t>()[i / 3072])]
-         [static_cast<std::size_t>(i % 3)] += bytes[i] / (400.0 * 1024);
+    means[static_cast<std::size_t>(set.labels.data<std::int64_t>()[i / 3072])][static_cast<std::size_t>(i % 3)] +=
+        bytes[i] / (400.0 * 1024);
   }
   // An image's mean colour deviates by at most 75 or so; that of 400 images by less than 4.
   for (const auto& mean : means) {

@@ -18,8 +18,7 @@ using testing_support::expect_error;
 using testing_support::TempFolder;
 
 /// A picture of one colour in the format of the name's extension.
-std::string picture(const std::string& extension, int width, int height,
-                    const std::vector<std::uint8_t>& pixel) {
+std::string picture(const std::string& extension, int width, int height, const std::vector<std::uint8_t>& pixel) {
   std::vector<std::uint8_t> pixels;
   for (int i = 0; i < width * height; ++i) pixels.insert(pixels.end(), pixel.begin(), pixel.end());
   std::string bytes;
@@ -95,8 +94,7 @@ TEST(ImageFolder, NamesWhatIsWrong) {
   folder.write("train/a/1.png", picture(".png", 4, 4, {1, 1, 1}));
   expect_error<FileError>([&] { load_image_folder(folder.path(), Split::test); }, {"test", "missing"});
   folder.write("test/b/1.png", picture(".png", 4, 4, {1, 1, 1}));
-  expect_error<FileError>([&] { load_image_folder(folder.path(), Split::test); },
-                          {"test/b", "no class of this name"});
+  expect_error<FileError>([&] { load_image_folder(folder.path(), Split::test); }, {"test/b", "no class of this name"});
   folder.write("train/a/2.png", picture(".png", 5, 4, {1, 1, 1}));
   expect_error<FileError>(load, {"2.png", "(4,4,3)", "1.png", "(4,5,3)"});
   folder.write("train/a/2.png", "broken");

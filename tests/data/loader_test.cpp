@@ -22,11 +22,7 @@ const Dataset& images_103() {
 }
 
 LoaderOptions busy_options(int workers) {
-  return {.batch_size = 10,
-          .seed = 7,
-          .augment = {4, PadMode::reflect, true, 6},
-          .mixup = 0.4,
-          .workers = workers};
+  return {.batch_size = 10, .seed = 7, .augment = {4, PadMode::reflect, true, 6}, .mixup = 0.4, .workers = workers};
 }
 
 std::vector<Batch> read_epoch(Loader& loader, std::int64_t epoch, std::int64_t first = 0) {
@@ -105,16 +101,14 @@ TEST(Loader, AnyNumberOfWorkersAndAnyStartGiveTheSameBits) {
       for (const std::int64_t first : {0, 4, 10, 11}) {
         const std::vector<Batch> got = read_epoch(loader, 3, first);
         ASSERT_EQ(got.size(), want.size() - static_cast<std::size_t>(first));
-        for (std::size_t i = 0; i < got.size(); ++i)
-          expect_same(got[i], want[i + static_cast<std::size_t>(first)]);
+        for (std::size_t i = 0; i < got.size(); ++i) expect_same(got[i], want[i + static_cast<std::size_t>(first)]);
       }
     }
   }
 }
 
 TEST(Loader, AugmentsByEpochAndByTheImagesPlaceInTheDataSet) {
-  const LoaderOptions in_order{
-      .batch_size = 103, .shuffle = false, .seed = 9, .augment = AugmentOptions::standard()};
+  const LoaderOptions in_order{.batch_size = 103, .shuffle = false, .seed = 9, .augment = AugmentOptions::standard()};
   Loader loader(images_103(), in_order);
   const Tensor first = read_epoch(loader, 0)[0].images;
   EXPECT_NE(first.to_vector(), read_epoch(loader, 1)[0].images.to_vector());

@@ -45,8 +45,7 @@ std::vector<double> beta_cdf(double a, double b, const std::vector<double>& poin
 }
 
 TEST(Mixup, BetaHasItsMomentsAndDistribution) {
-  for (const auto& [a, b] :
-       std::vector<std::pair<double, double>>{{1, 1}, {0.4, 0.4}, {2, 5}, {0.7, 3}, {8, 8}}) {
+  for (const auto& [a, b] : std::vector<std::pair<double, double>>{{1, 1}, {0.4, 0.4}, {2, 5}, {0.7, 3}, {8, 8}}) {
     const std::vector<double> draws = beta_draws(a, b);
     const double mean = std::accumulate(draws.begin(), draws.end(), 0.0) / kDraws;
     const double variance = a * b / ((a + b) * (a + b) * (a + b + 1));

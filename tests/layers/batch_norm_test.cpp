@@ -158,10 +158,9 @@ TEST(BatchNorm, LowPrecision) {
           };
           const Tensor x = random_tensor(shape, 1, dtype, offset - 1, offset + 1);
           const auto rows = static_cast<double>(x.numel()) / static_cast<double>(channels);
-          expect_like_f64(op,
-                          {x, random_tensor({channels}, 2, DType::f32, 0.5, 1.5),
-                           random_tensor({channels}, 3, DType::f32)},
-                          bounds(dtype, offset, rows));
+          expect_like_f64(
+              op, {x, random_tensor({channels}, 2, DType::f32, 0.5, 1.5), random_tensor({channels}, 3, DType::f32)},
+              bounds(dtype, offset, rows));
         }
       }
     }
@@ -171,12 +170,11 @@ TEST(BatchNorm, LowPrecision) {
 // Fused and one after the other, from the same inputs.
 void expect_relu_of_it(const std::vector<Tensor>& inputs, bool training, const Tensor& dy) {
   const auto normed = [&](const std::vector<Tensor>& in, bool with_relu) {
-    return batch_norm(in[0], in[1], in[2], training ? Tensor() : in[3].detach(),
-                      training ? Tensor() : in[4].detach(), {.training = training, .relu = with_relu});
+    return batch_norm(in[0], in[1], in[2], training ? Tensor() : in[3].detach(), training ? Tensor() : in[4].detach(),
+                      {.training = training, .relu = with_relu});
   };
   const OpRun fused = run_op([&](const std::vector<Tensor>& in) { return normed(in, true); }, inputs, dy);
-  const OpRun parts =
-      run_op([&](const std::vector<Tensor>& in) { return relu(normed(in, false)); }, inputs, dy);
+  const OpRun parts = run_op([&](const std::vector<Tensor>& in) { return relu(normed(in, false)); }, inputs, dy);
   expect_close(fused.y, parts.y, 0, 0);
   for (std::size_t i = 0; i < 3; ++i) expect_close(fused.gradients[i], parts.gradients[i], 0, 0);
 }
@@ -209,14 +207,12 @@ TEST(BatchNorm, ReluInOneGoCutsTiesAtZeroAlike) {
     const Tensor weight = random_tensor({35}, 2, parameters, -1, 1);
     const Tensor mean = Tensor::full({35}, middle, parameters);
     const Tensor dy = random_tensor(x.shape(), 3, dtype);
-    expect_relu_of_it(
-        {rounded, weight, Tensor::zeros({35}, parameters), mean, Tensor::full({35}, 0.3, parameters)}, false,
-        dy);
+    expect_relu_of_it({rounded, weight, Tensor::zeros({35}, parameters), mean, Tensor::full({35}, 0.3, parameters)},
+                      false, dy);
     // The shift of every channel takes what the middle value became to 0, give or take a rounding.
     std::vector<double> shift(35);
     const std::vector<double> inputs = rounded.to_vector();
-    const std::vector<double> outputs =
-        batch_norm(rounded, weight, {}, {}, {}, {.training = true}).to_vector();
+    const std::vector<double> outputs = batch_norm(rounded, weight, {}, {}, {}, {.training = true}).to_vector();
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       if (inputs[i] == middle) shift[i % 35] = -outputs[i];
     }
@@ -288,6 +284,21 @@ TEST(BatchNorm, ConstantChannelsStayFinite) {
   }
 }
 
+TEST(BatchNorm, InPlaceIsTheSame) {
+  for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
+    const DType parameters = dtype == DType::f64 ? DType::f64 : DType::f32;
+    for (const bool with_relu : {false, true}) {
+      const Tensor weight = random_tensor({35}, 2, parameters);
+      const Tensor mean = random_tensor({35}, 3, parameters);
+      const Tensor var = random_tensor({35}, 4, parameters, 0.5, 2);
+      Tensor x = random_tensor({9, 35}, 1, dtype);
+      const Tensor y = batch_norm(x, weight, mean, mean, var, {.relu = with_relu});
+      batch_norm_(x, weight, mean, mean, var, {.relu = with_relu});
+      expect_same_bits(x, y);
+    }
+  }
+}
+
 TEST(BatchNorm, ThreadsDoNotMatter) {
   for (const DType dtype : {DType::f32, DType::bf16}) {
     expect_same_bits_with_threads(
@@ -316,12 +327,14 @@ TEST(BatchNorm, Errors) {
   EXPECT_EQ(shape([&] { batch_norm(three, {}, {}, {}, {}, {.training = true}); }),
             "[batch_norm] input must be (N,H,W,C) or (N,C): got (3)");
   const auto argument = [](const auto& f) { return message_of<std::invalid_argument>(f); };
-  EXPECT_EQ(
-      argument([&] { batch_norm(converted(x, DType::bf16), converted(three, DType::f64), {}, {}, {}, {}); }),
-      "[batch_norm] expected weight in f32 for an input in bf16, got f64");
+  EXPECT_EQ(argument([&] { batch_norm(converted(x, DType::bf16), converted(three, DType::f64), {}, {}, {}, {}); }),
+            "[batch_norm] expected weight in f32 for an input in bf16, got f64");
   EXPECT_NE(argument([&] { batch_norm(x, {}, {}, {}, {}, {}); }).find("running_mean"), std::string::npos);
   EXPECT_NE(argument([&] { batch_norm(x, {}, {}, three, {}, {.training = true}); }).find("running_var"),
             std::string::npos);
+  Tensor copy = x.clone();
+  EXPECT_EQ(argument([&] { batch_norm_(copy, {}, {}, three, three, {.training = true}); }),
+            "[batch_norm_] is for evaluation, got training = true");
   Module root;
   EXPECT_THROW(BatchNorm2d(root, "norm", 0), std::invalid_argument);
 }
@@ -332,8 +345,8 @@ TEST(BatchNormLayer, RegistersInPyTorchsOrder) {
   std::vector<std::string> names;
   for (const NamedTensor& parameter : root.parameters()) names.push_back(parameter.name);
   for (const NamedTensor& buffer : root.buffers()) names.push_back(buffer.name);
-  EXPECT_EQ(names, (std::vector<std::string>{"norm.weight", "norm.bias", "norm.running_mean",
-                                             "norm.running_var", "norm.num_batches_tracked"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"norm.weight", "norm.bias", "norm.running_mean", "norm.running_var",
+                                             "norm.num_batches_tracked"}));
   EXPECT_EQ(norm.weight.to_vector(), (std::vector<double>{1, 1, 1}));
   EXPECT_EQ(norm.bias.to_vector(), (std::vector<double>{0, 0, 0}));
   EXPECT_EQ(norm.running_mean.to_vector(), (std::vector<double>{0, 0, 0}));
@@ -373,8 +386,7 @@ TEST(BatchNormLayer, WithReluIsReluOfIt) {
 TEST(BatchNormLayer, NoMomentumMeansACumulativeAverage) {
   Module root;
   BatchNorm2d norm(root, "norm", 1, {.momentum = std::nullopt});
-  for (const float shift : {0.0F, 3.0F, 9.0F})
-    norm(Tensor::from({2, 1}, std::vector<float>{shift, shift + 2}));
+  for (const float shift : {0.0F, 3.0F, 9.0F}) norm(Tensor::from({2, 1}, std::vector<float>{shift, shift + 2}));
   EXPECT_NEAR(norm.running_mean.item(), (1.0 + 4.0 + 10.0) / 3, 1e-6);
   EXPECT_NEAR(norm.running_var.item(), 2, 1e-6);
   EXPECT_EQ(norm.num_batches_tracked.item(), 3);

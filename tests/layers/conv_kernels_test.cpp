@@ -118,8 +118,7 @@ Growth growth(std::int64_t in, std::int64_t out, std::int64_t padding, Pass pass
     }
   }
   for (std::int64_t i = 0; i < out; ++i) {
-    for (std::int64_t tap = 0; tap < 3; ++tap)
-      sum.terms += i + tap >= padding && i + tap < in + padding ? 1 : 0;
+    for (std::int64_t tap = 0; tap < 3; ++tap) sum.terms += i + tap >= padding && i + tap < in + padding ? 1 : 0;
   }
   const double results = weights ? 3 : static_cast<double>(out);
   return {sum.terms / results, sum.errors / results};
@@ -167,9 +166,7 @@ Growth growth(ConvAlgorithm algorithm, std::int64_t in, std::int64_t out, std::i
 double rms_bound(const ConvGeometry& g, ConvAlgorithm algorithm, DType dtype, Pass pass) {
   const Growth rows = growth(algorithm, g.h, g.p, g.padding.height, pass);
   const Growth columns = growth(algorithm, g.w, g.q, g.padding.width, pass);
-  const auto depth = static_cast<double>(pass == Pass::forward         ? g.c
-                                         : pass == Pass::backward_data ? g.k
-                                                                       : g.n);
+  const auto depth = static_cast<double>(pass == Pass::forward ? g.c : pass == Pass::backward_data ? g.k : g.n);
   const double size = std::sqrt(rows.errors * columns.errors * depth) / 3;
   const double length = pass == Pass::backward_weights ? static_cast<double>(g.positions()) : 9 * depth;
   const double sums = size * 0x1p-24 * (6 + std::sqrt(length) / 2);
@@ -181,8 +178,7 @@ double rms_bound(const ConvGeometry& g, ConvAlgorithm algorithm, DType dtype, Pa
 // Of few results the RMS is uncertain. The worst of up to a million results, which are not all alike (the
 // corners of a tile err most), stays within 16 times the RMS.
 template <class T>
-void expect_error_within(double bound, const std::vector<T>& got, const std::vector<double>& exact,
-                         const char* pass) {
+void expect_error_within(double bound, const std::vector<T>& got, const std::vector<double>& exact, const char* pass) {
   const ConvError error = conv_error(got, exact);
   EXPECT_LE(error.rms, bound * (1 + 3 / std::sqrt(static_cast<double>(got.size())))) << pass;
   EXPECT_LE(error.max, bound * 16) << pass;
@@ -197,10 +193,8 @@ void expect_like_reference(const ConvGeometry& g, const ConvResults<double>& exa
     SCOPED_TRACE(to_string(dtype) + " " + to_string(algorithm));
     const ConvResults<T> got = run_conv(g, operands, algorithm);
     expect_error_within(rms_bound(g, algorithm, dtype, Pass::forward), got.y, exact.y, "forward");
-    expect_error_within(rms_bound(g, algorithm, dtype, Pass::backward_data), got.dx, exact.dx,
-                        "backward data");
-    expect_error_within(rms_bound(g, algorithm, dtype, Pass::backward_weights), got.dw, exact.dw,
-                        "backward weights");
+    expect_error_within(rms_bound(g, algorithm, dtype, Pass::backward_data), got.dx, exact.dx, "backward data");
+    expect_error_within(rms_bound(g, algorithm, dtype, Pass::backward_weights), got.dw, exact.dw, "backward weights");
   }
 }
 
@@ -264,8 +258,7 @@ void expect_contained(const ConvGeometry& g, float odd) {
 }
 
 TEST(ConvKernels, NotANumberStaysInItsImage) {
-  for (const ConvGeometry& g :
-       {conv3x3(5, 4, 17, 33, 1), conv3x3(5, 2, 5, 16, 1), conv3x3(4, {17, 18}, 5, 17, 0)}) {
+  for (const ConvGeometry& g : {conv3x3(5, 4, 17, 33, 1), conv3x3(5, 2, 5, 16, 1), conv3x3(4, {17, 18}, 5, 17, 0)}) {
     SCOPED_TRACE(describe(g));
     for (const float odd : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
       expect_contained<float>(g, odd);
@@ -290,8 +283,7 @@ TEST(ConvKernels, RefuseWhatTheyCannotDo) {
   const ConvGeometry large = conv_geometry(1, 9, 16, 5, 16);
   for (const ConvAlgorithm algorithm : kAlgorithms) {
     for (const ConvGeometry& g : {strided, grouped, wide, large}) {
-      EXPECT_EQ(can_do(g, algorithm), algorithm == ConvAlgorithm::im2col)
-          << to_string(algorithm) << describe(g);
+      EXPECT_EQ(can_do(g, algorithm), algorithm == ConvAlgorithm::im2col) << to_string(algorithm) << describe(g);
     }
   }
   EXPECT_TRUE(can_do(conv3x3(1, 2, 3, 3, 1), ConvAlgorithm::winograd_line2));
@@ -300,12 +292,10 @@ TEST(ConvKernels, RefuseWhatTheyCannotDo) {
   EXPECT_FALSE(can_do(large, ConvAlgorithm::product));
   EXPECT_FALSE(can_do(large, ConvAlgorithm::depthwise));
   EXPECT_FALSE(can_do(large, ConvAlgorithm::reference));
-  EXPECT_EQ(message_of<std::invalid_argument>(
-                [&] { choose_conv(strided, DType::bf16, ConvAlgorithm::winograd_f4); }),
+  EXPECT_EQ(message_of<std::invalid_argument>([&] { choose_conv(strided, DType::bf16, ConvAlgorithm::winograd_f4); }),
             "[conv2d] winograd_f4 cannot do bf16, kernel 3x3, stride 2x2, padding 1x1, map 9x9");
-  EXPECT_EQ(
-      message_of<std::invalid_argument>([&] { choose_conv(strided, DType::f64, ConvAlgorithm::im2col); }),
-      "[conv2d] im2col cannot do f64, kernel 3x3, stride 2x2, padding 1x1, map 9x9");
+  EXPECT_EQ(message_of<std::invalid_argument>([&] { choose_conv(strided, DType::f64, ConvAlgorithm::im2col); }),
+            "[conv2d] im2col cannot do f64, kernel 3x3, stride 2x2, padding 1x1, map 9x9");
 }
 
 }  // namespace

@@ -28,20 +28,13 @@ std::vector<ConvGeometry> products() {
 // Other kernels, strides that leave input out, taps that meet nothing, groups in and out of panels.
 std::vector<ConvGeometry> gathered() {
   std::vector<ConvGeometry> all = {
-      conv_geometry(2, {23, 21}, 3, 7, 20, 2, 3),
-      conv_geometry(3, {9, 10}, 17, 3, 33, 2, 1),
-      conv_geometry(1, 8, 70, 3, 100, 2, 1),
-      conv_geometry(2, {7, 9}, 5, {1, 5}, 9, {1, 3}, {0, 2}),
-      conv_geometry(2, 12, 6, 3, 10, 4, 1),
-      conv_geometry(1, {11, 13}, 4, 2, 7, {3, 2}, {0, 1}, {2, 3}),
-      conv_geometry(2, 9, 130, 3, 8, 1, 2, 2),
-      conv_geometry(2, 5, 8, 3, 8, 1, 4),
-      conv_geometry(12, 10, 64, 5, 34, 1, 2),
-      conv_geometry(2, 8, 12, 3, 20, 1, 1, 1, 4),
-      conv_geometry(2, 8, 10, 3, 30, 2, 1, 1, 5),
-      conv_geometry(3, 6, 128, 3, 128, 1, 1, 1, 32),
-      conv_geometry(2, 6, 120, 1, 72, 2, 0, 1, 3),
-      conv_geometry(2, 6, 68, 3, 70, 1, 1, 1, 2),
+      conv_geometry(2, {23, 21}, 3, 7, 20, 2, 3),  conv_geometry(3, {9, 10}, 17, 3, 33, 2, 1),
+      conv_geometry(1, 8, 70, 3, 100, 2, 1),       conv_geometry(2, {7, 9}, 5, {1, 5}, 9, {1, 3}, {0, 2}),
+      conv_geometry(2, 12, 6, 3, 10, 4, 1),        conv_geometry(1, {11, 13}, 4, 2, 7, {3, 2}, {0, 1}, {2, 3}),
+      conv_geometry(2, 9, 130, 3, 8, 1, 2, 2),     conv_geometry(2, 5, 8, 3, 8, 1, 4),
+      conv_geometry(12, 10, 64, 5, 34, 1, 2),      conv_geometry(2, 8, 12, 3, 20, 1, 1, 1, 4),
+      conv_geometry(2, 8, 10, 3, 30, 2, 1, 1, 5),  conv_geometry(3, 6, 128, 3, 128, 1, 1, 1, 32),
+      conv_geometry(2, 6, 120, 1, 72, 2, 0, 1, 3), conv_geometry(2, 6, 68, 3, 70, 1, 1, 1, 2),
   };
   for (const ConvGeometry& g : products()) all.push_back(g);
   return all;
@@ -108,19 +101,11 @@ void expect_like_reference(const std::vector<ConvGeometry>& cases, ConvAlgorithm
   }
 }
 
-TEST(ConvShapes, ProductAgainstDouble) {
-  expect_like_reference(products(), ConvAlgorithm::product);
-}
-TEST(ConvShapes, Im2colAgainstDouble) {
-  expect_like_reference(gathered(), ConvAlgorithm::im2col);
-}
-TEST(ConvShapes, DepthwiseAgainstDouble) {
-  expect_like_reference(depthwise(), ConvAlgorithm::depthwise);
-}
+TEST(ConvShapes, ProductAgainstDouble) { expect_like_reference(products(), ConvAlgorithm::product); }
+TEST(ConvShapes, Im2colAgainstDouble) { expect_like_reference(gathered(), ConvAlgorithm::im2col); }
+TEST(ConvShapes, DepthwiseAgainstDouble) { expect_like_reference(depthwise(), ConvAlgorithm::depthwise); }
 
-TEST(ConvShapes, DepthwiseByIm2col) {
-  expect_like_reference(depthwise(), ConvAlgorithm::im2col);
-}
+TEST(ConvShapes, DepthwiseByIm2col) { expect_like_reference(depthwise(), ConvAlgorithm::im2col); }
 
 template <class T>
 void expect_same_bits_for_threads(const std::vector<ConvGeometry>& cases, ConvAlgorithm algorithm) {

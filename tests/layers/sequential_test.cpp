@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "core/autograd.h"
 #include "core/elementwise.h"
 #include "core/error.h"
 #include "layers/batch_norm.h"
+#include "layers/conv2d.h"
 #include "layers/flatten.h"
 #include "layers/max_pool.h"
 #include "layers/relu.h"
@@ -58,6 +61,65 @@ TEST(Sequential, ObserversSeeEveryLayer) {
   EXPECT_EQ(seen, (std::vector<std::string>{"BatchNorm2d", "ReLU", "MaxPool2d", "Sequential"}));
 }
 
+struct Convolutions : Module {
+  Sequential body{*this, "body"};
+  Conv2d& first = body.add<Conv2d>(3, 17, Conv2dOptions{.kernel_size = 3, .padding = 1});
+  BatchNorm2d& first_norm = body.add<BatchNorm2d>(17);
+  ReLU& first_relu = body.add<ReLU>();
+  Conv2d& second = body.add<Conv2d>(17, 20, Conv2dOptions{.kernel_size = 1, .bias = false});
+  BatchNorm2d& second_norm = body.add<BatchNorm2d>(20, BatchNorm2dOptions{.affine = false});
+
+  Convolutions() {
+    const auto randomise = [](Tensor& values, std::uint64_t seed, double low, double high) {
+      values.copy_from(random_tensor(values.shape(), seed, DType::f64, low, high));
+    };
+    randomise(first_norm.weight, 1, -1.5, 1.5);
+    randomise(first_norm.bias, 2, -1, 1);
+    randomise(first_norm.running_mean, 3, -1, 1);
+    randomise(first_norm.running_var, 4, 0.5, 2);
+    randomise(second_norm.running_mean, 5, -1, 1);
+  }
+};
+
+TEST(Sequential, NormsAfterConvolutionsChangeNoBits) {
+  for (const auto& [dtype, activations] :
+       {std::pair{DType::f64, DType::f64}, {DType::f32, DType::f32}, {DType::f32, DType::bf16}}) {
+    for (const bool training : {false, true}) {
+      for (const bool records : {false, true}) {
+        SCOPED_TRACE(to_string(activations) + (training ? " training" : "") + (records ? " records" : ""));
+        Convolutions net;
+        net.to(dtype);
+        net.train(training);
+        for (const NamedTensor& parameter : net.parameters()) {
+          Tensor(parameter.value).set_requires_grad(records);
+        }
+        const Tensor x = random_tensor({2, 5, 7, 3}, 6, activations);
+        const Tensor kept = x.clone();
+        const Tensor h = net.first(x);
+        const Tensor before = h.clone();
+        const Tensor expected = net.second_norm(net.second(relu(net.first_norm(h))));
+        expect_same_bits(net.body(x), expected);
+        EXPECT_EQ(net.body(x).requires_grad(), records);
+        expect_same_bits(x, kept);
+        expect_same_bits(h, before);
+      }
+    }
+  }
+}
+
+TEST(Sequential, WritesOverNothingThatOthersHave) {
+  Sequential sequence;
+  sequence.add<BatchNorm2d>(3);
+  sequence.add<BatchNorm2d>(3);
+  sequence.add<ReLU>();
+  sequence.eval();
+  const NoGradGuard no_grad;
+  const Tensor x = random_tensor({2, 5, 7, 3}, 6, DType::f32);
+  const Tensor kept = x.clone();
+  sequence(x);
+  expect_same_bits(x, kept);
+}
+
 // A user's class may do something else in forward().
 struct Negated : BatchNorm2d {
   using BatchNorm2d::BatchNorm2d;
@@ -84,9 +146,8 @@ TEST(Sequential, NamesItsLayersByTheirPlace) {
   std::vector<std::string> names;
   for (const NamedTensor& parameter : net.parameters()) names.push_back(parameter.name);
   for (const NamedTensor& buffer : net.buffers()) names.push_back(buffer.name);
-  EXPECT_EQ(names,
-            (std::vector<std::string>{"features.0.weight", "features.0.bias", "features.0.running_mean",
-                                      "features.0.running_var", "features.0.num_batches_tracked"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"features.0.weight", "features.0.bias", "features.0.running_mean",
+                                             "features.0.running_var", "features.0.num_batches_tracked"}));
   ReLU& added = net.features.add<ReLU>();
   EXPECT_EQ(added.path(), "features.3");
 }

@@ -24,8 +24,7 @@ void build(Sequential& features) {
       features.add<AvgPool2d>(AvgPool2dOptions{.kernel_size = 2});
       continue;
     }
-    auto& conv =
-        features.add<Conv2d>(channels, 2, Conv2dOptions{.kernel_size = 3, .padding = 1, .bias = false});
+    auto& conv = features.add<Conv2d>(channels, 2, Conv2dOptions{.kernel_size = 3, .padding = 1, .bias = false});
     conv.weight.copy_from(testing_support::random_tensor(conv.weight.shape(), 7, DType::f64, 0.05, 0.1));
     features.add<ReLU>();
     channels = 2;

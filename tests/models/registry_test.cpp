@@ -37,8 +37,7 @@ TEST(Registry, AnUnknownNameGetsTheNearestOneAndTheList) {
 
 TEST(Registry, TakesNewModels) {
   const auto tiny = [](const ModelOptions& options) {
-    return std::make_unique<Vgg>(
-        VggOptions{.depth = 11, .width_multiplier = 0.02, .classes = options.classes});
+    return std::make_unique<Vgg>(VggOptions{.depth = 11, .width_multiplier = 0.02, .classes = options.classes});
   };
   EXPECT_THROW(register_model("vgg16", tiny), std::invalid_argument);
   EXPECT_THROW(register_model("", tiny), std::invalid_argument);

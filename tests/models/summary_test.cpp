@@ -117,9 +117,9 @@ TEST(Summary, FlattenedFeaturesSeeWhatAllPositionsSaw) {
   net.body.add<Flatten>();
   net.body.add<Linear>(4 * 4 * 4, 10);
   const Summary summary = summarize(net, {8, 8, 3});
-  EXPECT_EQ(geometry_of(summary),
-            (std::vector<Geometry>{
-                {"input", 8, 1, 1}, {"conv1_1", 8, 1, 3}, {"maxpool", 4, 2, 4}, {"linear", 1, 2, 10}}));
+  EXPECT_EQ(
+      geometry_of(summary),
+      (std::vector<Geometry>{{"input", 8, 1, 1}, {"conv1_1", 8, 1, 3}, {"maxpool", 4, 2, 4}, {"linear", 1, 2, 10}}));
 }
 
 // Paths of different length meet in an addition and a concatenation; ops that are no layers stand between.
@@ -165,9 +165,9 @@ struct Scaled : Layer {
 TEST(Summary, CountsEveryParameterOnce) {
   Scaled model;
   const Summary summary = summarize(model, {8, 8, 3});
-  EXPECT_EQ(geometry_of(summary),
-            (std::vector<Geometry>{
-                {"input", 8, 1, 1}, {"conv1_1", 8, 1, 3}, {"conv1_2", 8, 1, 5}, {"scaled", 8, 1, 5}}));
+  EXPECT_EQ(
+      geometry_of(summary),
+      (std::vector<Geometry>{{"input", 8, 1, 1}, {"conv1_1", 8, 1, 3}, {"conv1_2", 8, 1, 5}, {"scaled", 8, 1, 5}}));
   EXPECT_EQ(summary.rows[1].parameters, 81);
   EXPECT_EQ(summary.rows[2].parameters, 0);
   EXPECT_EQ(summary.rows[3].parameters, 3);

@@ -112,13 +112,12 @@ void expect_near(const std::vector<double>& ours, const std::vector<double>& the
   ASSERT_EQ(ours.size(), theirs.size());
   double scale = 1;
   for (const double value : theirs) scale = std::max(scale, std::abs(value));
-  for (std::size_t i = 0; i < ours.size(); ++i)
-    EXPECT_NEAR(ours[i], theirs[i], tolerance * scale) << "at " << i;
+  for (std::size_t i = 0; i < ours.size(); ++i) EXPECT_NEAR(ours[i], theirs[i], tolerance * scale) << "at " << i;
 }
 
 /// Expects the tensor's last value within 1e-9 of the length of its change from PyTorch's.
-void expect_same_update(const TensorFile& reference, const std::string& name,
-                        const std::vector<double>& before, const std::vector<double>& after) {
+void expect_same_update(const TensorFile& reference, const std::string& name, const std::vector<double>& before,
+                        const std::vector<double>& after) {
   const double norm = reference.find(name + ".norm").item();
   EXPECT_NEAR(distance(after, before), norm, 1e-9 * norm);
 
@@ -163,8 +162,7 @@ TEST(Vgg16Parity, TenStepsInDoubleEqualPyTorch) {
 }
 
 /// Expects one step in f32 to end at most three times as far from f64 as PyTorch's NAME + kind says.
-void expect_near_double(const TensorFile& reference, const std::string& kind, std::int64_t step,
-                        std::int64_t n) {
+void expect_near_double(const TensorFile& reference, const std::string& kind, std::int64_t step, std::int64_t n) {
   ReferenceRun exact(DType::f64);
   ReferenceRun fast(DType::f32);
   exact.train(step, 1, n);

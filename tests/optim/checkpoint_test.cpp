@@ -52,8 +52,7 @@ struct Training {
 
   void step() {
     constexpr std::int64_t batches = 3;
-    const ScheduleOptions schedule{
-        .kind = ScheduleKind::cosine, .lr = 0.1, .total_steps = 8, .warmup_steps = 2};
+    const ScheduleOptions schedule{.kind = ScheduleKind::cosine, .lr = 0.1, .total_steps = 8, .warmup_steps = 2};
     optimizer.set_lr(learning_rate(schedule, ++state.step));
     const auto batch = static_cast<std::uint64_t>(state.epoch * 100 + state.position);
     for (NamedTensor& named : model.parameters()) {
@@ -62,8 +61,7 @@ struct Training {
       Tensor gradient = random_tensor(named.value.shape(), batch, DType::f32);
       auto* g = gradient.mutable_data<float>();
       for (std::int64_t i = 0; i < gradient.numel(); ++i) {
-        g[i] +=
-            named.value.data<float>()[i] * static_cast<float>(noise.uniform(static_cast<std::uint64_t>(i)));
+        g[i] += named.value.data<float>()[i] * static_cast<float>(noise.uniform(static_cast<std::uint64_t>(i)));
       }
       named.value.set_grad(gradient);
     }
@@ -143,16 +141,14 @@ TEST(Checkpoint, RestoresEveryMember) {
   from.state.epoch = 7;
   from.state.position = 11;
   from.generator = {std::numeric_limits<std::uint64_t>::max(), 12};
-  from.optimizer.set_options(
-      1, {.lr = 0.25, .momentum = 0.5, .dampening = 0.125, .weight_decay = 1, .lr_scale = 3});
+  from.optimizer.set_options(1, {.lr = 0.25, .momentum = 0.5, .dampening = 0.125, .weight_decay = 1, .lr_scale = 3});
   save_checkpoint(path, from.state);
   EXPECT_EQ(checkpoint_text(path), from.state.text);
 
   Training to(50);
   load_checkpoint(path, to.state);
   for (const auto& [name, value] : from.state.metrics) {
-    EXPECT_EQ(std::bit_cast<std::uint64_t>(to.state.metrics.at(name)), std::bit_cast<std::uint64_t>(value))
-        << name;
+    EXPECT_EQ(std::bit_cast<std::uint64_t>(to.state.metrics.at(name)), std::bit_cast<std::uint64_t>(value)) << name;
   }
   EXPECT_EQ(to.state.metrics.size(), 4U);
   EXPECT_EQ(to.state.text, from.state.text);
@@ -216,8 +212,7 @@ TEST(Checkpoint, AFullDiskKeepsTheEarlierOne) {
     const FileSizeLimit limit(before.size() / 2);
     message = message_of<FileError>([&] { save_checkpoint(path, run.state); });
   }
-  EXPECT_NE(message.find(path.string() + ": cannot be written: File too large"), std::string::npos)
-      << message;
+  EXPECT_NE(message.find(path.string() + ": cannot be written: File too large"), std::string::npos) << message;
   EXPECT_EQ(read_text(path), before);
   EXPECT_EQ(names_in(folder.path()), std::vector<std::string>{"checkpoint.safetensors"});
   Training resumed;
@@ -257,18 +252,14 @@ void rename(TensorFile& file, const std::string& name, const std::string& to) {
 }
 
 TEST(Checkpoint, RefusesWhatDoesNotFitAndChangesNothing) {
-  expect_refused([](TensorFile& file) { file.metadata.clear(); },
-                 {"not a checkpoint", "save_checkpoint wrote"});
+  expect_refused([](TensorFile& file) { file.metadata.clear(); }, {"not a checkpoint", "save_checkpoint wrote"});
   expect_refused([](TensorFile& file) { file.metadata["format"] = "pt"; }, {"not a checkpoint"});
-  expect_refused([](TensorFile& file) { file.metadata.erase("step"); },
-                 {"does not fit this run", "missing: step"});
-  expect_refused([](TensorFile& file) { file.metadata["epoch"] = "-1"; },
-                 {"epoch needs a count, got \"-1\""});
+  expect_refused([](TensorFile& file) { file.metadata.erase("step"); }, {"does not fit this run", "missing: step"});
+  expect_refused([](TensorFile& file) { file.metadata["epoch"] = "-1"; }, {"epoch needs a count, got \"-1\""});
   expect_refused([](TensorFile& file) { file.metadata["position"] = "1x"; }, {"position needs a count"});
   expect_refused([](TensorFile& file) { file.metadata["generator.seed"] = "18446744073709551616"; },
                  {"generator.seed needs a count"});
-  expect_refused([](TensorFile& file) { file.metadata["generator.draws"] = ""; },
-                 {"generator.draws needs a count"});
+  expect_refused([](TensorFile& file) { file.metadata["generator.draws"] = ""; }, {"generator.draws needs a count"});
   expect_refused([](TensorFile& file) { rename(file, "model.bias", "model.other"); },
                  {"in the model:", "missing: bias (5)", "unexpected: other (5)"});
   expect_refused([](TensorFile& file) { replace(file, "model.bias", Tensor::zeros({5}, DType::f64)); },
@@ -314,14 +305,11 @@ TEST(Checkpoint, ListsAllProblemsAtOnce) {
 TEST(Checkpoint, RefusesFilesOfAnotherKind) {
   const TempFolder folder;
   Training run;
-  expect_error<FileError>([&] { load_checkpoint(folder.path() / "none", run.state); },
-                          {"none", "No such file"});
+  expect_error<FileError>([&] { load_checkpoint(folder.path() / "none", run.state); }, {"none", "No such file"});
   testing_support::write_text(folder.path() / "junk", "junk, and more than eight bytes of it");
-  expect_error<FileError>([&] { load_checkpoint(folder.path() / "junk", run.state); },
-                          {"junk", "header claims"});
+  expect_error<FileError>([&] { load_checkpoint(folder.path() / "junk", run.state); }, {"junk", "header claims"});
   write_safetensors(folder.path() / "weights", {state_of(run.model), {{"model", "tiny"}}});
-  expect_error<FileError>([&] { checkpoint_text(folder.path() / "weights"); },
-                          {"weights", "not a checkpoint"});
+  expect_error<FileError>([&] { checkpoint_text(folder.path() / "weights"); }, {"weights", "not a checkpoint"});
 }
 
 }  // namespace

@@ -76,8 +76,7 @@ TEST(ClipGradNorm, SkipsParametersWithoutAGradientAndSparesOtherTensors) {
 
 TEST(ClipGradNorm, RefusesANormThatIsNotPositive) {
   for (const double norm : {0.0, -1.0, std::numeric_limits<double>::quiet_NaN()}) {
-    expect_error<std::invalid_argument>([&] { clip_grad_norm_({}, norm); },
-                                        {"[clip_grad_norm_]", "max_norm > 0"});
+    expect_error<std::invalid_argument>([&] { clip_grad_norm_({}, norm); }, {"[clip_grad_norm_]", "max_norm > 0"});
   }
 }
 

@@ -24,8 +24,7 @@ using testing_support::hashed;
 
 constexpr std::int64_t count = 7;
 
-void check_sgd(const TensorFile& file, const std::string& name, const CaseOptions& o, DType dtype,
-               double tolerance) {
+void check_sgd(const TensorFile& file, const std::string& name, const CaseOptions& o, DType dtype, double tolerance) {
   std::vector<NamedTensor> parameters;
   for (const char* key : {"a", "b"}) {
     Tensor value = converted(hashed(name + "." + key, {count}), dtype);
@@ -81,8 +80,7 @@ void check_schedule(const TensorFile& file, const std::string& name, const CaseO
   const bool ends = schedule.kind == ScheduleKind::poly || schedule.kind == ScheduleKind::cosine;
   for (std::size_t calls = ends ? 1 : 0; calls < theirs.size(); ++calls) {
     const std::size_t step = ends ? calls : calls + 1;
-    EXPECT_NEAR(learning_rate(schedule, static_cast<std::int64_t>(step)), theirs[calls], 1e-14)
-        << "step " << step;
+    EXPECT_NEAR(learning_rate(schedule, static_cast<std::int64_t>(step)), theirs[calls], 1e-14) << "step " << step;
   }
 }
 

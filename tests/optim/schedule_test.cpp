@@ -22,9 +22,8 @@ TEST(Schedule, NamesGoBothWays) {
   }
   EXPECT_EQ(schedule_kind("cosine"), Kind::cosine);
   EXPECT_EQ(schedule_kind("onecycle"), Kind::onecycle);
-  expect_error<std::invalid_argument>(
-      [] { schedule_kind("cosin"); },
-      {"constant, step, multistep, exponential, poly, cosine, onecycle", "\"cosin\""});
+  expect_error<std::invalid_argument>([] { schedule_kind("cosin"); },
+                                      {"constant, step, multistep, exponential, poly, cosine, onecycle", "\"cosin\""});
 }
 
 /// The rates of the first steps.
@@ -46,13 +45,11 @@ TEST(Schedule, CosineIsTheReferenceFormulaBitForBit) {
   for (const double lr : {0.1, 0.05, 0.4}) {
     for (const std::int64_t warm : {0, 1, 390}) {
       const std::int64_t total = 10 * 390;
-      const ScheduleOptions options{
-          .kind = Kind::cosine, .lr = lr, .total_steps = total, .warmup_steps = warm};
+      const ScheduleOptions options{.kind = Kind::cosine, .lr = lr, .total_steps = total, .warmup_steps = warm};
       for (std::int64_t k = 1; k <= total; ++k) {
-        const double factor = k <= warm
-                                  ? static_cast<double>(k) / static_cast<double>(warm)
-                                  : 0.5 * (1 + std::cos(std::numbers::pi * static_cast<double>(k - warm) /
-                                                        static_cast<double>(total - warm)));
+        const double factor = k <= warm ? static_cast<double>(k) / static_cast<double>(warm)
+                                        : 0.5 * (1 + std::cos(std::numbers::pi * static_cast<double>(k - warm) /
+                                                              static_cast<double>(total - warm)));
         ASSERT_EQ(learning_rate(options, k), lr * factor) << "step " << k;
       }
       EXPECT_EQ(learning_rate(options, total), 0);
@@ -106,8 +103,7 @@ TEST(Schedule, ExponentialDropsEveryEpoch) {
 }
 
 /// OneCycleLR in its own words: phases with end steps and cosine annealing between their rates.
-double naive_onecycle(double max_lr, double total, double pct_start, double div, double final_div,
-                      double step) {
+double naive_onecycle(double max_lr, double total, double pct_start, double div, double final_div, double step) {
   const auto anneal = [](double start, double end, double pct) {
     return end + (start - end) / 2.0 * (std::cos(std::numbers::pi * pct) + 1);
   };
@@ -120,8 +116,8 @@ double naive_onecycle(double max_lr, double total, double pct_start, double div,
 TEST(Schedule, OnecycleRisesAndFalls) {
   const ScheduleOptions options{.kind = Kind::onecycle, .lr = 0.5, .total_steps = 100};
   for (std::int64_t step = 1; step <= 100; ++step) {
-    EXPECT_NEAR(learning_rate(options, step),
-                naive_onecycle(0.5, 100, 0.3, 25, 1e4, static_cast<double>(step - 1)), 1e-15);
+    EXPECT_NEAR(learning_rate(options, step), naive_onecycle(0.5, 100, 0.3, 25, 1e4, static_cast<double>(step - 1)),
+                1e-15);
   }
   EXPECT_NEAR(learning_rate(options, 1), 0.5 / 25, 1e-15);
   EXPECT_DOUBLE_EQ(learning_rate(options, 30), 0.5);
@@ -139,8 +135,7 @@ TEST(Schedule, OnecycleWarmupLeadsToItsFirstRate) {
 TEST(Schedule, OnecycleAtTheEdgesOfItsShares) {
   for (const double share : {0.0, 0.1, 1.0}) {
     for (const std::int64_t total : {1, 2, 10}) {
-      const ScheduleOptions options{
-          .kind = Kind::onecycle, .lr = 1, .total_steps = total, .pct_start = share};
+      const ScheduleOptions options{.kind = Kind::onecycle, .lr = 1, .total_steps = total, .pct_start = share};
       for (std::int64_t step = 1; step <= total; ++step) {
         const double rate = learning_rate(options, step);
         EXPECT_TRUE(rate > 0 && rate <= 1) << share << " " << total << " " << step << ": " << rate;
@@ -170,8 +165,7 @@ TEST(Schedule, ARunNoLongerThanItsWarmupEndsDuringIt) {
 }
 
 TEST(Schedule, RefusesWhatItCannotWorkWith) {
-  const auto expect_refused = [](const ScheduleOptions& options, const std::string& what,
-                                 std::int64_t step = 1) {
+  const auto expect_refused = [](const ScheduleOptions& options, const std::string& what, std::int64_t step = 1) {
     expect_error<std::invalid_argument>([&] { learning_rate(options, step); }, {"[schedule] expected", what});
   };
   expect_refused({}, "step of 1 or more, got 0", 0);

@@ -176,8 +176,7 @@ struct Tiny : Module {
 
 TEST(SplitDecay, LeavesRankOneWithoutDecay) {
   const Tiny module;
-  const std::vector<ParameterGroup> groups =
-      split_decay(module, {.lr = 0.3, .momentum = 0.9, .weight_decay = 0.1});
+  const std::vector<ParameterGroup> groups = split_decay(module, {.lr = 0.3, .momentum = 0.9, .weight_decay = 0.1});
   ASSERT_EQ(groups.size(), 2U);
   ASSERT_EQ(groups[0].parameters.size(), 2U);
   EXPECT_EQ(groups[0].parameters[0].name, "filter");
@@ -231,9 +230,8 @@ TEST(Sgd, StateThatDoesNotFitChangesNothing) {
   const FileState wrong{{"gamma", Tensor::zeros({4}, DType::f64)},
                         {"filter", Tensor::zeros({3, 3, 2, 4}, DType::f64)},
                         {"other", Tensor::zeros({1})}};
-  expect_error<std::invalid_argument>(
-      [&] { optimizer.load_state(wrong); },
-      {"[sgd]", "mismatched: filter needs shape (4,2,3,3)", "unexpected: other"});
+  expect_error<std::invalid_argument>([&] { optimizer.load_state(wrong); },
+                                      {"[sgd]", "mismatched: filter needs shape (4,2,3,3)", "unexpected: other"});
   ASSERT_EQ(optimizer.state().size(), 1U);
   EXPECT_EQ(optimizer.state()[0].value.to_vector(), before);
   EXPECT_EQ(optimizer.state_problems({{"gamma", Tensor::zeros({4})}}), "");

@@ -15,11 +15,12 @@
 
 namespace striate::testing_support {
 
-inline ConvGeometry conv_geometry(std::int64_t n, Extent2d map, std::int64_t c, Extent2d kernel,
-                                  std::int64_t k, Extent2d stride = 1, Extent2d padding = 0,
-                                  Extent2d dilation = 1, std::int64_t groups = 1) {
-  const auto out = [](std::int64_t in, std::int64_t taps, std::int64_t step, std::int64_t border,
-                      std::int64_t gap) { return (in + 2 * border - gap * (taps - 1) - 1) / step + 1; };
+inline ConvGeometry conv_geometry(std::int64_t n, Extent2d map, std::int64_t c, Extent2d kernel, std::int64_t k,
+                                  Extent2d stride = 1, Extent2d padding = 0, Extent2d dilation = 1,
+                                  std::int64_t groups = 1) {
+  const auto out = [](std::int64_t in, std::int64_t taps, std::int64_t step, std::int64_t border, std::int64_t gap) {
+    return (in + 2 * border - gap * (taps - 1) - 1) / step + 1;
+  };
   return {n,
           map.height,
           map.width,
@@ -36,10 +37,10 @@ inline ConvGeometry conv_geometry(std::int64_t n, Extent2d map, std::int64_t c, 
 }
 
 inline std::string describe(const ConvGeometry& g) {
-  return "batch " + std::to_string(g.n) + " map " + to_string(Extent2d(g.h, g.w)) + " channels " +
-         std::to_string(g.c) + " kernel " + to_string(Extent2d(g.r, g.s)) + " filters " +
-         std::to_string(g.k) + " stride " + to_string(g.stride) + " padding " + to_string(g.padding) +
-         " dilation " + to_string(g.dilation) + " groups " + std::to_string(g.groups);
+  return "batch " + std::to_string(g.n) + " map " + to_string(Extent2d(g.h, g.w)) + " channels " + std::to_string(g.c) +
+         " kernel " + to_string(Extent2d(g.r, g.s)) + " filters " + std::to_string(g.k) + " stride " +
+         to_string(g.stride) + " padding " + to_string(g.padding) + " dilation " + to_string(g.dilation) + " groups " +
+         std::to_string(g.groups);
 }
 
 /// Values in [-1, 1) that bf16 holds exactly.

@@ -31,8 +31,8 @@ struct NaivePool {
 };
 
 /// How many windows there are along an axis, by trying one after the other.
-inline std::int64_t naive_windows(std::int64_t size, std::int64_t kernel, std::int64_t stride,
-                                  std::int64_t padding, std::int64_t dilation, bool ceil_mode) {
+inline std::int64_t naive_windows(std::int64_t size, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
+                                  std::int64_t dilation, bool ceil_mode) {
   const std::int64_t span = (kernel - 1) * dilation + 1;
   const std::int64_t end = size + padding;
   std::int64_t count = 0;
@@ -48,11 +48,8 @@ template <class S>
 NaivePool<S> naive_max_pool(const std::vector<S>& x, const ImageSizes& in, const MaxPool2dOptions& o) {
   const Extent2d stride = o.stride.value_or(o.kernel_size);
   const ImageSizes out{
-      in.n,
-      naive_windows(in.h, o.kernel_size.height, stride.height, o.padding.height, o.dilation.height,
-                    o.ceil_mode),
-      naive_windows(in.w, o.kernel_size.width, stride.width, o.padding.width, o.dilation.width, o.ceil_mode),
-      in.c};
+      in.n, naive_windows(in.h, o.kernel_size.height, stride.height, o.padding.height, o.dilation.height, o.ceil_mode),
+      naive_windows(in.w, o.kernel_size.width, stride.width, o.padding.width, o.dilation.width, o.ceil_mode), in.c};
   NaivePool<S> result{out, {}, {}};
   for (std::int64_t n = 0; n < out.n; ++n)
     for (std::int64_t p = 0; p < out.h; ++p)
@@ -79,9 +76,8 @@ NaivePool<S> naive_max_pool(const std::vector<S>& x, const ImageSizes& in, const
 template <class S>
 NaivePool<S> naive_avg_pool(const std::vector<S>& x, const ImageSizes& in, const AvgPool2dOptions& o) {
   const Extent2d stride = o.stride.value_or(o.kernel_size);
-  const ImageSizes out{
-      in.n, naive_windows(in.h, o.kernel_size.height, stride.height, o.padding.height, 1, o.ceil_mode),
-      naive_windows(in.w, o.kernel_size.width, stride.width, o.padding.width, 1, o.ceil_mode), in.c};
+  const ImageSizes out{in.n, naive_windows(in.h, o.kernel_size.height, stride.height, o.padding.height, 1, o.ceil_mode),
+                       naive_windows(in.w, o.kernel_size.width, stride.width, o.padding.width, 1, o.ceil_mode), in.c};
   NaivePool<S> result{out, {}, {}};
   for (std::int64_t n = 0; n < out.n; ++n)
     for (std::int64_t p = 0; p < out.h; ++p)
@@ -112,8 +108,7 @@ NaivePool<S> naive_adaptive_avg_pool(const std::vector<S>& x, const ImageSizes& 
     return static_cast<std::int64_t>(std::floor(static_cast<double>(i * from) / static_cast<double>(to)));
   };
   const auto end = [](std::int64_t i, std::int64_t from, std::int64_t to) {
-    return static_cast<std::int64_t>(
-        std::ceil(static_cast<double>((i + 1) * from) / static_cast<double>(to)));
+    return static_cast<std::int64_t>(std::ceil(static_cast<double>((i + 1) * from) / static_cast<double>(to)));
   };
   NaivePool<S> result{out, {}, {}};
   for (std::int64_t n = 0; n < out.n; ++n)

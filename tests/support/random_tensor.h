@@ -57,10 +57,10 @@ inline void expect_close(const Tensor& a, const Tensor& b, double atol, double r
     index[axis] = static_cast<std::int64_t>(rest % size);
     rest /= size;
   }
-  ADD_FAILURE() << bad << " of " << left.size() << " elements differ; the worst at " << to_string(index)
-                << " of " << to_string(a.shape()) << ": " << left[worst] << " against " << right[worst]
-                << ", off by " << std::abs(left[worst] - right[worst]) << " where "
-                << atol + rtol * std::abs(right[worst]) << " is allowed";
+  ADD_FAILURE() << bad << " of " << left.size() << " elements differ; the worst at " << to_string(index) << " of "
+                << to_string(a.shape()) << ": " << left[worst] << " against " << right[worst] << ", off by "
+                << std::abs(left[worst] - right[worst]) << " where " << atol + rtol * std::abs(right[worst])
+                << " is allowed";
 }
 
 }  // namespace striate::testing_support

@@ -13,8 +13,7 @@ namespace striate::testing_support {
 /// A generated set of 300 training and 60 test images, drawn once for the test program.
 inline const std::filesystem::path& small_data() {
   static const std::filesystem::path folder = [] {
-    const auto path =
-        std::filesystem::path(testing::TempDir()) / ("striate_data_" + std::to_string(getpid()));
+    const auto path = std::filesystem::path(testing::TempDir()) / ("striate_data_" + std::to_string(getpid()));
     const Outcome drawn = striate({"generate", "--out", path.string(), "--train", "300", "--test", "60"});
     EXPECT_EQ(drawn.status, 0) << drawn.err;
     return path;
@@ -66,8 +65,6 @@ inline std::string metrics_without_time(const std::filesystem::path& run) {
   return kept;
 }
 
-inline std::string weights_of(const std::filesystem::path& run) {
-  return read_text(run / "weights.safetensors");
-}
+inline std::string weights_of(const std::filesystem::path& run) { return read_text(run / "weights.safetensors"); }
 
 }  // namespace striate::testing_support

@@ -16,8 +16,8 @@ class TempFolder {
     const testing::TestInfo* test = testing::UnitTest::GetInstance()->current_test_info();
     static int made = 0;
     path_ = std::filesystem::path(testing::TempDir()) /
-            ("striate_" + std::string(test->test_suite_name()) + "_" + test->name() + "_" +
-             std::to_string(getpid()) + "_" + std::to_string(made++));
+            ("striate_" + std::string(test->test_suite_name()) + "_" + test->name() + "_" + std::to_string(getpid()) +
+             "_" + std::to_string(made++));
     std::filesystem::remove_all(path_);
     std::filesystem::create_directories(path_);
   }

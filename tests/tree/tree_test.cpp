@@ -17,12 +17,8 @@ namespace fs = std::filesystem;
 
 // What each folder may include besides itself.
 const std::map<std::string, std::set<std::string>> kMayInclude = {
-    {"core", {}},
-    {"layers", {"core"}},
-    {"optim", {"core"}},
-    {"data", {"core"}},
-    {"models", {"core", "layers"}},
-    {"apps", {"core", "layers", "optim", "data", "models"}},
+    {"core", {}},       {"layers", {"core"}},           {"optim", {"core"}},
+    {"data", {"core"}}, {"models", {"core", "layers"}}, {"apps", {"core", "layers", "optim", "data", "models"}},
 };
 
 struct Include {
@@ -59,9 +55,7 @@ std::vector<Include> includes_of(const fs::path& file) {
   return includes;
 }
 
-std::string first_folder(const std::string& path) {
-  return path.substr(0, path.find('/'));
-}
+std::string first_folder(const std::string& path) { return path.substr(0, path.find('/')); }
 
 /// The includes of a folder's files that point to a folder that it may not know.
 std::vector<Include> wrong_includes(const fs::path& root, const std::string& folder) {
@@ -80,8 +74,7 @@ TEST(Tree, IncludesPointLeft) {
   for (const auto& [folder, allowed] : kMayInclude) {
     ASSERT_FALSE(sources_under(fs::path(STRIATE_SOURCE_DIR) / folder).empty()) << folder;
     for (const Include& include : wrong_includes(STRIATE_SOURCE_DIR, folder)) {
-      ADD_FAILURE() << include.file << " includes " << include.path << ", which does not stand left of "
-                    << folder;
+      ADD_FAILURE() << include.file << " includes " << include.path << ", which does not stand left of " << folder;
     }
   }
 }
@@ -112,8 +105,8 @@ TEST(Tree, PublicHeadersIncludeNothingOfOthers) {
       if (file.extension() != ".h") continue;
       for (const Include& include : includes_of(file)) {
         const bool in_kernel = is_kernel_header(include.file);
-        const bool ours = kMayInclude.contains(first_folder(include.path)) &&
-                          (in_kernel || !is_kernel_header(include.path));
+        const bool ours =
+            kMayInclude.contains(first_folder(include.path)) && (in_kernel || !is_kernel_header(include.path));
         const bool standard = include.path.find_first_of("./") == std::string::npos;
         EXPECT_TRUE(ours || standard || (in_kernel && include.path == "immintrin.h"))
             << include.file << " includes " << include.path;

@@ -31,8 +31,7 @@ Tensor stripes() {
   float* pixel = images.mutable_data<float>();
   for (std::int64_t i = 0; i < images.numel(); ++i) {
     const std::int64_t along = (i / 64) % 2 == 0 ? i / 8 % 8 : i % 8;
-    pixel[i] =
-        static_cast<float>(along % 2) + static_cast<float>(noise.normal(static_cast<std::uint64_t>(i))) / 4;
+    pixel[i] = static_cast<float>(along % 2) + static_cast<float>(noise.normal(static_cast<std::uint64_t>(i))) / 4;
   }
   return images;
 }
