@@ -25,8 +25,8 @@ void add_scaled(const T* __restrict dy, P factor, P* __restrict dx, std::int64_t
 
 // One output position, `channels` at most `tile`. x points at its first channel in the image's corner.
 template <class T>
-void window_mean(const T* x, const AxisWindow& rows, const AxisWindow& columns, std::int64_t width,
-                 std::int64_t stride, std::int64_t channels, T* y) {
+void window_mean(const T* x, const AxisWindow& rows, const AxisWindow& columns, std::int64_t width, std::int64_t stride,
+                 std::int64_t channels, T* y) {
   using P = compute_t<T>;
   std::array<P, tile> sums;
   P* sum = sums.data();
@@ -41,8 +41,7 @@ void window_mean(const T* x, const AxisWindow& rows, const AxisWindow& columns, 
 }
 
 template <class T>
-void forward(const Tensor& x, const std::vector<AxisWindow>& rows, const std::vector<AxisWindow>& columns,
-             Tensor& y) {
+void forward(const Tensor& x, const std::vector<AxisWindow>& rows, const std::vector<AxisWindow>& columns, Tensor& y) {
   const std::int64_t width = x.size(2);
   const std::int64_t channels = x.size(3);
   const std::int64_t image = x.size(1) * width * channels;
@@ -104,13 +103,12 @@ Tensor backward(const Tensor& dy, const Shape& input, const std::vector<AxisWind
 
 Tensor average_windows(const char* op, const Tensor& x, const std::vector<AxisWindow>& rows,
                        const std::vector<AxisWindow>& columns) {
-  Tensor y = Tensor::empty({x.size(0), static_cast<std::int64_t>(rows.size()),
-                            static_cast<std::int64_t>(columns.size()), x.size(3)},
-                           x.dtype());
+  Tensor y = Tensor::empty(
+      {x.size(0), static_cast<std::int64_t>(rows.size()), static_cast<std::int64_t>(columns.size()), x.size(3)},
+      x.dtype());
   dispatch_floating(op, x.dtype(), [&]<class T>(T) { forward<T>(x, rows, columns, y); });
   record(op, y, {x}, [op, input = x.shape(), rows, columns](Backward& bw) {
-    dispatch_floating(op, bw.dy().dtype(),
-                      [&]<class T>(T) { bw.add(0, backward<T>(bw.dy(), input, rows, columns)); });
+    dispatch_floating(op, bw.dy().dtype(), [&]<class T>(T) { bw.add(0, backward<T>(bw.dy(), input, rows, columns)); });
   });
   return y;
 }

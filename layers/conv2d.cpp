@@ -57,21 +57,19 @@ ConvGeometry check_conv2d(const Tensor& x, const Tensor& w, const Tensor& b, con
   const std::int64_t c = x.size(3);
   const std::int64_t k = w.size(3);
   if (c != w.size(2) * options.groups) {
-    shape_error(kOp, "input channels must equal weight channels * groups: input " + to_string(x.shape()) +
-                         " has " + std::to_string(c) + ", weight " + to_string(w.shape()) + " * " +
-                         std::to_string(options.groups) + " needs " +
-                         std::to_string(w.size(2) * options.groups));
+    shape_error(kOp, "input channels must equal weight channels * groups: input " + to_string(x.shape()) + " has " +
+                         std::to_string(c) + ", weight " + to_string(w.shape()) + " * " +
+                         std::to_string(options.groups) + " needs " + std::to_string(w.size(2) * options.groups));
   }
   if (k == 0 || k % options.groups != 0) {
     shape_error(kOp, "output channels must be a multiple of groups: " + shapes + " has " + std::to_string(k) +
                          ", groups " + std::to_string(options.groups));
   }
   if (b.defined() && b.shape() != Shape{k}) {
-    shape_error(kOp,
-                "bias must be (" + std::to_string(k) + "): " + shapes + ", bias " + to_string(b.shape()));
+    shape_error(kOp, "bias must be (" + std::to_string(k) + "): " + shapes + ", bias " + to_string(b.shape()));
   }
-  const std::int64_t p = output_size(x.size(1), w.size(0), options.stride.height, options.padding.height,
-                                     options.dilation.height);
+  const std::int64_t p =
+      output_size(x.size(1), w.size(0), options.stride.height, options.padding.height, options.dilation.height);
   const std::int64_t q =
       output_size(x.size(2), w.size(1), options.stride.width, options.padding.width, options.dilation.width);
   if (p < 1 || q < 1) {
@@ -86,8 +84,7 @@ Tensor forward(const ConvGeometry& g, const Tensor& x, const Tensor& w, const Te
   return dispatch_floating(kOp, x.dtype(), [&]<class T>(T) {
     using W = ConvParameter<T>;
     Tensor y = Tensor::empty({g.n, g.p, g.q, g.k}, x.dtype());
-    if (g.n > 0)
-      conv_forward(g, x.data<T>(), w.data<W>(), b.defined() ? b.data<W>() : nullptr, y.mutable_data<T>());
+    if (g.n > 0) conv_forward(g, x.data<T>(), w.data<W>(), b.defined() ? b.data<W>() : nullptr, y.mutable_data<T>());
     return y;
   });
 }
@@ -128,16 +125,14 @@ Conv2d::Conv2d(Module& parent, std::string name, std::int64_t in_channels, std::
                const Conv2dOptions& options)
     : Layer(parent, std::move(name)), options_(options) {
   check_options(options);
-  if (in_channels < 1 || out_channels < 1 || in_channels % options.groups != 0 ||
-      out_channels % options.groups != 0) {
+  if (in_channels < 1 || out_channels < 1 || in_channels % options.groups != 0 || out_channels % options.groups != 0) {
     throw std::invalid_argument(
-        "[conv2d] in_channels and out_channels must be positive multiples of groups: " +
-        std::to_string(in_channels) + ", " + std::to_string(out_channels) + ", groups " +
-        std::to_string(options.groups));
+        "[conv2d] in_channels and out_channels must be positive multiples of groups: " + std::to_string(in_channels) +
+        ", " + std::to_string(out_channels) + ", groups " + std::to_string(options.groups));
   }
   add_parameter("weight", weight,
-                Tensor::empty({options.kernel_size.height, options.kernel_size.width,
-                               in_channels / options.groups, out_channels}),
+                Tensor::empty({options.kernel_size.height, options.kernel_size.width, in_channels / options.groups,
+                               out_channels}),
                 {3, 2, 0, 1});
   if (options.bias) add_parameter("bias", bias, Tensor::empty({out_channels}));
   default_init_(weight, bias);

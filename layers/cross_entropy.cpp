@@ -12,11 +12,8 @@ namespace striate {
 namespace {
 
 void check_cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntropyOptions& options) {
-  const auto shapes = [&] {
-    return "logits " + to_string(logits.shape()) + ", target " + to_string(target.shape());
-  };
-  if (logits.rank() != 2 || logits.size(1) < 1)
-    shape_error("cross_entropy", "logits must be (N,K): " + shapes());
+  const auto shapes = [&] { return "logits " + to_string(logits.shape()) + ", target " + to_string(target.shape()); };
+  if (logits.rank() != 2 || logits.size(1) < 1) shape_error("cross_entropy", "logits must be (N,K): " + shapes());
   if (target.dtype() == DType::i64) {
     if (target.shape() != Shape{logits.size(0)}) {
       shape_error("cross_entropy", "i64 target must hold one label per row of logits: " + shapes());
@@ -33,12 +30,11 @@ void check_cross_entropy(const Tensor& logits, const Tensor& target, const Cross
   }
   if (!options.weight.defined()) return;
   if (options.weight.shape() != Shape{logits.size(1)}) {
-    shape_error("cross_entropy", "weight must hold one value per class: " + shapes() + ", weight " +
-                                     to_string(options.weight.shape()));
+    shape_error("cross_entropy",
+                "weight must hold one value per class: " + shapes() + ", weight " + to_string(options.weight.shape()));
   }
   if (!is_floating(options.weight.dtype())) {
-    throw std::invalid_argument("[cross_entropy] weight must be floating, got " +
-                                to_string(options.weight.dtype()));
+    throw std::invalid_argument("[cross_entropy] weight must be floating, got " + to_string(options.weight.dtype()));
   }
 }
 
@@ -49,8 +45,7 @@ struct Factors {
 };
 
 template <class T>
-Factors label_factors(const Tensor& target, std::int64_t classes, const T* weight,
-                      const CrossEntropyOptions& options) {
+Factors label_factors(const Tensor& target, std::int64_t classes, const T* weight, const CrossEntropyOptions& options) {
   const std::int64_t n = target.size(0);
   const auto* labels = target.data<std::int64_t>();
   Factors result{Tensor::zeros({n, classes}, DTypeOf<T>::value), 0};
@@ -61,9 +56,9 @@ Factors label_factors(const Tensor& target, std::int64_t classes, const T* weigh
     const std::int64_t label = labels[i];
     if (label == options.ignore_index) continue;
     if (label < 0 || label >= classes) {
-      throw std::out_of_range("[cross_entropy] labels must be in 0 .. " + std::to_string(classes - 1) +
-                              " for " + std::to_string(classes) + " classes: label " + std::to_string(i) +
-                              " is " + std::to_string(label));
+      throw std::out_of_range("[cross_entropy] labels must be in 0 .. " + std::to_string(classes - 1) + " for " +
+                              std::to_string(classes) + " classes: label " + std::to_string(i) + " is " +
+                              std::to_string(label));
     }
     T* row = factor + i * classes;
     for (std::int64_t k = 0; k < classes; ++k) row[k] = spread * weight[k];
@@ -131,20 +126,19 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntr
     using T = compute_t<decltype(zero)>;
     const Factors factors = factors_of<T>(target, logp.size(1), options);
     Tensor loss = weighted_loss<T>(logp, factors, options.reduction);
-    record("cross_entropy", loss, {logp},
-           [factor = Saved(factors.factor), divisor = factors.divisor](Backward& bw) {
-             const Tensor& dloss = bw.dy();
-             Tensor dlogp = Tensor::empty(factor.get().shape(), factor.get().dtype());
-             const std::int64_t classes = dlogp.size(1);
-             const T* f = factor.get().template data<T>();
-             const T* up = dloss.data<T>();
-             T* d = dlogp.mutable_data<T>();
-             for (std::int64_t i = 0; i < dlogp.size(0); ++i) {
-               const T scale = -up[dloss.rank() == 0 ? 0 : i] / static_cast<T>(divisor);
-               for (std::int64_t k = i * classes; k < (i + 1) * classes; ++k) d[k] = scale * f[k];
-             }
-             bw.add(0, dlogp);
-           });
+    record("cross_entropy", loss, {logp}, [factor = Saved(factors.factor), divisor = factors.divisor](Backward& bw) {
+      const Tensor& dloss = bw.dy();
+      Tensor dlogp = Tensor::empty(factor.get().shape(), factor.get().dtype());
+      const std::int64_t classes = dlogp.size(1);
+      const T* f = factor.get().template data<T>();
+      const T* up = dloss.data<T>();
+      T* d = dlogp.mutable_data<T>();
+      for (std::int64_t i = 0; i < dlogp.size(0); ++i) {
+        const T scale = -up[dloss.rank() == 0 ? 0 : i] / static_cast<T>(divisor);
+        for (std::int64_t k = i * classes; k < (i + 1) * classes; ++k) d[k] = scale * f[k];
+      }
+      bw.add(0, dlogp);
+    });
     return loss;
   });
 }
@@ -161,9 +155,8 @@ std::int64_t count_correct(const Tensor& logits, const Tensor& labels) {
     const T* row = logits.data<T>();
     std::int64_t correct = 0;
     for (std::int64_t i = 0; i < logits.size(0); ++i, row += classes) {
-      const T* best = std::max_element(row, row + classes, [](T a, T b) {
-        return static_cast<compute_t<T>>(a) < static_cast<compute_t<T>>(b);
-      });
+      const T* best = std::max_element(
+          row, row + classes, [](T a, T b) { return static_cast<compute_t<T>>(a) < static_cast<compute_t<T>>(b); });
       if (best - row == label[i]) ++correct;
     }
     return correct;

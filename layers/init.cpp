@@ -18,8 +18,7 @@ void fill(Tensor& tensor, const F& value) {
     using T = decltype(zero);
     T* out = tensor.mutable_data<T>();
     parallel_for(tensor.numel(), grain, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i)
-        out[i] = static_cast<T>(value(static_cast<std::uint64_t>(i)));
+      for (std::int64_t i = begin; i < end; ++i) out[i] = static_cast<T>(value(static_cast<std::uint64_t>(i)));
     });
   });
 }
@@ -54,9 +53,7 @@ Fan fan_of(const Shape& weight) {
   shape_error("fan_of", "weight must be (R,S,C/groups,K) or (C,K): got " + to_string(weight));
 }
 
-double leaky_relu_gain(double slope) {
-  return std::sqrt(2 / (1 + slope * slope));
-}
+double leaky_relu_gain(double slope) { return std::sqrt(2 / (1 + slope * slope)); }
 
 void kaiming_uniform_(Tensor weight, FanMode mode, double gain) {
   const double bound = std::sqrt(3.0) * deviation_of(weight, mode, gain);

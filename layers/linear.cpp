@@ -17,10 +17,8 @@ void check_linear(const Tensor& x, const Tensor& w, const Tensor& b) {
     return "input " + to_string(x.shape()) + ", weight " + to_string(w.shape()) +
            (b.defined() ? ", bias " + to_string(b.shape()) : "");
   };
-  if (x.rank() != 2 || w.rank() != 2)
-    shape_error("linear", "input must be (N,C) and weight (C,K): " + shapes());
-  if (x.size(1) != w.size(0))
-    shape_error("linear", "input channels must equal the weight's rows: " + shapes());
+  if (x.rank() != 2 || w.rank() != 2) shape_error("linear", "input must be (N,C) and weight (C,K): " + shapes());
+  if (x.size(1) != w.size(0)) shape_error("linear", "input channels must equal the weight's rows: " + shapes());
   if (b.defined() && b.shape() != Shape{w.size(1)}) {
     shape_error("linear", "bias must hold one value per column of the weight: " + shapes());
   }
@@ -59,8 +57,8 @@ Tensor product(Transpose ta, const Tensor& a, Transpose tb, const Tensor& b) {
   const std::int64_t m = a.size(ta == Transpose::no ? 0 : 1);
   const std::int64_t n = b.size(tb == Transpose::no ? 1 : 0);
   Tensor c = Tensor::empty({m, n}, DTypeOf<T>::value);
-  parallel_gemm<T>(ta, tb, m, n, a.size(ta == Transpose::no ? 1 : 0), a.data<T>(), a.size(1), b.data<T>(),
-                   b.size(1), c.mutable_data<T>(), n, false);
+  parallel_gemm<T>(ta, tb, m, n, a.size(ta == Transpose::no ? 1 : 0), a.data<T>(), a.size(1), b.data<T>(), b.size(1),
+                   c.mutable_data<T>(), n, false);
   return c;
 }
 

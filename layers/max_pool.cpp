@@ -69,8 +69,8 @@ void window_maximum(const T* x, std::int64_t corner, const PoolGeometry& g, cons
         const auto tap = Taps<V>{} + static_cast<std::uint32_t>(r * g.columns.kernel + s);
         for (int i = 0; i < group; ++i) {
           const V value = read<V>(from + i * values_in<V>);
-          // Not a number wins too.
-          const auto takes = (value > best[i]) | (value != value);
+          // Not a number, which differs from itself, wins too.
+          const auto takes = (value > best[i]) | (value != value);  // NOLINT(misc-redundant-expression)
           best[i] = takes ? value : best[i];
           best_taps[i] = takes ? tap : best_taps[i];
         }

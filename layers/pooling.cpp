@@ -8,14 +8,14 @@ namespace {
 
 void check_at_least(const std::string& op, const char* name, const Extent2d& value, std::int64_t least) {
   if (value.height < least || value.width < least) {
-    throw std::invalid_argument("[" + op + "] expected " + name + " of at least " + std::to_string(least) +
-                                ", got " + to_string(value));
+    throw std::invalid_argument("[" + op + "] expected " + name + " of at least " + std::to_string(least) + ", got " +
+                                to_string(value));
   }
 }
 
 std::int64_t output_size(const PoolAxis& axis, bool ceil_mode) {
-  const std::int64_t room = axis.input + 2 * axis.padding - axis.dilation * (axis.kernel - 1) - 1 +
-                            (ceil_mode ? axis.stride - 1 : 0);
+  const std::int64_t room =
+      axis.input + 2 * axis.padding - axis.dilation * (axis.kernel - 1) - 1 + (ceil_mode ? axis.stride - 1 : 0);
   if (room < 0) return 0;
   const std::int64_t size = room / axis.stride + 1;
   return ceil_mode && (size - 1) * axis.stride >= axis.input + axis.padding ? size - 1 : size;
@@ -39,10 +39,8 @@ PoolGeometry check_pool(const char* op, const Tensor& x, const PoolWindow& windo
   check_at_least(op, "stride", window.stride, 1);
   check_at_least(op, "padding", window.padding, 0);
   check_at_least(op, "dilation", window.dilation, 1);
-  if (window.padding.height > window.kernel_size.height / 2 ||
-      window.padding.width > window.kernel_size.width / 2) {
-    throw std::invalid_argument("[" + std::string(op) +
-                                "] expected padding of at most half the kernel_size " +
+  if (window.padding.height > window.kernel_size.height / 2 || window.padding.width > window.kernel_size.width / 2) {
+    throw std::invalid_argument("[" + std::string(op) + "] expected padding of at most half the kernel_size " +
                                 to_string(window.kernel_size) + ", got " + to_string(window.padding));
   }
   if (x.rank() != 4) shape_error(op, "input must be (N,H,W,C): got " + to_string(x.shape()));
@@ -63,9 +61,9 @@ PoolGeometry check_pool(const char* op, const Tensor& x, const PoolWindow& windo
   geometry.rows.output = output_size(geometry.rows, window.ceil_mode);
   geometry.columns.output = output_size(geometry.columns, window.ceil_mode);
   if (x.size(1) < 1 || x.size(2) < 1 || geometry.rows.output < 1 || geometry.columns.output < 1) {
-    shape_error(op, "the window must fit into the padded input: input " + to_string(x.shape()) +
-                        ", kernel_size " + to_string(window.kernel_size) + ", dilation " +
-                        to_string(window.dilation) + ", padding " + to_string(window.padding));
+    shape_error(op, "the window must fit into the padded input: input " + to_string(x.shape()) + ", kernel_size " +
+                        to_string(window.kernel_size) + ", dilation " + to_string(window.dilation) + ", padding " +
+                        to_string(window.padding));
   }
   return geometry;
 }

@@ -48,8 +48,7 @@ Tensor softmax(const Tensor& x) {
     T* out = y.mutable_data<T>();
     for_rows(x, [&](std::int64_t at) {
       const auto [peak, sum] = peak_and_sum(in + at, k);
-      for (std::int64_t j = at; j < at + k; ++j)
-        out[j] = static_cast<T>(std::exp(static_cast<C>(in[j]) - peak) / sum);
+      for (std::int64_t j = at; j < at + k; ++j) out[j] = static_cast<T>(std::exp(static_cast<C>(in[j]) - peak) / sum);
     });
     record("softmax", y, {x}, [y = Saved(y), k](Backward& bw) {
       Tensor dx = Tensor::empty(y.get().shape(), y.get().dtype());
@@ -81,8 +80,7 @@ Tensor log_softmax(const Tensor& x) {
     for_rows(x, [&](std::int64_t at) {
       const auto [peak, sum] = peak_and_sum(in + at, k);
       const C log_sum = std::log(sum);
-      for (std::int64_t j = at; j < at + k; ++j)
-        out[j] = static_cast<T>(static_cast<C>(in[j]) - peak - log_sum);
+      for (std::int64_t j = at; j < at + k; ++j) out[j] = static_cast<T>(static_cast<C>(in[j]) - peak - log_sum);
     });
     record("log_softmax", y, {x}, [y = Saved(y), k](Backward& bw) {
       Tensor dx = Tensor::empty(y.get().shape(), y.get().dtype());

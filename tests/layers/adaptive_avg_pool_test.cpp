@@ -29,15 +29,12 @@ std::vector<Case> all_cases() {
   RandomSequence draw(random_stream(9, RandomUse::test));
   const auto between = [&](std::int64_t low, std::int64_t high) { return low + draw.below(high - low + 1); };
   for (int i = 0; i < 30; ++i) {
-    cases.push_back(
-        {{between(1, 2), between(1, 9), between(1, 9), between(1, 3)}, {between(1, 9), between(1, 9)}});
+    cases.push_back({{between(1, 2), between(1, 9), between(1, 9), between(1, 3)}, {between(1, 9), between(1, 9)}});
   }
   return cases;
 }
 
-std::string describe(const Case& c) {
-  return to_string(c.sizes.shape()) + " to " + to_string(c.output);
-}
+std::string describe(const Case& c) { return to_string(c.sizes.shape()) + " to " + to_string(c.output); }
 
 TEST(AdaptiveAvgPool, EqualsTheNaiveOne) {
   for (const Case& c : all_cases()) {
@@ -63,8 +60,7 @@ TEST(AdaptiveAvgPool, LowPrecision) {
     for (const std::int64_t channels : {1, 7, 65}) {
       const auto op = [&](const std::vector<Tensor>& in) { return adaptive_avg_pool2d(in[0], output); };
       // A mean of up to 63 values below 1, each addition off by half an ulp of its sum; so are the gradients.
-      expect_like_f64(op, {random_tensor({2, 7, 9, channels}, 1, DType::f32)},
-                      {{32 * eps, 0}, {32 * eps, 0}});
+      expect_like_f64(op, {random_tensor({2, 7, 9, channels}, 1, DType::f32)}, {{32 * eps, 0}, {32 * eps, 0}});
       expect_like_f64(op, {random_tensor({2, 7, 9, channels}, 1, DType::bf16)},
                       {{32 * eps, 1.0 / 256}, {32 * eps, 1.0 / 256}});
     }

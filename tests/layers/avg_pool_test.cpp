@@ -26,9 +26,8 @@ struct Case {
 
 std::string describe(const Case& c) {
   return "input " + to_string(c.sizes.shape()) + " kernel " + to_string(c.options.kernel_size) + " stride " +
-         to_string(c.options.stride.value_or(c.options.kernel_size)) + " padding " +
-         to_string(c.options.padding) + (c.options.ceil_mode ? " ceil" : "") +
-         (c.options.count_include_pad ? "" : " exclude pad") + " divisor " +
+         to_string(c.options.stride.value_or(c.options.kernel_size)) + " padding " + to_string(c.options.padding) +
+         (c.options.ceil_mode ? " ceil" : "") + (c.options.count_include_pad ? "" : " exclude pad") + " divisor " +
          std::to_string(c.options.divisor_override.value_or(0));
 }
 
@@ -39,9 +38,7 @@ std::vector<Case> pairwise_cases() {
   const std::vector<ImageSizes> sizes = {{2, 7, 5, 1}, {1, 6, 9, 3}, {2, 3, 4, 2}};
   std::vector<Case> cases;
   for (const auto& row : pairwise({4, 4, 2, 2, 2, 3, 3})) {
-    const auto pick = [&](const auto& values, std::size_t i) {
-      return values[static_cast<std::size_t>(row[i])];
-    };
+    const auto pick = [&](const auto& values, std::size_t i) { return values[static_cast<std::size_t>(row[i])]; };
     const Extent2d kernel = pick(kernels, 0);
     const Extent2d padding = row[2] == 0 ? Extent2d(0) : Extent2d(kernel.height / 2, kernel.width / 2);
     cases.push_back({pick(sizes, 6),
@@ -61,13 +58,12 @@ std::vector<Case> random_cases(int count) {
   std::vector<Case> cases;
   for (int i = 0; i < count; ++i) {
     const Extent2d kernel{between(1, 4), between(1, 4)};
-    cases.push_back(
-        {{between(1, 2), kernel.height + between(0, 4), kernel.width + between(0, 4), between(1, 3)},
-         {.kernel_size = kernel,
-          .stride = Extent2d{between(1, 4), between(1, 4)},
-          .padding = {between(0, kernel.height / 2), between(0, kernel.width / 2)},
-          .ceil_mode = between(0, 1) == 1,
-          .count_include_pad = between(0, 1) == 1}});
+    cases.push_back({{between(1, 2), kernel.height + between(0, 4), kernel.width + between(0, 4), between(1, 3)},
+                     {.kernel_size = kernel,
+                      .stride = Extent2d{between(1, 4), between(1, 4)},
+                      .padding = {between(0, kernel.height / 2), between(0, kernel.width / 2)},
+                      .ceil_mode = between(0, 1) == 1,
+                      .count_include_pad = between(0, 1) == 1}});
   }
   return cases;
 }
@@ -117,9 +113,7 @@ TEST(AvgPool, LowPrecision) {
 TEST(AvgPool, ThreadsDoNotMatter) {
   for (const DType dtype : {DType::f32, DType::bf16}) {
     expect_same_bits_with_threads(
-        [](const std::vector<Tensor>& in) {
-          return avg_pool2d(in[0], {.kernel_size = 3, .stride = 2, .padding = 1});
-        },
+        [](const std::vector<Tensor>& in) { return avg_pool2d(in[0], {.kernel_size = 3, .stride = 2, .padding = 1}); },
         {random_tensor({5, 33, 31, 40}, 8, dtype)});
   }
 }
@@ -136,9 +130,8 @@ TEST(AvgPool, Errors) {
             "padding 0x0");
   EXPECT_EQ(message_of<std::invalid_argument>([&] { avg_pool2d(x, {.kernel_size = 2, .padding = 2}); }),
             "[avg_pool2d] expected padding of at most half the kernel_size 2x2, got 2x2");
-  EXPECT_EQ(
-      message_of<std::invalid_argument>([&] { avg_pool2d(x, {.kernel_size = 2, .divisor_override = 0}); }),
-      "[avg_pool2d] expected a divisor_override other than 0, got 0");
+  EXPECT_EQ(message_of<std::invalid_argument>([&] { avg_pool2d(x, {.kernel_size = 2, .divisor_override = 0}); }),
+            "[avg_pool2d] expected a divisor_override other than 0, got 0");
 }
 
 TEST(AvgPool, Layer) {

@@ -24,17 +24,15 @@ struct Case {
 
   [[nodiscard]] Shape x() const { return {n, h, w, in_per_group * options.groups}; }
   [[nodiscard]] Shape weight() const {
-    return {options.kernel_size.height, options.kernel_size.width, in_per_group,
-            out_per_group * options.groups};
+    return {options.kernel_size.height, options.kernel_size.width, in_per_group, out_per_group * options.groups};
   }
   [[nodiscard]] Shape bias() const { return {out_per_group * options.groups}; }
 };
 
 std::string describe(const Case& c) {
-  return "input " + to_string(c.x()) + " weight " + to_string(c.weight()) + " stride " +
-         to_string(c.options.stride) + " padding " + to_string(c.options.padding) + " dilation " +
-         to_string(c.options.dilation) + " groups " + std::to_string(c.options.groups) +
-         (c.options.bias ? " bias" : "");
+  return "input " + to_string(c.x()) + " weight " + to_string(c.weight()) + " stride " + to_string(c.options.stride) +
+         " padding " + to_string(c.options.padding) + " dilation " + to_string(c.options.dilation) + " groups " +
+         std::to_string(c.options.groups) + (c.options.bias ? " bias" : "");
 }
 
 std::vector<Tensor> inputs_of(const Case& c, DType dtype) {
@@ -56,9 +54,7 @@ std::vector<Case> pairwise_cases() {
   const std::vector<std::int64_t> groups = {1, 2, 3};
   std::vector<Case> cases;
   for (const auto& row : pairwise({4, 3, 3, 3, 3, 2, 2})) {
-    const auto pick = [&](const auto& values, std::size_t i) {
-      return values[static_cast<std::size_t>(row[i])];
-    };
+    const auto pick = [&](const auto& values, std::size_t i) { return values[static_cast<std::size_t>(row[i])]; };
     cases.push_back({2,
                      row[5] == 0 ? 7 : 5,
                      row[5] == 0 ? 13 : 14,
@@ -132,8 +128,7 @@ std::vector<double> naive(const Case& c, const Shape& out, const std::vector<std
         for (std::int64_t j = 0; j < c.in_per_group; ++j) {
           const std::int64_t from = k / c.out_per_group * c.in_per_group + j;
           sum += in[0][static_cast<std::size_t>(((n * c.h + h) * c.w + w) * channels + from)] *
-                 in[1][static_cast<std::size_t>(
-                     ((r * o.kernel_size.width + s) * c.in_per_group + j) * outputs + k)];
+                 in[1][static_cast<std::size_t>(((r * o.kernel_size.width + s) * c.in_per_group + j) * outputs + k)];
         }
       }
     }
@@ -202,8 +197,7 @@ TEST(Conv2d, FloatAgainstDouble) {
     SCOPED_TRACE(describe(c));
     const double bound = std::numeric_limits<float>::epsilon() * longest_sum(c);
     const std::vector<Bound> bounds(1 + inputs_of(c, DType::f32).size(), {bound, bound});
-    expect_like_f64([&](const std::vector<Tensor>& in) { return convolve(c, in); }, inputs_of(c, DType::f32),
-                    bounds);
+    expect_like_f64([&](const std::vector<Tensor>& in) { return convolve(c, in); }, inputs_of(c, DType::f32), bounds);
   }
 }
 
@@ -214,8 +208,7 @@ TEST(Conv2d, LowPrecisionRoundsOperandsOnly) {
     // about 2^-8 * sqrt(L) / 3 in truth; results are rounded once more.
     const double bound = std::sqrt(longest_sum(c)) / 256;
     const std::vector<Bound> bounds(1 + inputs_of(c, DType::bf16).size(), {bound, 1.0 / 128});
-    expect_like_f64([&](const std::vector<Tensor>& in) { return convolve(c, in); }, inputs_of(c, DType::bf16),
-                    bounds);
+    expect_like_f64([&](const std::vector<Tensor>& in) { return convolve(c, in); }, inputs_of(c, DType::bf16), bounds);
   }
 }
 
@@ -232,8 +225,7 @@ TEST(Conv2d, ThreadsDoNotMatter) {
 TEST(Conv2d, AnEmptyBatchGivesAnEmptyOutput) {
   for (const DType dtype : {DType::f32, DType::bf16, DType::f64}) {
     const Tensor x = Tensor::zeros({0, 7, 6, 3}, dtype).set_requires_grad();
-    const Tensor w =
-        Tensor::full({3, 3, 3, 4}, 1, dtype == DType::f64 ? DType::f64 : DType::f32).set_requires_grad();
+    const Tensor w = Tensor::full({3, 3, 3, 4}, 1, dtype == DType::f64 ? DType::f64 : DType::f32).set_requires_grad();
     const Tensor y = conv2d(x, w);
     EXPECT_EQ(y.shape(), (Shape{0, 5, 4, 4}));
     y.backward(Tensor::zeros(y.shape(), dtype));
@@ -260,9 +252,8 @@ TEST(Conv2d, Errors) {
             "[conv2d] the dilated kernel must fit into the padded input: input (8,32,32,3), weight "
             "(17,3,3,16), padding "
             "0x0, dilation 3x3");
-  EXPECT_EQ(
-      message(Tensor::zeros({3, 3, 3}), {}, {}),
-      "[conv2d] input must be (N,H,W,C) and weight (R,S,C/groups,K): input (8,32,32,3), weight (3,3,3)");
+  EXPECT_EQ(message(Tensor::zeros({3, 3, 3}), {}, {}),
+            "[conv2d] input must be (N,H,W,C) and weight (R,S,C/groups,K): input (8,32,32,3), weight (3,3,3)");
   EXPECT_THROW(conv2d(x, Tensor::zeros({3, 3, 3, 4}, DType::f64)), std::invalid_argument);
   EXPECT_THROW(conv2d(x, Tensor::zeros({3, 3, 3, 4}), {}, {.stride = 0}), std::invalid_argument);
   EXPECT_THROW(conv2d(x, Tensor::zeros({3, 3, 3, 4}), {}, {.padding = -1}), std::invalid_argument);

@@ -61,8 +61,8 @@ Passes run() {
 
 TEST(ConvAlgorithmOverride, RunsAllThreeDirections) {
   const Passes automatic = run();
-  for (const ConvAlgorithm algorithm : {ConvAlgorithm::im2col, ConvAlgorithm::direct,
-                                        ConvAlgorithm::winograd_f2, ConvAlgorithm::winograd_f4}) {
+  for (const ConvAlgorithm algorithm :
+       {ConvAlgorithm::im2col, ConvAlgorithm::direct, ConvAlgorithm::winograd_f2, ConvAlgorithm::winograd_f4}) {
     const ConvAlgorithmOverride conv(algorithm);
     const Passes passes = run();
     for (const char* part : {"forward", "backward-data", "backward-weights"}) {

@@ -73,8 +73,7 @@ std::vector<double> reference(const Tensor& logits, const Case& c) {
     double loss = 0;
     const bool ignored = !c.probabilities && target[i] == static_cast<double>(c.ignore_index);
     for (std::size_t j = 0; j < k && !ignored; ++j) {
-      const double t =
-          c.probabilities ? target[i * k + j] : (target[i] == static_cast<double>(j) ? 1.0 : 0.0);
+      const double t = c.probabilities ? target[i * k + j] : (target[i] == static_cast<double>(j) ? 1.0 : 0.0);
       loss -= weight[j] * ((1 - c.smoothing) * t + c.smoothing / static_cast<double>(c.k)) * log_p(j);
     }
     losses.push_back(loss);
@@ -90,9 +89,7 @@ std::vector<double> reference(const Tensor& logits, const Case& c) {
   return {c.reduction == Reduction::mean ? total / divisor : total};
 }
 
-Shape shape_of(const Case& c) {
-  return c.reduction == Reduction::none ? Shape{c.n} : Shape{};
-}
+Shape shape_of(const Case& c) { return c.reduction == Reduction::none ? Shape{c.n} : Shape{}; }
 
 TEST(CrossEntropy, IsItsDefinitionForAllOptions) {
   for (const Case& c : cases()) {
@@ -106,9 +103,7 @@ TEST(CrossEntropy, Gradcheck) {
   for (const Case& c : cases()) {
     Tensor logits = random_tensor({c.n, c.k}, 6, DType::f64, -2, 2);
     logits.set_requires_grad();
-    const auto f = [&](const std::vector<Tensor>& in) {
-      return cross_entropy(in[0], target_of(c), options_of(c));
-    };
+    const auto f = [&](const std::vector<Tensor>& in) { return cross_entropy(in[0], target_of(c), options_of(c)); };
     const GradcheckResult result = gradcheck(f, {logits});
     EXPECT_TRUE(result) << result.message;
   }
@@ -161,8 +156,8 @@ TEST(CrossEntropy, NamesALabelOutOfRange) {
       static_cast<void>(cross_entropy(logits, Tensor::from<std::int64_t>({3}, {0, label, 1})));
       ADD_FAILURE() << "nothing thrown";
     } catch (const std::out_of_range& error) {
-      EXPECT_EQ(error.what(), "[cross_entropy] labels must be in 0 .. 3 for 4 classes: label 1 is " +
-                                  std::to_string(label));
+      EXPECT_EQ(error.what(),
+                "[cross_entropy] labels must be in 0 .. 3 for 4 classes: label 1 is " + std::to_string(label));
     }
   }
 }
@@ -177,8 +172,7 @@ TEST(CrossEntropy, RejectsWhatDoesNotFit) {
   EXPECT_THROW(cross_entropy(logits, Tensor::zeros({3}, DType::u8)), std::invalid_argument);
   EXPECT_THROW(cross_entropy(logits, labels, {.label_smoothing = 1.5}), std::invalid_argument);
   EXPECT_THROW(cross_entropy(logits, labels, {.label_smoothing = std::nan("")}), std::invalid_argument);
-  EXPECT_THROW(cross_entropy(logits, labels, {.weight = Tensor::zeros({4}, DType::i64)}),
-               std::invalid_argument);
+  EXPECT_THROW(cross_entropy(logits, labels, {.weight = Tensor::zeros({4}, DType::i64)}), std::invalid_argument);
 }
 
 TEST(CountCorrect, TakesTheFirstOfEqualValues) {

@@ -45,8 +45,8 @@ TEST(Flatten, IsFreeWhereNothingMoves) {
 
 TEST(Flatten, Gradcheck) {
   for (const Shape& shape : shapes) {
-    const auto result = gradcheck([](const auto& in) { return flatten(in[0]); },
-                                  {random_tensor(shape, 2).set_requires_grad()});
+    const auto result =
+        gradcheck([](const auto& in) { return flatten(in[0]); }, {random_tensor(shape, 2).set_requires_grad()});
     EXPECT_TRUE(result) << to_string(shape) << " " << result.message;
   }
 }
@@ -54,8 +54,8 @@ TEST(Flatten, Gradcheck) {
 TEST(Flatten, LowPrecisionIsExact) {
   for (const DType dtype : {DType::f32, DType::bf16}) {
     for (const Shape& shape : shapes) {
-      expect_like_f64([](const std::vector<Tensor>& in) { return flatten(in[0]); },
-                      {random_tensor(shape, 1, dtype)}, {{0, 0}, {0, 0}});
+      expect_like_f64([](const std::vector<Tensor>& in) { return flatten(in[0]); }, {random_tensor(shape, 1, dtype)},
+                      {{0, 0}, {0, 0}});
     }
   }
 }

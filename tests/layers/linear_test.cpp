@@ -82,8 +82,7 @@ TEST(Linear, IsTheProductPlusBias) {
 
 TEST(Linear, Gradcheck) {
   for (const Sizes& s : std::vector<Sizes>{{1, 1, 1}, {3, 5, 2}, {4, 7, 9}}) {
-    std::vector<Tensor> inputs = {random_tensor({s.n, s.c}, 1), random_tensor({s.c, s.k}, 2),
-                                  random_tensor({s.k}, 3)};
+    std::vector<Tensor> inputs = {random_tensor({s.n, s.c}, 1), random_tensor({s.c, s.k}, 2), random_tensor({s.k}, 3)};
     for (Tensor& input : inputs) input.set_requires_grad();
     const auto with_bias = [](const std::vector<Tensor>& in) { return linear(in[0], in[1], in[2]); };
     const GradcheckResult result = gradcheck(with_bias, inputs);
@@ -157,9 +156,8 @@ TEST(Linear, RejectsWhatDoesNotFit) {
   const Tensor w = random_tensor({4, 3}, 1);
   EXPECT_EQ(message(random_tensor({2, 5}, 1), w, {}),
             "[linear] input channels must equal the weight's rows: input (2,5), weight (4,3)");
-  EXPECT_EQ(
-      message(random_tensor({2, 4}, 1), w, random_tensor({4}, 1)),
-      "[linear] bias must hold one value per column of the weight: input (2,4), weight (4,3), bias (4)");
+  EXPECT_EQ(message(random_tensor({2, 4}, 1), w, random_tensor({4}, 1)),
+            "[linear] bias must hold one value per column of the weight: input (2,4), weight (4,3), bias (4)");
   EXPECT_EQ(message(random_tensor({2, 2, 4}, 1), w, {}),
             "[linear] input must be (N,C) and weight (C,K): input (2,2,4), weight (4,3)");
   EXPECT_THROW(linear(random_tensor({2, 4}, 1, DType::f32), w, {}), std::invalid_argument);

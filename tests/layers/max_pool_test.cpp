@@ -28,9 +28,8 @@ struct Case {
 
 std::string describe(const Case& c) {
   return "input " + to_string(c.sizes.shape()) + " kernel " + to_string(c.options.kernel_size) + " stride " +
-         to_string(c.options.stride.value_or(c.options.kernel_size)) + " padding " +
-         to_string(c.options.padding) + " dilation " + to_string(c.options.dilation) +
-         (c.options.ceil_mode ? " ceil" : "");
+         to_string(c.options.stride.value_or(c.options.kernel_size)) + " padding " + to_string(c.options.padding) +
+         " dilation " + to_string(c.options.dilation) + (c.options.ceil_mode ? " ceil" : "");
 }
 
 std::vector<Case> pairwise_cases() {
@@ -40,9 +39,7 @@ std::vector<Case> pairwise_cases() {
   const std::vector<ImageSizes> sizes = {{2, 7, 5, 1}, {1, 6, 9, 3}, {2, 5, 8, 2}};
   std::vector<Case> cases;
   for (const auto& row : pairwise({4, 4, 2, 3, 2, 3})) {
-    const auto pick = [&](const auto& values, std::size_t i) {
-      return values[static_cast<std::size_t>(row[i])];
-    };
+    const auto pick = [&](const auto& values, std::size_t i) { return values[static_cast<std::size_t>(row[i])]; };
     const Extent2d kernel = pick(kernels, 0);
     const Extent2d padding = row[2] == 0 ? Extent2d(0) : Extent2d(kernel.height / 2, kernel.width / 2);
     cases.push_back({pick(sizes, 5),
@@ -132,17 +129,15 @@ TEST(MaxPool, WindowsOfMoreThan255Taps) {
 }
 
 TEST(MaxPool, LowPrecisionIsExact) {
-  const std::vector<MaxPool2dOptions> options = {{.kernel_size = 2},
-                                                 {.kernel_size = 3, .stride = 2, .padding = 1},
-                                                 {.kernel_size = 3, .ceil_mode = true}};
+  const std::vector<MaxPool2dOptions> options = {
+      {.kernel_size = 2}, {.kernel_size = 3, .stride = 2, .padding = 1}, {.kernel_size = 3, .ceil_mode = true}};
   for (const auto& option : options) {
     for (const std::int64_t channels : {1, 7, 65}) {
       const auto op = [&](const std::vector<Tensor>& in) { return max_pool2d(in[0], option); };
       const double eps = std::numeric_limits<float>::epsilon();
       // Overlapping windows add up to four gradients.
       expect_like_f64(op, {random_tensor({2, 9, 11, channels}, 1, DType::f32)}, {{0, 0}, {4 * eps, 0}});
-      expect_like_f64(op, {random_tensor({2, 9, 11, channels}, 1, DType::bf16)},
-                      {{0, 0}, {4 * eps, 1.0 / 256}});
+      expect_like_f64(op, {random_tensor({2, 9, 11, channels}, 1, DType::bf16)}, {{0, 0}, {4 * eps, 1.0 / 256}});
     }
   }
 }
@@ -161,9 +156,7 @@ TEST(MaxPool, NanAndInfinity) {
 TEST(MaxPool, ThreadsDoNotMatter) {
   for (const DType dtype : {DType::f32, DType::bf16}) {
     expect_same_bits_with_threads(
-        [](const std::vector<Tensor>& in) {
-          return max_pool2d(in[0], {.kernel_size = 3, .stride = 2, .padding = 1});
-        },
+        [](const std::vector<Tensor>& in) { return max_pool2d(in[0], {.kernel_size = 3, .stride = 2, .padding = 1}); },
         {random_tensor({5, 33, 31, 40}, 8, dtype)});
   }
 }
@@ -173,12 +166,10 @@ TEST(MaxPool, Errors) {
   const auto shape = [](const Tensor& in, const MaxPool2dOptions& options) {
     return message_of<ShapeError>([&] { max_pool2d(in, options); });
   };
-  EXPECT_EQ(shape(Tensor::zeros({4, 5}), {.kernel_size = 2}),
-            "[max_pool2d] input must be (N,H,W,C): got (4,5)");
-  EXPECT_EQ(
-      shape(x, {.kernel_size = 3, .dilation = 2}),
-      "[max_pool2d] the window must fit into the padded input: input (2,4,5,3), kernel_size 3x3, dilation "
-      "2x2, padding 0x0");
+  EXPECT_EQ(shape(Tensor::zeros({4, 5}), {.kernel_size = 2}), "[max_pool2d] input must be (N,H,W,C): got (4,5)");
+  EXPECT_EQ(shape(x, {.kernel_size = 3, .dilation = 2}),
+            "[max_pool2d] the window must fit into the padded input: input (2,4,5,3), kernel_size 3x3, dilation "
+            "2x2, padding 0x0");
   const auto option = [&](const MaxPool2dOptions& options) {
     return message_of<std::invalid_argument>([&] { max_pool2d(x, options); });
   };
@@ -191,10 +182,8 @@ TEST(MaxPool, Errors) {
             "[max_pool2d] expected padding of at most half the kernel_size 3x3, got 2x1");
   EXPECT_EQ(option({.kernel_size = 3, .padding = {1, 2}}),
             "[max_pool2d] expected padding of at most half the kernel_size 3x3, got 1x2");
-  EXPECT_EQ(option({.kernel_size = 3, .padding = -1}),
-            "[max_pool2d] expected padding of at least 0, got -1x-1");
-  EXPECT_EQ(option({.kernel_size = 3, .dilation = 0}),
-            "[max_pool2d] expected dilation of at least 1, got 0x0");
+  EXPECT_EQ(option({.kernel_size = 3, .padding = -1}), "[max_pool2d] expected padding of at least 0, got -1x-1");
+  EXPECT_EQ(option({.kernel_size = 3, .dilation = 0}), "[max_pool2d] expected dilation of at least 1, got 0x0");
   EXPECT_THROW(max_pool2d(Tensor::zeros({1, 2, 2, 1}, DType::u8), {.kernel_size = 2}), std::invalid_argument);
 }
 

@@ -16,8 +16,8 @@ TEST(Pairwise, EveryPairSharesARow) {
     for (std::size_t b = a + 1; b < levels.size(); ++b) {
       for (int i = 0; i < levels[a]; ++i) {
         for (int j = 0; j < levels[b]; ++j) {
-          EXPECT_TRUE(std::any_of(rows.begin(), rows.end(),
-                                  [&](const auto& row) { return row[a] == i && row[b] == j; }));
+          EXPECT_TRUE(
+              std::any_of(rows.begin(), rows.end(), [&](const auto& row) { return row[a] == i && row[b] == j; }));
         }
       }
     }

@@ -51,8 +51,7 @@ class CaseRun {
   [[nodiscard]] Tensor placed(const Tensor& values, const Axes& axes) const {
     return from_file_layout(converted(values, dtype_), axes);
   }
-  [[nodiscard]] Tensor values(const std::string& key, Shape shape, double scale = 1,
-                              double offset = 0) const {
+  [[nodiscard]] Tensor values(const std::string& key, Shape shape, double scale = 1, double offset = 0) const {
     Tensor result = hashed(name_ + "." + key, std::move(shape));
     auto* at = result.mutable_data<double>();
     for (std::int64_t i = 0; i < result.numel(); ++i) at[i] = at[i] * scale + offset;
@@ -65,12 +64,8 @@ class CaseRun {
     leaves_.push_back({key, tensor, axes});
     return tensor;
   }
-  Tensor leaf(const std::string& key, const Axes& axes) {
-    return leaf(key, values(key, options.integers(key)), axes);
-  }
-  [[nodiscard]] Tensor labels(std::int64_t n, std::int64_t k) const {
-    return hashed_below(name_ + ".target", n, k);
-  }
+  Tensor leaf(const std::string& key, const Axes& axes) { return leaf(key, values(key, options.integers(key)), axes); }
+  [[nodiscard]] Tensor labels(std::int64_t n, std::int64_t k) const { return hashed_below(name_ + ".target", n, k); }
   void compare(const std::string& key, const Tensor& tensor) { results[key] = tensor; }
 
   /// The output: compared, and sent back with the hashed gradient.
@@ -125,8 +120,7 @@ void run_batch_norm(CaseRun& run) {
   const Tensor b = run.leaf("b", run.values("b", channels), as_is);
   const Tensor mean = run.placed(run.values("mean", channels), as_is);
   const Tensor var = run.placed(run.values("var", channels, 0.5, 1), as_is);
-  const BatchNormOptions options{
-      .training = o.flag("train"), .momentum = o.number("momentum"), .eps = o.number("eps")};
+  const BatchNormOptions options{.training = o.flag("train"), .momentum = o.number("momentum"), .eps = o.number("eps")};
   run.finish(batch_norm(x, w, b, mean, var, options), images);
   run.compare("mean", mean);
   run.compare("var", var);
@@ -180,12 +174,12 @@ void run_cross_entropy(CaseRun& run) {
   const Tensor x = run.leaf("x", run.values("x", {n, k}, 4), as_is);
   const Tensor target =
       o.flag("probabilities") ? run.placed(run.values("target", {n, k}, 1, 1), as_is) : run.labels(n, k);
-  const Tensor loss = cross_entropy(
-      x, target,
-      {.label_smoothing = o.number("smoothing"),
-       .reduction = reductions.at(o.text("reduction")),
-       .ignore_index = o.integer("ignore"),
-       .weight = o.flag("weighted") ? run.placed(run.values("weight", {k}, 0.5, 1), as_is) : Tensor()});
+  const Tensor loss =
+      cross_entropy(x, target,
+                    {.label_smoothing = o.number("smoothing"),
+                     .reduction = reductions.at(o.text("reduction")),
+                     .ignore_index = o.integer("ignore"),
+                     .weight = o.flag("weighted") ? run.placed(run.values("weight", {k}, 0.5, 1), as_is) : Tensor()});
   run.finish(loss, as_is);
 }
 

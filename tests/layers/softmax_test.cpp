@@ -25,8 +25,7 @@ Tensor reference(const Tensor& x, bool log) {
   for (std::size_t at = 0; at < values.size(); at += k) {
     double sum = 0;
     for (std::size_t j = at; j < at + k; ++j) sum += std::exp(values[j]);
-    for (std::size_t j = at; j < at + k; ++j)
-      values[j] = log ? values[j] - std::log(sum) : std::exp(values[j]) / sum;
+    for (std::size_t j = at; j < at + k; ++j) values[j] = log ? values[j] - std::log(sum) : std::exp(values[j]) / sum;
   }
   return Tensor::from(x.shape(), values);
 }
@@ -53,11 +52,9 @@ TEST(Softmax, Gradcheck) {
   for (const Shape& shape : std::vector<Shape>{{1}, {5}, {3, 4}, {2, 2, 1, 3}}) {
     Tensor x = random_tensor(shape, 1, DType::f64, -2, 2);
     x.set_requires_grad();
-    const GradcheckResult plain =
-        gradcheck([](const std::vector<Tensor>& in) { return softmax(in[0]); }, {x});
+    const GradcheckResult plain = gradcheck([](const std::vector<Tensor>& in) { return softmax(in[0]); }, {x});
     EXPECT_TRUE(plain) << plain.message;
-    const GradcheckResult log =
-        gradcheck([](const std::vector<Tensor>& in) { return log_softmax(in[0]); }, {x});
+    const GradcheckResult log = gradcheck([](const std::vector<Tensor>& in) { return log_softmax(in[0]); }, {x});
     EXPECT_TRUE(log) << log.message;
   }
 }
