@@ -24,15 +24,16 @@ bool name_missing(std::uint32_t bit, bool here, const char* name) {
 // Earlier than static objects, whose constructors may already use the missing instructions.
 __attribute__((constructor(101))) void check_processor() {
   __builtin_cpu_init();
-  bool missing = name_missing(kAvx, __builtin_cpu_supports("avx") != 0, "AVX ");
-  missing |= name_missing(kAvx2, __builtin_cpu_supports("avx2") != 0, "AVX2 ");
-  missing |= name_missing(kFma, __builtin_cpu_supports("fma") != 0, "FMA ");
-  missing |= name_missing(kBmi2, __builtin_cpu_supports("bmi2") != 0, "BMI2 ");
+  bool missing = name_missing(kAvx, static_cast<bool>(__builtin_cpu_supports("avx")), "AVX ");
+  missing |= name_missing(kAvx2, static_cast<bool>(__builtin_cpu_supports("avx2")), "AVX2 ");
+  missing |= name_missing(kFma, static_cast<bool>(__builtin_cpu_supports("fma")), "FMA ");
+  missing |= name_missing(kBmi2, static_cast<bool>(__builtin_cpu_supports("bmi2")), "BMI2 ");
   missing |= name_missing(kAvx512,
-                          __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
-                              __builtin_cpu_supports("avx512vl") != 0,
+                          static_cast<bool>(__builtin_cpu_supports("avx512f")) &&
+                              static_cast<bool>(__builtin_cpu_supports("avx512bw")) &&
+                              static_cast<bool>(__builtin_cpu_supports("avx512vl")),
                           "AVX-512 ");
-  missing |= name_missing(kAvx512Bf16, __builtin_cpu_supports("avx512bf16") != 0, "AVX512-BF16 ");
+  missing |= name_missing(kAvx512Bf16, static_cast<bool>(__builtin_cpu_supports("avx512bf16")), "AVX512-BF16 ");
   if (!missing) return;
   say("is what this striate was built for and this processor lacks. Build it here, or anywhere for every "
       "such "

@@ -12,7 +12,7 @@ namespace striate::apps {
 
 namespace fs = std::filesystem;
 
-FolderLock::FolderLock(const fs::path& folder) : handle_(-1) {
+FolderLock::FolderLock(const fs::path& folder) {
   std::error_code error;
   if (fs::exists(folder, error) && !fs::is_directory(folder, error)) {
     throw FileError(folder.string(), "--out must be a folder, this is a file; give another path");

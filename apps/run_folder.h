@@ -28,7 +28,7 @@ class FolderLock {
   FolderLock& operator=(FolderLock&&) = delete;
 
  private:
-  int handle_;
+  int handle_ = -1;
 };
 
 }  // namespace striate::apps
