@@ -11,7 +11,7 @@
 #include "layers/linear.h"
 #include "layers/relu.h"
 #include "optim/sgd.h"
-using namespace striate;  // NOLINT(google-build-using-namespace)
+using namespace striate;
 
 struct Block : Layer {
   std::int64_t in, out, stride;

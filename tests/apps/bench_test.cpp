@@ -13,7 +13,7 @@
 namespace striate {
 namespace {
 
-using namespace testing_support;  // NOLINT(google-build-using-namespace): test helpers of this project
+using namespace testing_support;
 using nlohmann::json;
 
 std::vector<std::string> small_bench(const std::vector<std::string>& more) {

@@ -10,7 +10,7 @@
 namespace striate {
 namespace {
 
-using namespace testing_support;  // NOLINT(google-build-using-namespace): test helpers of this project
+using namespace testing_support;
 
 TEST(CustomModel, TrainsOnAFolder) {
   const Outcome outcome = run_program({STRIATE_CUSTOM_MODEL, small_data().string(), "4"});

@@ -12,7 +12,7 @@
 namespace striate {
 namespace {
 
-using namespace testing_support;  // NOLINT(google-build-using-namespace): test helpers of this project
+using namespace testing_support;
 
 void expect_failure(const Outcome& outcome, const std::vector<std::string>& parts) {
   EXPECT_EQ(outcome.status, 1) << outcome.out;

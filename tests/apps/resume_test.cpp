@@ -12,7 +12,7 @@
 namespace striate {
 namespace {
 
-using namespace testing_support;  // NOLINT(google-build-using-namespace): test helpers of this project
+using namespace testing_support;
 using std::chrono::milliseconds;
 
 const std::vector<std::string> kEverything = {

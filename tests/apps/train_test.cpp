@@ -11,7 +11,7 @@
 namespace striate {
 namespace {
 
-using namespace testing_support;  // NOLINT(google-build-using-namespace): test helpers of this project
+using namespace testing_support;
 
 void train(const std::filesystem::path& out, const std::vector<std::string>& flags) {
   const Outcome outcome = striate(small_train(out, flags));

@@ -15,7 +15,7 @@
 namespace striate {
 namespace {
 
-using namespace testing_support;  // NOLINT(google-build-using-namespace): test helpers of this project
+using namespace testing_support;
 
 Tensor leaf(double value) { return Tensor::full({2}, value, DType::f64).set_requires_grad(); }
 

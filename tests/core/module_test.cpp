@@ -11,7 +11,7 @@
 namespace striate {
 namespace {
 
-using namespace testing_support;  // NOLINT(google-build-using-namespace): test helpers of this project
+using namespace testing_support;
 
 struct Scale : Layer {
   Tensor factor, calls;

@@ -16,7 +16,7 @@
 namespace striate {
 namespace {
 
-using namespace testing_support;  // NOLINT(google-build-using-namespace): test helpers of this project
+using namespace testing_support;
 
 using Chunks = std::set<std::pair<std::int64_t, std::int64_t>>;
 

@@ -15,7 +15,7 @@
 namespace striate {
 namespace {
 
-using namespace testing_support;  // NOLINT(google-build-using-namespace)
+using namespace testing_support;
 
 struct Case {
   ImageSizes sizes;

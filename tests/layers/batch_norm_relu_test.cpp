@@ -14,7 +14,7 @@
 namespace striate {
 namespace {
 
-using namespace testing_support;  // NOLINT(google-build-using-namespace)
+using namespace testing_support;
 
 // Fused and one after the other, from the same inputs. Outputs are equal; a gradient that ReLU cut in one alone
 // would be off by a value of dy. Compilers that fuse multiplications and additions may do it elsewhere in sums.

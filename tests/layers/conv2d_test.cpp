@@ -16,7 +16,7 @@
 namespace striate {
 namespace {
 
-using namespace testing_support;  // NOLINT(google-build-using-namespace): test helpers of this project
+using namespace testing_support;
 
 struct Case {
   std::int64_t n, h, w, in_per_group, out_per_group;

@@ -16,7 +16,7 @@
 namespace striate {
 namespace {
 
-using namespace testing_support;  // NOLINT(google-build-using-namespace): test helpers of this project
+using namespace testing_support;
 
 constexpr std::array kAlgorithms = {ConvAlgorithm::im2col,         ConvAlgorithm::direct,
                                     ConvAlgorithm::winograd_f2,    ConvAlgorithm::winograd_f4,

@@ -11,7 +11,7 @@
 namespace striate {
 namespace {
 
-using namespace testing_support;  // NOLINT(google-build-using-namespace): test helpers of this project
+using namespace testing_support;
 
 // 1x1 in place, gathered and strided.
 std::vector<ConvGeometry> products() {

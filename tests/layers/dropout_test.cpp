@@ -13,7 +13,7 @@
 namespace striate {
 namespace {
 
-using namespace testing_support;  // NOLINT(google-build-using-namespace)
+using namespace testing_support;
 
 TEST(Dropout, IsTheIdentityOutsideTraining) {
   const Tensor x = random_tensor({3, 4}, 1);

@@ -11,7 +11,7 @@
 namespace striate {
 namespace {
 
-using namespace testing_support;  // NOLINT(google-build-using-namespace)
+using namespace testing_support;
 
 const std::vector<Shape> shapes = {{2, 3, 4, 5}, {1, 2, 2, 1}, {3, 1, 1, 7}, {2, 5, 3}, {4, 6}, {1, 1, 9, 2}};
 

@@ -13,7 +13,7 @@
 namespace striate {
 namespace {
 
-using namespace testing_support;  // NOLINT(google-build-using-namespace)
+using namespace testing_support;
 
 TEST(ReLU, KeepsWhatIsPositive) {
   const double nan = std::numeric_limits<double>::quiet_NaN();

@@ -21,7 +21,7 @@
 namespace striate {
 namespace {
 
-using namespace testing_support;  // NOLINT(google-build-using-namespace)
+using namespace testing_support;
 
 struct Net : Module {
   Sequential features{*this, "features"};
