@@ -13,6 +13,7 @@
 #include "core/autograd.h"
 #include "core/safetensors.h"
 #include "core/state.h"
+#include "layers/conv_kernels.h"
 #include "layers/cross_entropy.h"
 #include "models/vgg.h"
 #include "optim/sgd.h"
@@ -161,8 +162,9 @@ TEST(Vgg16Parity, TenStepsInDoubleEqualPyTorch) {
   }
 }
 
-/// Expects one step in f32 to end at most three times as far from f64 as PyTorch's NAME + kind says.
-void expect_near_double(const TensorFile& reference, const std::string& kind, std::int64_t step, std::int64_t n) {
+/// Expects one step in f32 to end at most `factor` times as far from f64 as PyTorch's NAME + kind says.
+void expect_near_double(const TensorFile& reference, const std::string& kind, std::int64_t step, std::int64_t n,
+                        double factor) {
   ReferenceRun exact(DType::f64);
   ReferenceRun fast(DType::f32);
   exact.train(step, 1, n);
@@ -177,20 +179,29 @@ void expect_near_double(const TensorFile& reference, const std::string& kind, st
       continue;
     }
     const double theirs = reference.find(std::string(name).append(kind)).item();
-    EXPECT_LE(distance(tensor.to_vector(), truth[i].second.to_vector()), 3 * theirs) << name;
+    EXPECT_LE(distance(tensor.to_vector(), truth[i].second.to_vector()), factor * theirs) << name;
   }
 }
 
 // One activation that rounds to the other side of a ReLU or max pool moves gradients by percents of an
 // update, so the yardstick is PyTorch's own distance. That our float64 is PyTorch's is shown above.
 TEST(Vgg16Parity, OneStepInFloatIsAsNearToDoubleAsPyTorch) {
-  expect_near_double(read_safetensors(folder + "vgg16.safetensors"), ".fp32", 0, batch);
+  expect_near_double(read_safetensors(folder + "vgg16.safetensors"), ".fp32", 0, batch, 3);
 }
 
 // A batch on which no activation is near such an edge, so that rounding alone is left.
-TEST(Vgg16Parity, OneStepInFloatRoundsNoWorseThanPyTorch) {
+void expect_rounding_of_pytorch(ConvAlgorithm algorithm, double factor) {
+  const ConvAlgorithmOverride convolutions(algorithm);
   const TensorFile reference = read_safetensors(folder + "vgg16.safetensors");
-  expect_near_double(reference, ".clear", static_cast<std::int64_t>(reference.find("clear.batch").item()), 4);
+  expect_near_double(reference, ".clear", static_cast<std::int64_t>(reference.find("clear.batch").item()), 4, factor);
+}
+
+TEST(Vgg16Parity, OneStepInFloatRoundsNoWorseThanPyTorch) { expect_rounding_of_pytorch(ConvAlgorithm::direct, 3); }
+
+// PyTorch's convolutions are direct here. Winograd's F(4x4) rounds more coarsely by the growth of its transforms, whose
+// bounds tests/layers/conv_kernels_test.cpp derives: twice the distance is left for that.
+TEST(Vgg16Parity, OneStepInFloatByWinogradRoundsLittleWorse) {
+  expect_rounding_of_pytorch(ConvAlgorithm::automatic, 6);
 }
 
 TEST(Vgg16Parity, PyTorchWeightsGiveItsLogits) {
