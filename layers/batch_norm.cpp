@@ -228,6 +228,7 @@ void backward(Backward& bw, const T* x, const RowPlan& plan, const Tensor& facto
     }
     bw.add(input, gradient);
   };
+  if (totals == nullptr) return;
   add_sum(1, totals + plan.channels, true);
   add_sum(2, totals, false);
 }
