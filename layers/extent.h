@@ -12,7 +12,7 @@ struct Extent2d {
   std::int64_t height;
   std::int64_t width;
 
-  Extent2d(std::int64_t both) : height(both), width(both) {}  // NOLINT(google-explicit-constructor)
+  Extent2d(std::int64_t both) : height(both), width(both) {}  // NOLINT(google-explicit-constructor): 3 means 3x3
   Extent2d(std::int64_t h, std::int64_t w) : height(h), width(w) {}
   bool operator==(const Extent2d&) const = default;
 };
