@@ -13,6 +13,7 @@
 #include <string>
 #include <thread>
 #include <unsupported/Eigen/CXX11/ThreadPool>
+#include <utility>
 
 namespace striate {
 namespace {
@@ -72,7 +73,8 @@ struct Loop {
   void wait() {
     std::unique_lock lock(mutex);
     finished.wait(lock, [&] { return done == chunks; });
-    if (failure) std::rethrow_exception(failure);
+    // Moved out: a late worker may be the last to let go of the loop, and the exception is the caller's by then.
+    if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
   }
 };
 
