@@ -37,9 +37,9 @@ struct Loop {
   std::int64_t chunks = 0;
   const std::function<void(std::int64_t, std::int64_t)>* body = nullptr;
   std::atomic<std::int64_t> next{0};
-  std::mutex mutex;
+  std::atomic<std::int64_t> done{0};
+  std::mutex mutex;  // guards the failure
   std::condition_variable finished;
-  std::int64_t done = 0;
   std::int64_t failed_chunk = -1;
   std::exception_ptr failure;
 
@@ -64,13 +64,14 @@ struct Loop {
       ++mine;
     }
     inside_loop = false;
-    if (mine == 0) return;
+    if (mine == 0 || done.fetch_add(mine) + mine != chunks) return;
     const std::scoped_lock lock(mutex);
-    done += mine;
-    if (done == chunks) finished.notify_all();
+    finished.notify_all();
   }
 
   void wait() {
+    // The others are about to end too, and sleeping would take longer than what most of them have left.
+    for (int i = 0; i < 256 && done < chunks; ++i) std::this_thread::yield();
     std::unique_lock lock(mutex);
     finished.wait(lock, [&] { return done == chunks; });
     // Moved out: a late worker may be the last to let go of the loop, and the exception is the caller's by then.
