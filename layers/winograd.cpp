@@ -186,11 +186,11 @@ void multiply_weight_gradient(const Conv3x3Shape& shape, std::ptrdiff_t depth, c
   });
 }
 
-/// Tiles whose weight gradient is summed in one go: few, so that their planes stay near the second-level
-/// caches; even, so that pairs share words.
+/// Tiles whose weight gradient is summed in one go: few, so that their planes stay in the shared
+/// cache; even, so that pairs share words.
 template <class Scheme, class Word>
 std::ptrdiff_t group_tiles(const Conv3x3Shape& shape, std::ptrdiff_t tiles) {
-  constexpr std::ptrdiff_t cache_bytes = std::ptrdiff_t{3} << 20;
+  constexpr std::ptrdiff_t cache_bytes = std::ptrdiff_t{6} << 20;
   const std::ptrdiff_t tile_bytes =
       plane_count<Scheme> * (shape.channels + shape.filters) * std::ptrdiff_t{sizeof(Word)} / word_depth<Word>;
   // Below so many tiles the gradient's own transforms would cost more than the planes' way to memory.
