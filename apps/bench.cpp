@@ -48,7 +48,7 @@ BenchOptions parse_bench(const Arguments& arguments) {
   app.add_option("--model", options.model, "Model by name")->capture_default_str();
   app.add_option("--width-multiplier", options.width_multiplier, "Factor on all channel counts")->capture_default_str();
   app.add_option("--batch-size", options.batch_size, "Images a step")->capture_default_str();
-  app.add_option("--precision", options.precision, "fp32, bf16 or fp64")->capture_default_str();
+  app.add_option("--precision", options.precision, "fp32, bf16, fp16 or fp64")->capture_default_str();
   add_threads_flag(app, options.threads);
   app.add_option("--steps", options.steps, "Timed steps, after two that are not")->capture_default_str();
   add_conv_flag(app, options.conv);

@@ -28,21 +28,21 @@ Tensor as_input(const Tensor& images, DType activations) {
   return images.dtype() == activations ? images : cast(images, activations);
 }
 
-std::optional<Evaluation> evaluate(Layer& model, const Dataset& dataset, DType activations, std::int64_t batch_size,
-                                   const std::function<bool()>& stop) {
+std::optional<Evaluation> evaluate(Layer& model, const Dataset& dataset, const EvaluateOptions& options) {
   const EvalMode mode(model);
   const NoGradGuard no_grad;
-  LoaderOptions options;
-  options.batch_size = batch_size;
-  options.shuffle = false;
-  options.dtype = activations == DType::f64 ? DType::f64 : DType::f32;
-  Loader loader(dataset, options);
+  LoaderOptions batches;
+  batches.batch_size = options.batch_size;
+  batches.shuffle = false;
+  batches.dtype = options.activations == DType::f64 ? DType::f64 : DType::f32;
+  Loader loader(dataset, batches);
   loader.start_epoch(0);
   double loss = 0;
   std::int64_t correct = 0;
   for (Batch batch; loader.next(batch);) {
-    if (stop()) return std::nullopt;
-    const Tensor logits = model(as_input(batch.images, activations));
+    if (options.stop()) return std::nullopt;
+    const Tensor images = as_input(batch.images, options.activations);
+    const Tensor logits = options.tta.any() ? tta_logits(model, images, options.tta) : model(images);
     loss += cross_entropy(logits, batch.labels, {.reduction = Reduction::sum}).item();
     correct += count_correct(logits, batch.labels);
   }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace striate::apps {
 
@@ -25,12 +26,13 @@ struct Evaluation {
   double accuracy = 0;
 };
 
-/// The first line of metrics.csv.
-std::string metrics_header();
+/// The first line of metrics.csv. Each average of the weights has columns like the plain test figures' beside them:
+/// ema_test_loss, ema_test_accuracy.
+std::string metrics_header(const std::vector<std::string>& averages);
 
-/// A line of metrics.csv. `epoch` counts from 1, `step` is the last step taken; an epoch that --max-steps cut
-/// short has no test figures.
+/// A line of metrics.csv. `epoch` counts from 1, `step` is the last step taken; `tests` has the plain figures, then
+/// each average's, and cells without a figure stay empty.
 std::string metrics_row(std::int64_t epoch, std::int64_t step, const RunningMetrics& train,
-                        const std::optional<Evaluation>& test, double learning_rate);
+                        const std::vector<std::optional<Evaluation>>& tests, double learning_rate);
 
 }  // namespace striate::apps

@@ -74,7 +74,7 @@ double best_of_rounds() {
 }  // namespace
 
 double measured_peak(DType operands) {
-  if (operands == DType::f32) return best_of_rounds<F32>();
+  if (operands == DType::f32 || operands == DType::f16) return best_of_rounds<F32>();
   return operands == DType::bf16 ? best_of_rounds<Bf16Pairs>() : 0;
 }
 

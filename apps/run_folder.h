@@ -2,6 +2,7 @@
 // The folder of a training run: its files, and that one process at a time works in it.
 
 #include <filesystem>
+#include <string>
 
 namespace striate::apps {
 
@@ -10,6 +11,10 @@ struct RunFiles {
   std::filesystem::path folder;
   [[nodiscard]] std::filesystem::path checkpoint() const { return folder / "checkpoint.safetensors"; }
   [[nodiscard]] std::filesystem::path weights() const { return folder / "weights.safetensors"; }
+  /// Of an average of the weights.
+  [[nodiscard]] std::filesystem::path weights(const std::string& average) const {
+    return folder / ("weights_" + average + ".safetensors");
+  }
   [[nodiscard]] std::filesystem::path metrics() const { return folder / "metrics.csv"; }
   [[nodiscard]] std::filesystem::path config() const { return folder / "config.toml"; }
   [[nodiscard]] std::filesystem::path log() const { return folder / "log.txt"; }

@@ -98,26 +98,54 @@ std::string escaped(const std::string& text) {
   return result;
 }
 
+std::string read_header(LineReader& reader) {
+  reader.expect('[');
+  std::string header = reader.word("a table's name");
+  reader.expect(']');
+  return header;
+}
+
+std::pair<std::string, std::string> read_value(LineReader& reader) {
+  std::string key = reader.word("a flag's name");
+  reader.expect('=');
+  std::string value = reader.value();
+  reader.skip_space();
+  return {std::move(key), std::move(value)};
+}
+
 }  // namespace
 
-Values parse_toml(const std::string& text, const std::string& name) {
-  Values values;
+std::vector<TomlTable> parse_toml_tables(const std::string& text, const std::string& name) {
+  std::vector<TomlTable> tables(1);
   std::istringstream lines(text);
   int count = 0;
   for (std::string line; std::getline(lines, line);) {
-    LineReader reader(line, name + ", line " + std::to_string(++count));
+    const std::string where = name + ", line " + std::to_string(++count);
+    LineReader reader(line, where);
     reader.skip_space();
     if (reader.at_end()) continue;
-    const std::string key = reader.word("a flag's name");
-    reader.expect('=');
-    const std::string value = reader.value();
-    reader.skip_space();
+    const bool header = reader.peek() == '[';
+    if (header) {
+      tables.push_back({.header = read_header(reader), .values = {}});
+    } else {
+      tables.back().values.push_back(read_value(reader));
+    }
     if (!reader.at_end()) reader.fail("the end of the line");
-    const bool twice = std::any_of(values.begin(), values.end(), [&](const auto& item) { return item.first == key; });
-    if (twice) throw UsageError(name + ", line " + std::to_string(count) + ": " + key + " stands there twice");
-    values.emplace_back(key, value);
+    const TomlTable& table = tables.back();
+    const auto& keys = table.values;
+    const bool twice = header ? std::any_of(tables.begin(), tables.end() - 1,
+                                            [&](const TomlTable& other) { return other.header == table.header; })
+                              : std::any_of(keys.begin(), keys.end() - 1,
+                                            [&](const auto& other) { return other.first == keys.back().first; });
+    if (twice) throw UsageError(where + ": " + (header ? table.header : keys.back().first) + " stands there twice");
   }
-  return values;
+  return tables;
+}
+
+Values parse_toml(const std::string& text, const std::string& name) {
+  const auto tables = parse_toml_tables(text, name);
+  if (tables.size() > 1) throw UsageError(name + ": expected flags alone, got a table [" + tables[1].header + "]");
+  return tables[0].values;
 }
 
 std::string to_toml(const Values& values) {

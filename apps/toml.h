@@ -1,6 +1,7 @@
 #pragma once
 // The part of TOML that a file of flags needs: `key = value` lines, comments, strings, numbers, booleans,
-// arrays of those on one line. Stricter than a guess: whatever else stands there is an error with its line.
+// arrays of those on one line, and [tables] of such lines. Stricter than a guess: whatever else stands there is an
+// error with its line.
 
 #include <string>
 #include <utility>
@@ -13,6 +14,15 @@ using Values = std::vector<std::pair<std::string, std::string>>;
 /// Keys with their values as flags take them; an array becomes "a,b,c". `name` stands in front of errors.
 /// Throws UsageError for anything that is no such file, and for a key that comes twice.
 Values parse_toml(const std::string& text, const std::string& name);
+
+/// A [header] and its lines; `header` is empty for those before the first one, which are there even if empty.
+struct TomlTable {
+  std::string header;
+  Values values;
+};
+
+/// The same with tables, in the file's order. A header that comes twice is an error too.
+std::vector<TomlTable> parse_toml_tables(const std::string& text, const std::string& name);
 
 /// "key = value" lines that parse_toml reads back; what is empty is left out.
 std::string to_toml(const Values& values);

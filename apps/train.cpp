@@ -5,14 +5,15 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <map>
 
 #include "apps/commands.h"
 #include "apps/conv_flag.h"
 #include "apps/data_path.h"
+#include "apps/fingerprint.h"
 #include "apps/interrupt.h"
+#include "apps/train_parts.h"
 #include "apps/trainer.h"
 #include "core/file.h"
 #include "core/parallel.h"
@@ -98,24 +99,39 @@ std::shared_ptr<spdlog::logger> open_log(const RunFiles& files, bool append) {
   }
 }
 
-// A number that tells one data set from another: of all labels and pixels.
-std::string fingerprint(const Dataset& dataset) {
-  std::uint64_t hash = 0xcbf29ce484222325;  // FNV's start and factor, over words
-  const auto mix = [&hash](const void* bytes, std::size_t count) {
-    for (std::size_t i = 0; i < count; i += sizeof(std::uint64_t)) {
-      std::uint64_t word = 0;
-      std::memcpy(&word, static_cast<const char*>(bytes) + i, std::min(sizeof word, count - i));
-      hash = (hash ^ word) * 0x100000001b3;
-    }
-  };
-  mix(dataset.labels.raw(), dataset.labels.bytes());
-  mix(dataset.images.raw(), dataset.images.bytes());
-  return fmt::format("{} images, {} classes, {:016x}", dataset.size(), dataset.classes(), hash);
+struct Data {
+  fs::path path;
+  Dataset train;
+  Dataset test;
+};
+
+Data load_data(const TrainOptions& options) {
+  Data data{.path = data_path(options.data), .train = {}, .test = {}};
+  data.train = chosen_data(options, load_split(data.path, Split::train), Split::train);
+  data.test = chosen_data(options, load_split(data.path, Split::test), Split::test);
+  if (data.train.class_names != data.test.class_names) {
+    throw FileError(data.path.string(), "train and test must have the same classes");
+  }
+  return data;
 }
 
-void check_sets(const Dataset& train, const Dataset& test, const fs::path& data) {
-  if (train.class_names != test.class_names) {
-    throw FileError(data.string(), "train and test must have the same classes");
+using Text = std::map<std::string, std::string>;
+
+// What the run is made of besides its flags, kept in its checkpoints.
+Text inputs_of(const TrainOptions& options, const Data& data) {
+  Text inputs = {{"data", fingerprint(data.train)}};
+  if (!options.teacher.empty()) inputs["teacher"] = fingerprint(fs::path(options.teacher));
+  return inputs;
+}
+
+void check_inputs(const TrainOptions& options, const Data& data, const Text& saved, const Text& inputs) {
+  if (saved.at("data") != inputs.at("data")) {
+    throw FileError(data.path.string(), fmt::format("the run began with other images ({}, here {}); give its --data",
+                                                    saved.at("data"), inputs.at("data")));
+  }
+  if (!options.teacher.empty() && saved.at("teacher") != inputs.at("teacher")) {
+    throw FileError(options.teacher, fmt::format("the run began with another teacher ({}, here {}); give its --teacher",
+                                                 saved.at("teacher"), inputs.at("teacher")));
   }
 }
 
@@ -158,35 +174,32 @@ int run_train(const Arguments& arguments) {
   check_train_options(options);
   const RunFiles files = files_of(options);
   const FolderLock lock(files.folder);
-  std::map<std::string, std::string> saved;
+  Text saved;
   if (!options.resume) refuse_earlier_run(files);
   if (options.resume && fs::exists(files.checkpoint())) saved = checkpoint_text(files.checkpoint());
   const bool resuming = !saved.empty();
   if (resuming) {
     parsed = merge_with_run(arguments, parsed, saved.at("config"));
     check_train_options(options);
-    options.init.clear();  // the checkpoint holds what came of it
+    // The checkpoint holds what came of these.
+    options.init.clear();
+    options.whiten = false;
   }
   use_threads(options.threads);
   manual_seed(options.seed);
-  const fs::path data = data_path(options.data);
-  const Dataset train = load_split(data, Split::train);
-  const Dataset test = load_split(data, Split::test);
-  check_sets(train, test, data);
-  const std::string print = fingerprint(train);
-  if (resuming && saved.at("data") != print) {
-    throw FileError(data.string(), fmt::format("the run began with other images ({}, here {}); give its --data",
-                                               saved.at("data"), print));
-  }
+  const Data data = load_data(options);
+  Text text = inputs_of(options, data);
+  if (resuming) check_inputs(options, data, saved, text);
 
   const auto log = open_log(files, options.resume);
   const ConvAlgorithmOverride conv(conv_algorithm_of(options.conv));
   try {
     const std::string config = to_toml(parsed.effective);
-    Trainer trainer(options, files, {{"config", config}, {"data", print}}, *log, train, test);
+    text["config"] = config;
+    Trainer trainer(options, files, text, *log, data.train, data.test);
     write_atomically(files.config(), config);
-    log->info("{} on {} ({} training and {} test images, {} classes), {} threads", options.model, data.string(),
-              train.size(), test.size(), train.classes(), num_threads());
+    log->info("{} on {} ({} training and {} test images, {} classes), {} threads", options.model, data.path.string(),
+              data.train.size(), data.test.size(), data.train.classes(), num_threads());
     if (options.resume && !resuming) log->info("there is no checkpoint yet: starting from the beginning");
     if (resuming) trainer.resume();
     catch_interrupts();

@@ -1,108 +1,112 @@
 #include "apps/train_options.h"
 
-#include <spdlog/fmt/fmt.h>
-
 #include <algorithm>
-#include <cmath>
-#include <sstream>
 
 #include "apps/command_line.h"
 #include "apps/conv_flag.h"
-#include "core/nearest_name.h"
 
 namespace striate::apps {
 namespace {
 
-// Of epochs, and of images a batch: more is a slip of the hand.
-constexpr std::int64_t kMost = 1000000;
+// A flag that shows its default.
+template <class T>
+CLI::Option* add(CLI::App& app, const std::string& flag, T& value, const std::string& help) {
+  return app.add_option("--" + flag, value, help)->capture_default_str();
+}
 
 void add_model_flags(CLI::App& app, TrainOptions& o) {
-  app.add_option("--model", o.model, "Model by name")->capture_default_str();
-  app.add_option("--width-multiplier", o.width_multiplier, "Factor on all channel counts")->capture_default_str();
-  app.add_option("--dropout", o.dropout, "Probability before the last layer")->capture_default_str();
-  app.add_option("--init", o.init, "Start from these weights (safetensors, F32 or F64)")->type_name("WEIGHTS");
-  app.add_option("--precision", o.precision, "fp32, bf16 or fp64")->capture_default_str();
+  app.option_defaults()->group("Model");
+  add(app, "model", o.model, "Model by name");
+  add(app, "width-multiplier", o.width_multiplier, "Factor on all channel counts");
+  add(app, "dropout", o.dropout, "Probability before the last layer");
+  app.add_flag("--zero-gamma", o.zero_gamma, "Residual blocks start as their shortcut");
+  app.add_flag("--whiten", o.whiten, "The first convolution starts as one that whitens the training images");
+  add(app, "precision", o.precision, "fp32, bf16, fp16 or fp64");
+  add(app, "loss-scale", o.loss_scale, "A number, dynamic (as PyTorch's GradScaler), or automatic: dynamic for fp16");
   add_conv_flag(app, o.conv);
-  app.add_option("--seed", o.seed, "Fixes the run, byte for byte")->capture_default_str();
+  add(app, "seed", o.seed, "Fixes the run, byte for byte");
 }
 
 void add_optimiser_flags(CLI::App& app, TrainOptions& o) {
-  app.add_option("--epochs", o.epochs, "Passes over the training set")->capture_default_str();
-  app.add_option("--batch-size", o.batch_size, "Images a step; the last partial batch is kept")->capture_default_str();
-  app.add_option("--lr", o.lr, "The schedule's highest learning rate")->capture_default_str();
-  app.add_option("--momentum", o.momentum, "SGD momentum")->capture_default_str();
-  app.add_option("--weight-decay", o.weight_decay, "L2 penalty, as PyTorch's SGD")->capture_default_str();
+  app.option_defaults()->group("Optimiser");
+  add(app, "epochs", o.epochs, "Passes over the training set");
+  add(app, "batch-size", o.batch_size, "Images a batch; the last partial batch is kept");
+  add(app, "accumulate", o.accumulate, "Batches an update; all counts of steps are of updates");
+  add(app, "momentum", o.momentum, "SGD momentum");
   app.add_flag("--nesterov,!--no-nesterov", o.nesterov, "Nesterov momentum (default on)")->default_str("true");
+  add(app, "weight-decay", o.weight_decay, "L2 penalty, as PyTorch's SGD");
   app.add_flag("--no-bias-decay", o.no_bias_decay, "Weight decay on conv and linear weights only");
-  app.add_option("--clip-norm", o.clip_norm, "Clip the gradient's total L2 norm; 0: off")->capture_default_str();
-  app.add_option("--schedule", o.schedule, "cosine, step, multistep, exponential, poly, onecycle or constant")
-      ->capture_default_str();
-  app.add_option("--warmup-epochs", o.warmup_epochs, "Epochs of linear warmup from 0")->capture_default_str();
-  app.add_option("--step-size", o.step_size, "schedule step: epochs between drops")->capture_default_str();
-  app.add_option("--gamma", o.gamma, "schedules step, multistep, exponential: factor of a drop")->capture_default_str();
+  add(app, "clip-norm", o.clip_norm, "Clip the gradient's total L2 norm; 0: off");
+  add(app, "lookahead", o.lookahead, "Updates between two of Lookahead's slow weights; 0: off");
+  add(app, "lookahead-alpha", o.lookahead_alpha, "How far slow weights go towards fast ones");
+}
+
+void add_rate_flags(CLI::App& app, TrainOptions& o) {
+  app.option_defaults()->group("Learning rate");
+  add(app, "lr", o.lr, "The schedule's highest learning rate");
+  add(app, "base-batch-size", o.base_batch_size,
+      "Rates are for updates of so many images: they grow by batch-size * accumulate / base-batch-size; 0: off");
+  add(app, "head-lr", o.head_lr, "The classifier's highest rate; 0: as --lr");
+  add(app, "norm-lr-scale", o.norm_lr_scale, "Factor on the rate of the norms' scales and shifts");
+  add(app, "schedule", o.schedule, "cosine, step, multistep, exponential, poly, onecycle or constant");
+  add(app, "warmup-epochs", o.warmup_epochs, "Epochs of linear warmup from 0");
+  add(app, "step-size", o.step_size, "schedule step: epochs between drops");
+  add(app, "gamma", o.gamma, "schedules step, multistep, exponential: factor of a drop");
   app.add_option("--milestones", o.milestones, "schedule multistep: epochs of the drops, \"60,90\"");
-  app.add_option("--power", o.power, "schedule poly: the exponent")->capture_default_str();
+  add(app, "power", o.power, "schedule poly: the exponent");
 }
 
 void add_data_flags(CLI::App& app, TrainOptions& o) {
+  app.option_defaults()->group("Data");
   app.add_option("--data", o.data, "CIFAR-10's binary files, or a folder with train/CLASS/IMAGE and test/CLASS/IMAGE");
-  app.add_option("--label-smoothing", o.label_smoothing, "Share of the target spread over all classes")
-      ->capture_default_str();
-  app.add_option("--mixup", o.mixup, "lambda from Beta(A, A); 0: off")->type_name("A")->capture_default_str();
-  app.add_option("--augment", o.augment, "standard (crop with zero padding 4, flip) or none")->capture_default_str();
-  app.add_option("--cutout", o.cutout, "Side of a square set to zero; 0: off")->capture_default_str();
+  app.add_option("--classes", o.classes, "Only these, in this order: \"cat,dog\"");
+  add(app, "per-class", o.per_class, "Only the first so many training images of each class; 0: all");
   app.add_flag("--no-shuffle", o.no_shuffle, "Take images in the files' order");
+  add(app, "augment", o.augment, "standard (crop with padding 4, and flip) or none");
+  add(app, "pad", o.pad, "augment standard: what a crop finds outside the image, zero or reflect");
+  add(app, "flip", o.flip, "augment standard: random, alternating (by epoch) or none");
+  add(app, "cutout", o.cutout, "Side of a square set to zero; 0: off");
+  add(app, "mixup", o.mixup, "lambda from Beta(A, A); 0: off")->type_name("A");
+  add(app, "cutmix", o.cutmix, "lambda from Beta(A, A); with --mixup each batch gets one of them; 0: off")
+      ->type_name("A");
+}
+
+void add_loss_flags(CLI::App& app, TrainOptions& o) {
+  app.option_defaults()->group("Loss");
+  add(app, "label-smoothing", o.label_smoothing, "Share E of the target spread over the classes");
+  add(app, "label-smoothing-form", o.label_smoothing_form,
+      "pytorch (E/K to each of K) or paper (E/(K-1) to the others)");
+  app.add_option("--teacher", o.teacher, "Add distillation from the model of these weights")->type_name("WEIGHTS");
+  add(app, "temperature", o.temperature, "Of teacher and student in distillation")->type_name("T");
+  add(app, "distill-weight", o.distill_weight, "Factor A: loss + A * T^2 * cross entropy with the teacher")
+      ->type_name("A");
+}
+
+void add_transfer_flags(CLI::App& app, TrainOptions& o) {
+  app.option_defaults()->group("Transfer learning");
+  app.add_option("--init", o.init, "Start from these weights (safetensors); a head for other classes is left out")
+      ->type_name("WEIGHTS");
+  app.add_option("--freeze", o.freeze,
+                 "Keep what is below these paths as it is, running statistics too: \"features.0\"")
+      ->type_name("PREFIX,...");
+}
+
+void add_average_flags(CLI::App& app, TrainOptions& o) {
+  app.option_defaults()->group("Averages of weights, tested and saved beside the plain ones");
+  add(app, "ema", o.ema, "Exponential average with this decay an update; 0: off");
+  add(app, "swa-from", o.swa_from,
+      "Mean of the weights at the ends of this epoch and of later ones, with new batch-norm statistics; 0: off");
 }
 
 void add_run_flags(CLI::App& app, TrainOptions& o) {
+  app.option_defaults()->group("Run");
   app.add_option("--out", o.out, "Folder of the run (default runs/MODEL)");
   add_threads_flag(app, o.threads);
-  app.add_option("--workers", o.workers, "Threads that prepare batches; 0: none")->capture_default_str();
-  app.add_option("--max-steps", o.max_steps, "Stop after so many steps of the run; 0: at its end")
-      ->capture_default_str();
-  app.add_option("--checkpoint-minutes", o.checkpoint_minutes, "Save within an epoch that often")
-      ->capture_default_str();
+  add(app, "workers", o.workers, "Threads that prepare batches; 0: none");
+  add(app, "max-steps", o.max_steps, "Stop after so many updates of the run; 0: at its end");
+  add(app, "checkpoint-minutes", o.checkpoint_minutes, "Save within an epoch that often");
   app.add_flag("--resume", o.resume,
                "Go on from the checkpoint in --out, with its flags; what the interrupted run would have given");
-}
-
-template <class T>
-void at_least(const std::string& flag, T value, T least) {
-  require(std::isfinite(static_cast<double>(value)) && value >= least, flag, fmt::format("{} or more", least),
-          fmt::format("{}", value));
-}
-
-template <class T>
-void within(const std::string& flag, T value, T least, T most) {
-  require(value >= least && value <= most, flag, fmt::format("from {} to {}", least, most), fmt::format("{}", value));
-}
-
-std::vector<std::int64_t> parse_milestones(const std::string& text) {
-  std::vector<std::int64_t> epochs;
-  std::istringstream stream(text);
-  for (std::string item; std::getline(stream, item, ',');) {
-    std::int64_t epoch = 0;
-    require(CLI::detail::lexical_cast(item, epoch) && epoch >= 0, "milestones", "epochs like 60,90", text);
-    epochs.push_back(epoch);
-  }
-  return epochs;
-}
-
-ScheduleKind kind_of(const std::string& name) {
-  const std::vector<std::string> names = {"cosine", "step", "multistep", "exponential", "poly", "onecycle", "constant"};
-  if (std::find(names.begin(), names.end(), name) != names.end()) return schedule_kind(name);
-  throw UsageError("--schedule is cosine, step, multistep, exponential, poly, onecycle or constant, got " + name +
-                   "; did you mean " + nearest_name(name, names) + "?");
-}
-
-// As the schedule itself would say it, but before anything has been read or written.
-void check_schedule(const TrainOptions& o) {
-  at_least<std::int64_t>("step-size", o.step_size, 1);
-  require(o.gamma > 0 && std::isfinite(o.gamma), "gamma", "more than 0", fmt::format("{}", o.gamma));
-  require(o.power > 0 && std::isfinite(o.power), "power", "more than 0", fmt::format("{}", o.power));
-  require(kind_of(o.schedule) != ScheduleKind::multistep || !o.milestones.empty(), "milestones",
-          "given with --schedule multistep, like 60,90", "none");
-  learning_rate(schedule_of(o, 1), 1);
 }
 
 }  // namespace
@@ -110,51 +114,30 @@ void check_schedule(const TrainOptions& o) {
 void add_train_flags(CLI::App& app, TrainOptions& options) {
   add_model_flags(app, options);
   add_optimiser_flags(app, options);
+  add_rate_flags(app, options);
   add_data_flags(app, options);
+  add_loss_flags(app, options);
+  add_transfer_flags(app, options);
+  add_average_flags(app, options);
   add_run_flags(app, options);
 }
 
 bool may_change_on_resume(const std::string& flag) {
-  const std::vector<std::string> free = {"data",  "out", "threads", "workers", "max-steps", "checkpoint-minutes",
-                                         "resume"};
+  const std::vector<std::string> free = {
+      "data", "teacher", "out", "threads", "workers", "max-steps", "checkpoint-minutes", "resume"};
   return std::find(free.begin(), free.end(), flag) != free.end();
 }
 
-void check_train_options(const TrainOptions& o) {
-  precision_of(o.precision);
-  conv_algorithm_of(o.conv);
-  within<std::int64_t>("epochs", o.epochs, 1, kMost);
-  within<std::int64_t>("batch-size", o.batch_size, 1, kMost);
-  at_least("lr", o.lr, 0.0);
-  at_least("momentum", o.momentum, 0.0);
-  at_least("weight-decay", o.weight_decay, 0.0);
-  within<double>("warmup-epochs", o.warmup_epochs, 0, kMost);
-  at_least("mixup", o.mixup, 0.0);
-  at_least("clip-norm", o.clip_norm, 0.0);
-  at_least<std::int64_t>("cutout", o.cutout, 0);
-  at_least<std::int64_t>("max-steps", o.max_steps, 0);
-  within("workers", o.workers, 0, 256);
-  at_least("checkpoint-minutes", o.checkpoint_minutes, 0.0);
-  within<double>("label-smoothing", o.label_smoothing, 0, 1);
-  within<double>("dropout", o.dropout, 0, 1);
-  require(o.width_multiplier > 0 && std::isfinite(o.width_multiplier), "width-multiplier", "more than 0",
-          std::to_string(o.width_multiplier));
-  require(o.augment == "standard" || o.augment == "none", "augment", "standard or none", o.augment);
-  check_schedule(o);
-}
-
-ScheduleOptions schedule_of(const TrainOptions& o, std::int64_t steps_per_epoch) {
-  ScheduleOptions schedule;
-  schedule.kind = kind_of(o.schedule);
-  schedule.lr = o.lr;
-  schedule.total_steps = o.epochs * steps_per_epoch;
-  schedule.steps_per_epoch = steps_per_epoch;
-  schedule.warmup_steps = std::llround(o.warmup_epochs * static_cast<double>(steps_per_epoch));
-  schedule.step_size = o.step_size;
-  schedule.gamma = o.gamma;
-  schedule.milestones = parse_milestones(o.milestones);
-  schedule.power = o.power;
-  return schedule;
+std::vector<std::string> comma_list(const std::string& text, const std::string& flag) {
+  std::vector<std::string> items;
+  if (text.empty()) return items;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    items.push_back(text.substr(begin, end - begin));
+    require(!items.back().empty(), flag, "names with commas between them", text);
+    begin = end + 1;
+  }
+  return items;
 }
 
 }  // namespace striate::apps

@@ -2,6 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -9,29 +10,13 @@
 #include "apps/evaluate.h"
 #include "apps/interrupt.h"
 #include "core/file.h"
-#include "layers/cross_entropy.h"
-#include "models/registry.h"
-#include "optim/clip.h"
 
 namespace striate::apps {
 namespace {
 
-std::unique_ptr<Layer> build_model(const TrainOptions& options, const Precision& precision, std::int64_t classes) {
-  auto model = make_model(
-      options.model, {.width_multiplier = options.width_multiplier, .classes = classes, .dropout = options.dropout});
-  model->to(precision.parameters);
-  if (!options.init.empty()) init_from(options.init, *model);
-  return model;
-}
-
-Sgd build_optimizer(const TrainOptions& options, const Module& model) {
-  SgdOptions sgd;
-  sgd.lr = options.lr;
-  sgd.momentum = options.momentum;
-  sgd.weight_decay = options.weight_decay;
-  sgd.nesterov = options.nesterov && options.momentum > 0;
-  return options.no_bias_decay ? Sgd(split_decay(model, sgd)) : Sgd(model.parameters(), sgd);
-}
+// Batch norm's statistics for an average of weights come from the epoch's first batches, up to so many images: the
+// error of a mean over these is far below that of one batch, which training lives with.
+constexpr std::int64_t kBatchNormImages = 10000;
 
 }  // namespace
 
@@ -42,40 +27,29 @@ Trainer::Trainer(const TrainOptions& options, RunFiles files, std::map<std::stri
       log_(log),
       precision_(precision_of(options.precision)),
       test_(std::move(test)),
-      card_(card(train)),
-      loader_(train, loader_options()),
-      schedule_(schedule_of(options, loader_.batches_per_epoch())),
-      model_(build_model(options, precision_, train.classes())),
-      optimizer_(build_optimizer(options, *model_)),
-      state_{.model = *model_, .optimizer = optimizer_},
-      metrics_text_(metrics_header()),
+      card_(card_of(options, train)),
+      train_size_(train.size()),
+      loader_(train, loader_options(options)),
+      schedule_(schedule_of(options, (loader_.batches_per_epoch() + options.accumulate - 1) / options.accumulate)),
+      start_(build_model(options, train)),
+      model_(*start_.model),
+      objective_(options, train.class_names),
+      update_(options, model_),
+      averages_(options, model_),
+      state_{.model = model_, .optimizer = update_.optimizer()},
+      metrics_text_(metrics_header(averages_.names())),
       last_save_(std::chrono::steady_clock::now()) {
   state_.text = std::move(text);
-}
-
-LoaderOptions Trainer::loader_options() const {
-  LoaderOptions loader;
-  loader.batch_size = options_.batch_size;
-  loader.shuffle = !options_.no_shuffle;
-  loader.seed = options_.seed;
-  if (options_.augment == "standard") loader.augment = AugmentOptions::standard();
-  loader.augment.cutout = options_.cutout;
-  loader.mixup = options_.mixup;
-  loader.dtype = precision_.parameters;
-  loader.workers = options_.workers;
-  return loader;
-}
-
-ModelCard Trainer::card(const Dataset& dataset) const {
-  return {.model = options_.model,
-          .width_multiplier = options_.width_multiplier,
-          .class_names = dataset.class_names,
-          .precision = options_.precision,
-          .height = dataset.images.size(1),
-          .width = dataset.images.size(2)};
+  if (start_.skipped_head.empty()) return;
+  log_.info("{} is for other classes: the head ({}) starts anew", options_.init, start_.skipped_head);
 }
 
 bool Trainer::steps_used_up() const { return options_.max_steps > 0 && state_.step >= options_.max_steps; }
+
+// The last update of an epoch takes what is left.
+std::int64_t Trainer::images_in_update() const {
+  return std::min(options_.batch_size * options_.accumulate, train_size_ - state_.position * options_.batch_size);
+}
 
 ProgressState Trainer::progress_state() const {
   return {.epoch = state_.epoch,
@@ -93,6 +67,8 @@ void Trainer::resume() {
               .images = state_.metrics.at("images"),
               .seconds = state_.metrics.at("seconds")};
   learning_rate_ = state_.metrics.at("learning_rate");
+  update_.load(state_);
+  averages_.load(state_);
   metrics_text_ = state_.text.at("metrics.csv");
   write_atomically(files_.metrics(), metrics_text_);
   log_.info("resumed at epoch {}/{}, batch {}/{} (step {})", std::min(state_.epoch + 1, options_.epochs),
@@ -104,7 +80,7 @@ Ending Trainer::run() {
     switch (run_epoch()) {
       case EpochEnd::interrupted:
         save();
-        save_weights_file();
+        save_weights_files();
         return Ending::interrupted;
       case EpochEnd::max_steps:
         cut_short();
@@ -115,75 +91,124 @@ Ending Trainer::run() {
     }
   }
   // Again, for a run that was killed between its last checkpoint and its weights.
-  save_weights_file();
+  save_weights_files();
   return Ending::finished;
 }
 
 // Trains what is left of the epoch and evaluates. The model, the position and the running metrics always
-// belong together between two batches, and so any of these returns may be saved.
+// belong together between two updates, and so any of these returns may be saved.
 Trainer::EpochEnd Trainer::run_epoch() {
-  model_->train();
+  set_training(options_, model_);
   loader_.start_epoch(state_.epoch, state_.position);
-  for (;;) {
+  while (state_.position < loader_.batches_per_epoch()) {
     if (interrupted()) return EpochEnd::interrupted;
-    if (steps_used_up() && state_.position < loader_.batches_per_epoch()) return EpochEnd::max_steps;
+    if (steps_used_up()) return EpochEnd::max_steps;
     const auto start = std::chrono::steady_clock::now();
-    Batch batch;
-    if (!loader_.next(batch)) break;
-    train_step(batch);
+    train_step();
     running_.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     progress_.show(progress_state());
     save_if_due();
   }
-  const auto test = evaluate(*model_, test_, precision_.activations, options_.batch_size, interrupted);
-  if (!test) return EpochEnd::interrupted;
-  finish_epoch(*test);
+  const auto tests = test();
+  if (!tests) return EpochEnd::interrupted;
+  finish_epoch(*tests);
   return EpochEnd::complete;
 }
 
-void Trainer::train_step(const Batch& batch) {
+// One update, from as many batches as it takes.
+void Trainer::train_step() {
   learning_rate_ = learning_rate(schedule_, state_.step + 1);
-  optimizer_.set_lr(learning_rate_);
+  update_.begin(learning_rate_);
+  const auto images = static_cast<double>(images_in_update());
+  Batch batch;
+  for (std::int64_t i = 0; i < options_.accumulate && loader_.next(batch); ++i) {
+    add_gradient(batch, static_cast<double>(batch.size()) / images);
+    ++state_.position;
+  }
+  update_.apply(state_.step + 1);
+  if (update_.collapsed()) {
+    diverged(fmt::format("the gradients are not finite at step {}: {}", state_.step + 1, update_.describe()),
+             "every layer's output is finite, so it is on the way back");
+  }
+  averages_.after_update();
+  ++state_.step;
+}
+
+// `share` is the batch's part of the update's images.
+void Trainer::add_gradient(const Batch& batch, double share) {
   last_images_ = as_input(batch.images, precision_.activations);
   const Generator drawn_before = state_.generator;
-  const Tensor logits = (*model_)(last_images_);
-  const Tensor loss = cross_entropy(logits, batch.targets.defined() ? batch.targets : batch.labels,
-                                    {.label_smoothing = options_.label_smoothing});
+  const Tensor logits = model_(last_images_);
+  const Tensor loss = objective_.loss(logits, batch);
   const double value = loss.item();
   if (!std::isfinite(value)) {
     state_.generator = drawn_before;
-    diverged(fmt::format("the loss became {} at step {} (epoch {})", value, state_.step + 1, state_.epoch + 1));
+    diverged(fmt::format("the loss became {} at step {} (epoch {})", value, state_.step + 1, state_.epoch + 1),
+             "every layer's output is finite, so it is the loss itself");
   }
-  optimizer_.zero_grad();
-  loss.backward();
-  if (options_.clip_norm > 0) clip_grad_norm_(model_->parameters(), options_.clip_norm);
-  optimizer_.step();
-  ++state_.step;
-  ++state_.position;
+  loss.backward(Tensor::full({}, share * update_.loss_scale(), loss.dtype()));
   const auto size = static_cast<double>(batch.size());
   running_.loss_sum += value * size;
   running_.correct += static_cast<double>(count_correct(logits, batch.labels));
   running_.images += size;
 }
 
-void Trainer::append_row(const std::optional<Evaluation>& test) {
-  metrics_text_ += metrics_row(state_.epoch + 1, state_.step, running_, test, learning_rate_);
+// Nothing where it was interrupted: it is then done again, from the beginning.
+std::optional<Trainer::Tests> Trainer::test() {
+  Tests tests;
+  const auto evaluate_now = [&] {
+    tests.push_back(
+        evaluate(model_, test_,
+                 {.activations = precision_.activations, .batch_size = options_.batch_size, .stop = interrupted}));
+  };
+  evaluate_now();
+  averages_.after_epoch(state_.epoch);
+  for (const std::string& name : averages_.names()) {
+    const bool averaged = averages_.with(name, [&] {
+      if (name == Averages::kSwa) refresh_batch_norm();
+      evaluate_now();
+    });
+    if (!averaged) tests.emplace_back();
+  }
+  return interrupted() ? std::nullopt : std::optional(tests);
 }
 
-void Trainer::finish_epoch(const Evaluation& test) {
-  append_row(test);
+void Trainer::refresh_batch_norm() {
+  set_training(options_, model_);
+  loader_.start_epoch(state_.epoch);
+  std::int64_t images = 0;
+  update_batch_norm(model_, [&] {
+    Batch batch;
+    if (images >= kBatchNormImages || interrupted() || !loader_.next(batch)) return Tensor();
+    images += batch.size();
+    return as_input(batch.images, precision_.activations);
+  });
+}
+
+void Trainer::append_row(const Tests& tests) {
+  metrics_text_ += metrics_row(state_.epoch + 1, state_.step, running_, tests, learning_rate_);
+}
+
+void Trainer::finish_epoch(const Tests& tests) {
+  append_row(tests);
   progress_.clear();
+  std::string more;
+  const std::vector<std::string> names = averages_.names();
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (const auto& test = tests[i + 1]) more += fmt::format("  {} accuracy {:.4f}", names[i], test->accuracy);
+  }
+  if (const std::string scale = update_.describe(); !scale.empty()) more += "  " + scale;
   log_.info(
       "epoch {}/{}  train loss {:.4f} accuracy {:.4f}  test loss {:.4f} accuracy {:.4f}  lr {:.5f}  {:.0f} "
-      "images/s  {}",
-      state_.epoch + 1, options_.epochs, running_.loss(), running_.accuracy(), test.loss, test.accuracy, learning_rate_,
-      running_.images_per_second(), clock_text(running_.seconds));
+      "images/s  {}{}",
+      state_.epoch + 1, options_.epochs, running_.loss(), running_.accuracy(), tests[0]->loss, tests[0]->accuracy,
+      learning_rate_, running_.images_per_second(), clock_text(running_.seconds), more);
   ++state_.epoch;
   state_.position = 0;
   running_ = {};
   save();
   write_atomically(files_.metrics(), metrics_text_);
-  save_weights_file();
+  save_weights_files();
 }
 
 // --max-steps in the middle of an epoch: the checkpoint knows nothing of the row for the part that was done,
@@ -191,9 +216,9 @@ void Trainer::finish_epoch(const Evaluation& test) {
 void Trainer::cut_short() {
   progress_.clear();
   save();
-  save_weights_file();
+  save_weights_files();
   if (state_.position == 0) return;
-  append_row(std::nullopt);
+  append_row(Tests(1 + averages_.names().size()));
   write_atomically(files_.metrics(), metrics_text_);
   log_.info("epoch {}/{}  train loss {:.4f} accuracy {:.4f} after {} of {} batches", state_.epoch + 1, options_.epochs,
             running_.loss(), running_.accuracy(), state_.position, loader_.batches_per_epoch());
@@ -211,23 +236,32 @@ void Trainer::save() {
                     {"images", running_.images},
                     {"seconds", running_.seconds},
                     {"learning_rate", learning_rate_}};
+  state_.tensors.clear();
+  update_.save(state_);
+  averages_.save(state_);
   state_.text["metrics.csv"] = metrics_text_;
   save_checkpoint(files_.checkpoint(), state_);
   last_save_ = std::chrono::steady_clock::now();
 }
 
-void Trainer::save_weights_file() { save_weights(files_.weights(), *model_, card_); }
-
-void Trainer::check_finite() {
-  const std::string name = first_not_finite(*model_);
-  if (!name.empty()) diverged(fmt::format("{} is not finite after step {}", name, state_.step));
+void Trainer::save_weights_files() {
+  save_weights(files_.weights(), model_, card_);
+  for (const std::string& name : averages_.names()) {
+    averages_.with(name, [&] { save_weights(files_.weights(name), model_, card_); });
+  }
 }
 
-void Trainer::diverged(const std::string& what) {
+void Trainer::check_finite() {
+  const std::string name = first_not_finite(model_);
+  if (!name.empty())
+    diverged(fmt::format("{} is not finite after step {}", name, state_.step), "every layer's output is finite");
+}
+
+void Trainer::diverged(const std::string& what, const std::string& otherwise) {
   progress_.clear();
-  std::string where = "every layer's output is finite, so it is the loss itself";
+  std::string where = otherwise;
   if (last_images_.defined()) {
-    const std::string layer = first_layer_not_finite(*model_, last_images_);
+    const std::string layer = first_layer_not_finite(model_, last_images_);
     if (!all_finite(last_images_)) {
       where = "the batch of images itself is not finite";
     } else if (!layer.empty()) {

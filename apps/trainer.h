@@ -8,14 +8,17 @@
 #include <memory>
 #include <string>
 
+#include "apps/averages.h"
 #include "apps/metrics.h"
+#include "apps/objective.h"
 #include "apps/progress.h"
 #include "apps/run_folder.h"
 #include "apps/train_options.h"
+#include "apps/train_parts.h"
+#include "apps/update.h"
 #include "apps/weights.h"
 #include "data/loader.h"
 #include "optim/checkpoint.h"
-#include "optim/sgd.h"
 
 namespace striate::apps {
 
@@ -42,20 +45,24 @@ class Trainer {
 
  private:
   enum class EpochEnd : std::uint8_t { complete, max_steps, interrupted };
+  /// The plain figures, then those of each average, as far as there are any.
+  using Tests = std::vector<std::optional<Evaluation>>;
 
-  [[nodiscard]] LoaderOptions loader_options() const;
-  [[nodiscard]] ModelCard card(const Dataset& dataset) const;
   [[nodiscard]] bool steps_used_up() const;
+  [[nodiscard]] std::int64_t images_in_update() const;
   [[nodiscard]] ProgressState progress_state() const;
   EpochEnd run_epoch();
-  void train_step(const Batch& batch);
-  void finish_epoch(const Evaluation& test);
+  void train_step();
+  void add_gradient(const Batch& batch, double share);
+  std::optional<Tests> test();
+  void refresh_batch_norm();
+  void finish_epoch(const Tests& tests);
   void cut_short();
   void save();
   void save_if_due();
-  void save_weights_file();
-  void append_row(const std::optional<Evaluation>& test);
-  [[noreturn]] void diverged(const std::string& what);
+  void save_weights_files();
+  void append_row(const Tests& tests);
+  [[noreturn]] void diverged(const std::string& what, const std::string& otherwise);
   void check_finite();
 
   TrainOptions options_;
@@ -64,10 +71,14 @@ class Trainer {
   Precision precision_;
   Dataset test_;
   ModelCard card_;
+  std::int64_t train_size_;
   Loader loader_;
   ScheduleOptions schedule_;
-  std::unique_ptr<Layer> model_;
-  Sgd optimizer_;
+  StartingModel start_;
+  Layer& model_;
+  Objective objective_;
+  Update update_;
+  Averages averages_;
   TrainingState state_;
   RunningMetrics running_;
   double learning_rate_ = 0;

@@ -9,6 +9,7 @@
 #include "core/state.h"
 #include "data/cifar10.h"
 #include "models/registry.h"
+#include "optim/groups.h"
 
 namespace striate::apps {
 namespace {
@@ -75,6 +76,7 @@ double width_in(const TensorFile& file, const Module& probe) {
   std::int64_t widest = 0;
   double width = 1;
   for (const NamedTensor& parameter : probe.parameters()) {
+    if (parameter.name.starts_with(probe.head() + ".")) continue;  // its rows are the classes
     const std::int64_t here = to_file_layout(parameter.value, parameter.file_axes).size(0);
     const std::int64_t there = rows_of(file, parameter.name);
     if (here <= widest || there == 0) continue;
@@ -134,7 +136,7 @@ void save_weights(const std::filesystem::path& path, const Module& model, const 
 
 void add_weights_flags(CLI::App& app, WeightsFlags& flags) {
   app.add_option("--model", flags.model, "Model by name (default: the file's metadata)");
-  app.add_option("--precision", flags.precision, "fp32, bf16 or fp64 (default: the file's)");
+  app.add_option("--precision", flags.precision, "fp32, bf16, fp16 or fp64 (default: the file's)");
   app.add_option("--width-multiplier", flags.width_multiplier, "Factor on all channel counts (default: the file's)");
 }
 
@@ -159,6 +161,28 @@ LoadedModel load_weights(const std::filesystem::path& path, const WeightsFlags& 
   return loaded;
 }
 
-void init_from(const std::filesystem::path& path, Module& model) { load_into(path, model, read_safetensors(path)); }
+std::string init_from(const std::filesystem::path& path, Module& model, const std::vector<std::string>& class_names) {
+  TensorFile file = read_safetensors(path);
+  const std::string head = model.head();
+  const auto in_head = [&](const std::string& name) { return !head.empty() && is_below(name, head); };
+  const auto names = read_card(path, file).class_names;
+  bool others = !names.empty() && names != class_names;
+  for (const NamedTensor& parameter : model.parameters()) {
+    const std::int64_t classes = rows_of(file, parameter.name);
+    if (in_head(parameter.name) && classes > 0)
+      others = others || classes != static_cast<std::int64_t>(class_names.size());
+  }
+  if (!others || head.empty()) {
+    load_into(path, model, file);
+    return {};
+  }
+  std::erase_if(file.tensors, [&](const auto& named) { return in_head(named.first); });
+  for (const NamedTensor& named : named_state(model)) {
+    if (in_head(named.name))
+      file.tensors.emplace_back(named.name, to_file_layout(named.value.clone(), named.file_axes));
+  }
+  load_into(path, model, file);
+  return head;
+}
 
 }  // namespace striate::apps

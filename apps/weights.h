@@ -48,8 +48,9 @@ struct LoadedModel {
 /// UsageError.
 LoadedModel load_weights(const std::filesystem::path& path, const WeightsFlags& flags);
 
-/// Copies the values of a file of weights (F32, F64, BF16) into a model. Throws FileError with all names that
-/// do not match.
-void init_from(const std::filesystem::path& path, Module& model);
+/// Copies the values of a file of weights into a model for these classes. A head for others (another number of them,
+/// or other names in the file's metadata) stays as it is, and its prefix is returned, else nothing. Throws FileError
+/// with all names that do not match.
+std::string init_from(const std::filesystem::path& path, Module& model, const std::vector<std::string>& class_names);
 
 }  // namespace striate::apps

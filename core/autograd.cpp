@@ -171,8 +171,8 @@ void record(const char* op, Tensor& y, const std::vector<Tensor>& inputs, std::f
   y.set_node(std::move(node));
 }
 
-NoGradGuard::NoGradGuard() : before_(std::exchange(grad_enabled, false)) {}
-NoGradGuard::~NoGradGuard() { grad_enabled = before_; }
+GradModeGuard::GradModeGuard(bool records) : before_(std::exchange(grad_enabled, records)) {}
+GradModeGuard::~GradModeGuard() { grad_enabled = before_; }
 
 // A chain of a million ops must not recurse a million destructors deep: take the inputs of every node that
 // nothing else holds before it dies.

@@ -51,18 +51,24 @@ void record(const char* op, Tensor& y, const std::vector<Tensor>& inputs, std::f
 /// True where record() would enter an output of these inputs: to skip work that only backward needs.
 bool recording(const std::vector<Tensor>& inputs);
 
-/// While one lives, ops of this thread record nothing.
-class NoGradGuard {
+/// While one lives, ops of this thread record, or do not; the innermost guard decides.
+class GradModeGuard {
  public:
-  NoGradGuard();
-  ~NoGradGuard();
-  NoGradGuard(const NoGradGuard&) = delete;
-  NoGradGuard& operator=(const NoGradGuard&) = delete;
-  NoGradGuard(NoGradGuard&&) = delete;
-  NoGradGuard& operator=(NoGradGuard&&) = delete;
+  explicit GradModeGuard(bool records);
+  ~GradModeGuard();
+  GradModeGuard(const GradModeGuard&) = delete;
+  GradModeGuard& operator=(const GradModeGuard&) = delete;
+  GradModeGuard(GradModeGuard&&) = delete;
+  GradModeGuard& operator=(GradModeGuard&&) = delete;
 
  private:
   bool before_;
+};
+
+/// While one lives, ops of this thread record nothing.
+class NoGradGuard : public GradModeGuard {
+ public:
+  NoGradGuard() : GradModeGuard(false) {}
 };
 
 /// A node of the graph: one op's output, or a leaf (no closure) whose gradient stays.

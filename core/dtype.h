@@ -1,5 +1,5 @@
 #pragma once
-// Element types. f32 is the default, f64 the reference, bf16 low precision, i64 labels, u8 images.
+// Element types. f32 is the default, f64 the reference, bf16 and f16 low precision, i64 labels, u8 images.
 
 #include <array>
 #include <bit>
@@ -10,9 +10,11 @@
 #include <type_traits>
 #include <utility>
 
+#include "core/float16.h"
+
 namespace striate {
 
-enum class DType : std::uint8_t { f32, f64, bf16, i64, u8 };
+enum class DType : std::uint8_t { f32, f64, bf16, f16, i64, u8 };
 
 /// The upper half of an IEEE float: 8 exponent bits, 7 mantissa bits. Arithmetic happens in float.
 struct bfloat16 {
@@ -42,27 +44,35 @@ struct DTypeOf<double> : std::integral_constant<DType, DType::f64> {};
 template <>
 struct DTypeOf<bfloat16> : std::integral_constant<DType, DType::bf16> {};
 template <>
+struct DTypeOf<float16> : std::integral_constant<DType, DType::f16> {};
+template <>
 struct DTypeOf<std::int64_t> : std::integral_constant<DType, DType::i64> {};
 template <>
 struct DTypeOf<std::uint8_t> : std::integral_constant<DType, DType::u8> {};
 
 constexpr std::size_t size_of(DType dtype) {
-  constexpr std::array<std::size_t, 5> sizes = {4, 8, 2, 8, 1};
+  constexpr std::array<std::size_t, 6> sizes = {4, 8, 2, 2, 8, 1};
   return sizes[static_cast<std::size_t>(dtype)];
 }
 
-constexpr bool is_floating(DType dtype) { return dtype <= DType::bf16; }
+constexpr bool is_floating(DType dtype) { return dtype <= DType::f16; }
+
+/// Of the parameters, statistics and losses beside activations of this dtype: f32 beside bf16 and f16, else
+/// the same.
+constexpr DType parameter_dtype(DType activations) {
+  return activations == DType::bf16 || activations == DType::f16 ? DType::f32 : activations;
+}
 
 inline std::string to_string(DType dtype) {
-  constexpr std::array names = {"f32", "f64", "bf16", "i64", "u8"};
+  constexpr std::array names = {"f32", "f64", "bf16", "f16", "i64", "u8"};
   return names[static_cast<std::size_t>(dtype)];
 }
 
-/// The type that arithmetic on T happens in: float for bf16, else T itself.
+/// The type that arithmetic on T happens in: float for bf16 and f16, else T itself.
 template <class T>
-using compute_t = std::conditional_t<std::is_same_v<T, bfloat16>, float, T>;
+using compute_t = std::conditional_t<std::is_same_v<T, bfloat16> || std::is_same_v<T, float16>, float, T>;
 
-/// Calls f with a value of the C++ type behind a floating dtype (f32, f64 or bf16): f(float{}), ...
+/// Calls f with a value of the C++ type behind a floating dtype (f32, f64, bf16 or f16): f(float{}), ...
 /// Throws std::invalid_argument "[op] ..." for the others.
 template <class F>
 decltype(auto) dispatch_floating(const char* op, DType dtype, F&& f) {
@@ -73,8 +83,10 @@ decltype(auto) dispatch_floating(const char* op, DType dtype, F&& f) {
       return std::forward<F>(f)(double{});
     case DType::bf16:
       return std::forward<F>(f)(bfloat16{});
+    case DType::f16:
+      return std::forward<F>(f)(float16{});
     default:
-      throw std::invalid_argument("[" + std::string(op) + "] expected f32, f64 or bf16, got " + to_string(dtype));
+      throw std::invalid_argument("[" + std::string(op) + "] expected f32, f64, bf16 or f16, got " + to_string(dtype));
   }
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// Elementwise ops on f32, f64 and bf16 (computed in f32, rounded once). Binary ones broadcast as NumPy and
+// Elementwise ops on f32, f64, bf16 and f16 (both computed in f32, rounded once). Binary ones broadcast as NumPy and
 // PyTorch do: sizes are matched from the last axis, 1 stretches, and the gradient of a stretched input is the
 // sum over the stretched axes. Throw ShapeError where shapes or dtypes do not fit together,
 // std::invalid_argument for i64 and u8.

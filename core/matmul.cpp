@@ -7,10 +7,10 @@
 namespace striate {
 namespace {
 
-// op(a) (m,l) * op(b) (l,n); bf16 by way of f32.
+// op(a) (m,l) * op(b) (l,n); bf16 and f16 by way of f32.
 Tensor product(Transpose ta, Transpose tb, const Tensor& a, const Tensor& b) {
-  if (a.dtype() == DType::bf16) {
-    return cast(product(ta, tb, cast(a.detach(), DType::f32), cast(b.detach(), DType::f32)), DType::bf16);
+  if (parameter_dtype(a.dtype()) != a.dtype()) {
+    return cast(product(ta, tb, cast(a.detach(), DType::f32), cast(b.detach(), DType::f32)), a.dtype());
   }
   const std::int64_t m = ta == Transpose::no ? a.size(0) : a.size(1);
   const std::int64_t l = ta == Transpose::no ? a.size(1) : a.size(0);
@@ -29,7 +29,7 @@ void check_matmul(const Tensor& a, const Tensor& b) {
     shape_error("matmul", "needs (M,L) and (L,N): got " + to_string(a.shape()) + " and " + to_string(b.shape()));
   }
   if (a.dtype() != b.dtype() || !is_floating(a.dtype())) {
-    shape_error("matmul", "both inputs must be f32, f64 or bf16 alike: " + to_string(a.shape()) + " is " +
+    shape_error("matmul", "both inputs must be f32, f64, bf16 or f16 alike: " + to_string(a.shape()) + " is " +
                               to_string(a.dtype()) + ", " + to_string(b.shape()) + " is " + to_string(b.dtype()));
   }
 }

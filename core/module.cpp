@@ -69,7 +69,7 @@ void Module::convert(std::vector<Slot>& slots, DType dtype, bool wants_grad) {
 }
 
 void Module::to(DType dtype) {
-  if (!is_floating(dtype)) throw std::invalid_argument("a module can only become f32, f64 or bf16");
+  if (!is_floating(dtype)) throw std::invalid_argument("a module can only become f32, f64, bf16 or f16");
   convert(parameters_, dtype, true);
   convert(buffers_, dtype, false);
   for (Module* child : children_) child->to(dtype);

@@ -57,6 +57,9 @@ class Module {
   void to(DType dtype);
   /// Clears the gradients of all parameters.
   void zero_grad();
+  /// The child that gives the classes ("classifier", "fc"), whose parameters go by this prefix; empty where there
+  /// is none.
+  [[nodiscard]] virtual std::string head() const { return {}; }
 
  protected:
   /// Registers `slot`, a member of the derived class, as a parameter with this first value; it wants a gradient.

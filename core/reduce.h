@@ -1,5 +1,5 @@
 #pragma once
-// Sums and means of f32, f64 and bf16, added up in double, in an order that depends on the shape alone, and
+// Sums and means of f32, f64, bf16 and f16, added up in double, in an order that depends on the shape alone, and
 // rounded once.
 
 #include <vector>

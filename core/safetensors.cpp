@@ -28,7 +28,7 @@ constexpr const char* metadata_key = "__metadata__";
 constexpr const char* make_anew = "; the file is damaged or not a safetensors file: fetch or write it anew";
 
 /// In the order of DType.
-constexpr std::array<const char*, 5> type_names{"F32", "F64", "BF16", "I64", "U8"};
+constexpr std::array<const char*, 6> type_names{"F32", "F64", "BF16", "F16", "I64", "U8"};
 
 std::string name_of(DType dtype) { return type_names[static_cast<std::size_t>(dtype)]; }
 
@@ -113,7 +113,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
       return true;
     }
     problem = tensor_name() + " has the dtype " + in_quotes(value) +
-              ", which is not supported; convert it to F32, F64, BF16, I64 or U8";
+              ", which is not supported; convert it to F32, F64, BF16, F16, I64 or U8";
     return false;
   }
 

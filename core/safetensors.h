@@ -23,7 +23,7 @@ struct TensorFile {
   [[nodiscard]] Tensor find(const std::string& name) const;
 };
 
-/// Reads a whole file. F32, F64, BF16, I64 and U8 are understood. Throws FileError with the path, what is
+/// Reads a whole file. F32, F64, BF16, F16, I64 and U8 are understood. Throws FileError with the path, what is
 /// wrong and what to do for whatever is not a well-formed file; nothing in a file can make it read or
 /// allocate past the file's own size.
 TensorFile read_safetensors(const std::filesystem::path& path);

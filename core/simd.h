@@ -38,10 +38,35 @@ inline Vec load(const float* from) {
   return v;
 }
 
+/// The values behind the bits of T: bf16 or f16.
+template <class T>
+Vec from_bits(VecHalf half) {
+  if constexpr (std::is_same_v<T, bfloat16>) {
+    return std::bit_cast<Vec>(__builtin_convertvector(half, VecBits) << 16);
+  } else {
+#if defined(__AVX512F__)
+    // Without a mask gcc 12's own header warns of what is not initialised.
+    return std::bit_cast<Vec>(_mm512_maskz_cvtph_ps(0xffff, std::bit_cast<__m256i>(half)));
+#else
+    float16 values[lanes];
+    std::memcpy(&values[0].bits, &half, sizeof half);
+    Vec wide = {};
+    for (int i = 0; i < lanes; ++i) wide[i] = static_cast<float>(values[i]);
+    return wide;
+#endif
+  }
+}
+
 inline Vec load(const bfloat16* from) {
   VecHalf half;
   std::memcpy(&half, &from->bits, sizeof half);
-  return std::bit_cast<Vec>(__builtin_convertvector(half, VecBits) << 16);
+  return from_bits<bfloat16>(half);
+}
+
+inline Vec load(const float16* from) {
+  VecHalf half;
+  std::memcpy(&half, &from->bits, sizeof half);
+  return from_bits<float16>(half);
 }
 
 inline void store(float* to, Vec v) { std::memcpy(to, &v, sizeof v); }
@@ -63,8 +88,23 @@ inline VecHalf to_bf16(Vec v) {
 #endif
 }
 
+inline VecHalf to_f16(Vec v) {
+#if defined(__AVX512F__)
+  return std::bit_cast<VecHalf>(_mm512_maskz_cvtps_ph(0xffff, std::bit_cast<__m512>(v), _MM_FROUND_TO_NEAREST_INT));
+#else
+  VecHalf half = {};
+  for (int i = 0; i < lanes; ++i) half[i] = float16(v[i]).bits;
+  return half;
+#endif
+}
+
 inline void store(bfloat16* to, Vec v) {
   const VecHalf half = to_bf16(v);
+  std::memcpy(&to->bits, &half, sizeof half);
+}
+
+inline void store(float16* to, Vec v) {
+  const VecHalf half = to_f16(v);
   std::memcpy(&to->bits, &half, sizeof half);
 }
 
@@ -90,8 +130,7 @@ Vec load_first(const T* from, std::ptrdiff_t count) {
   if constexpr (std::is_same_v<T, float>) {
     return std::bit_cast<Vec>(_mm512_maskz_loadu_ps(mask, from));
   } else {
-    const auto half = std::bit_cast<VecHalf>(_mm256_maskz_loadu_epi16(mask, from));
-    return std::bit_cast<Vec>(__builtin_convertvector(half, VecBits) << 16);
+    return from_bits<T>(std::bit_cast<VecHalf>(_mm256_maskz_loadu_epi16(mask, from)));
   }
 #else
   T buffer[lanes] = {};
@@ -107,7 +146,8 @@ void store_first(T* to, Vec v, std::ptrdiff_t count) {
   if constexpr (std::is_same_v<T, float>) {
     _mm512_mask_storeu_ps(to, mask, std::bit_cast<__m512>(v));
   } else {
-    _mm256_mask_storeu_epi16(to, mask, std::bit_cast<__m256i>(to_bf16(v)));
+    const VecHalf half = std::is_same_v<T, bfloat16> ? to_bf16(v) : to_f16(v);
+    _mm256_mask_storeu_epi16(to, mask, std::bit_cast<__m256i>(half));
   }
 #else
   T buffer[lanes];

@@ -29,7 +29,7 @@ FileState state_of(const Module& module);
 struct StateRules {
   /// Names that start with one of these may be left over.
   std::vector<std::string> ignored_prefixes = {};
-  /// f32, f64 and bf16 stand for one another; without it dtypes must agree.
+  /// f32, f64, bf16 and f16 stand for one another; without it dtypes must agree.
   bool convert = true;
   bool missing_allowed = false;
 };
@@ -42,7 +42,7 @@ std::string state_problems(const std::vector<NamedTensor>& wanted, const FileSta
 /// Parameters and buffers: what load_state wants.
 std::vector<NamedTensor> named_state(const Module& module);
 
-/// Copies tensors by name into parameters and buffers, converting between f32, f64 and bf16. Either all of
+/// Copies tensors by name into parameters and buffers, converting between f32, f64, bf16 and f16. Either all of
 /// the module's names are there in the right shape and nothing is left over, or std::invalid_argument lists
 /// all missing, unexpected and mismatched names at once and the module is unchanged. Names that start with
 /// one of `ignored_prefixes` may be left over.

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/random.h"
 #include "data/normalize.h"
 
 namespace striate {
@@ -18,6 +19,24 @@ std::int64_t source(std::int64_t position, std::int64_t size, PadMode pad_mode) 
   if (position >= 0 && position < size) return position;
   if (pad_mode == PadMode::zero) return kOutside;
   return position < 0 ? -position : 2 * (size - 1) - position;
+}
+
+/// Each draw of an epoch and image has its own place in this stream: 0 and 1 crop, 2 flip, 3 and 4 cutout.
+RandomStream stream_of(const DrawPlace& place) {
+  return random_stream(place.seed, RandomUse::augment, place.epoch, place.image);
+}
+
+bool draw_flip(FlipMode mode, const DrawPlace& place) {
+  switch (mode) {
+    case FlipMode::none:
+      return false;
+    case FlipMode::random:
+      return stream_of(place).below(2, 2) == 1;
+    case FlipMode::alternating:
+      // The coin of epoch 0 decides for all.
+      return ((stream_of({place.seed, 0, place.image}).bits(2) >> 63U) + place.epoch) % 2 == 1;
+  }
+  throw std::invalid_argument("no such flip mode");
 }
 
 }  // namespace
@@ -37,13 +56,14 @@ void check_augment(const AugmentOptions& options, std::int64_t height, std::int6
 }
 
 Augmentation draw_augmentation(const AugmentOptions& options, std::int64_t height, std::int64_t width,
-                               RandomStream stream) {
+                               const DrawPlace& place) {
+  const RandomStream stream = stream_of(place);
   Augmentation drawn;
   if (options.crop_padding > 0) {
     drawn.shift_y = stream.below(0, 2 * options.crop_padding + 1) - options.crop_padding;
     drawn.shift_x = stream.below(1, 2 * options.crop_padding + 1) - options.crop_padding;
   }
-  drawn.flipped = options.flip && stream.below(2, 2) == 1;
+  drawn.flipped = draw_flip(options.flip, place);
   if (options.cutout > 0) {
     const std::int64_t top = stream.below(3, height) - options.cutout / 2;
     const std::int64_t left = stream.below(4, width) - options.cutout / 2;

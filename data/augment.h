@@ -4,7 +4,6 @@
 
 #include <cstdint>
 
-#include "core/random.h"
 #include "core/tensor.h"
 
 namespace striate {
@@ -16,15 +15,24 @@ enum class PadMode : std::uint8_t {
   reflect,
 };
 
+enum class FlipMode : std::uint8_t {
+  none,
+  /// Mirrored left and right with probability 1/2.
+  random,
+  /// Half of the images, by chance, are mirrored in epoch 0, the others in epoch 1, and so in turn: an image and its
+  /// mirror image are seen equally often. (Jordan, "94% on CIFAR-10 in 3.29 seconds", 2024.)
+  alternating,
+};
+
 /// Nothing by default.
 struct AugmentOptions {
   std::int64_t crop_padding = 0;  ///< pads so many pixels on each side and crops back to the size; 0: no crop
   PadMode pad_mode = PadMode::zero;
-  bool flip = false;        ///< mirrors left and right with probability 1/2
+  FlipMode flip = FlipMode::none;
   std::int64_t cutout = 0;  ///< side of the square set to zero (after normalising); 0: none. DeVries and Taylor, 2017
 
   /// Crop with zero padding 4, and flip.
-  static AugmentOptions standard() { return {.crop_padding = 4, .flip = true}; }
+  static AugmentOptions standard() { return {.crop_padding = 4, .flip = FlipMode::random}; }
 };
 
 /// What was drawn for one image of size (height, width). Crop, then flip, then cutout.
@@ -45,11 +53,16 @@ struct Augmentation {
 /// sides.
 void check_augment(const AugmentOptions& options, std::int64_t height, std::int64_t width);
 
-/// A function of (options, size, stream) alone. Each draw has its own place in the stream, so that options do
-/// not change each other's numbers. The loader's stream is random_stream(seed, RandomUse::augment, epoch,
-/// image's index in the data set).
+/// What a draw depends on besides the options and the image's size.
+struct DrawPlace {
+  std::uint64_t seed = 0;
+  std::uint64_t epoch = 0;
+  std::uint64_t image = 0;  ///< its index in the data set
+};
+
+/// A function of its arguments alone. Options do not change each other's numbers.
 Augmentation draw_augmentation(const AugmentOptions& options, std::int64_t height, std::int64_t width,
-                               RandomStream stream);
+                               const DrawPlace& place);
 
 /// image: bytes (height, width, 3) -> out: normalised values of the same shape. T is float or double.
 template <class T>

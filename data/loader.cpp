@@ -7,6 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "core/random.h"
+#include "data/cutmix.h"
 #include "data/mixup.h"
 
 namespace striate {
@@ -28,6 +30,8 @@ void check(const Dataset& dataset, const LoaderOptions& options) {
   require(options.prefetch >= 1, "a prefetch of at least 1", std::to_string(options.prefetch));
   require(std::isfinite(options.mixup) && options.mixup >= 0, "a finite mixup alpha of at least 0",
           std::to_string(options.mixup));
+  require(std::isfinite(options.cutmix) && options.cutmix >= 0, "a finite cutmix alpha of at least 0",
+          std::to_string(options.cutmix));
   require(options.dtype == DType::f32 || options.dtype == DType::f64, "f32 or f64", to_string(options.dtype));
   check_augment(options.augment, shape[1], shape[2]);
 }
@@ -133,13 +137,24 @@ Batch Loader::make_batch(std::int64_t index) const {
   shape[0] = count;
   batch.images = Tensor::empty(shape, options_.dtype);
   options_.dtype == DType::f32 ? fill_images<float>(samples, batch.images) : fill_images<double>(samples, batch.images);
-  if (options_.mixup > 0) {
-    const Mixing mixing = draw_mixing(options_.seed, static_cast<std::uint64_t>(epoch_),
-                                      static_cast<std::uint64_t>(index), count, options_.mixup);
-    batch.images = mix_images(batch.images, mixing);
-    batch.targets = mix_labels(batch.labels, mixing, dataset_.classes(), options_.dtype);
-  }
+  mix(batch);
   return batch;
+}
+
+void Loader::mix(Batch& batch) const {
+  const auto epoch = static_cast<std::uint64_t>(epoch_);
+  const auto index = static_cast<std::uint64_t>(batch.index);
+  if (options_.mixup <= 0 && options_.cutmix <= 0) return;
+  Mixing mixing;
+  if (options_.cutmix > 0 && (options_.mixup <= 0 || draw_cut(options_.seed, epoch, index))) {
+    CutMix cut = draw_cutmix(options_.seed, epoch, index, batch.images.shape(), options_.cutmix);
+    batch.images = cut_images(batch.images, cut);
+    mixing = std::move(cut.mixing);
+  } else {
+    mixing = draw_mixing(options_.seed, epoch, index, batch.size(), options_.mixup);
+    batch.images = mix_images(batch.images, mixing);
+  }
+  batch.targets = mix_labels(batch.labels, mixing, dataset_.classes(), options_.dtype);
 }
 
 template <class T>
@@ -150,9 +165,8 @@ void Loader::fill_images(std::span<const std::int64_t> samples, Tensor& images) 
   const auto* in = dataset_.images.data<std::uint8_t>();
   T* out = images.mutable_data<T>();
   for (const std::int64_t sample : samples) {
-    const RandomStream stream = random_stream(options_.seed, RandomUse::augment, static_cast<std::uint64_t>(epoch_),
-                                              static_cast<std::uint64_t>(sample));
-    const Augmentation drawn = draw_augmentation(options_.augment, height, width, stream);
+    const DrawPlace place{options_.seed, static_cast<std::uint64_t>(epoch_), static_cast<std::uint64_t>(sample)};
+    const Augmentation drawn = draw_augmentation(options_.augment, height, width, place);
     augment_image(in + sample * size, height, width, options_.augment.pad_mode, drawn, out);
     out += size;
   }

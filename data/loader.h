@@ -22,6 +22,7 @@ struct LoaderOptions {
   std::uint64_t seed = 0;
   AugmentOptions augment{};
   double mixup = 0;          ///< alpha of Beta(alpha, alpha); 0: off
+  double cutmix = 0;         ///< the same for CutMix; with both on, each batch gets one of them by chance
   DType dtype = DType::f32;  ///< of images and targets: f32 or f64
   int workers = 1;           ///< threads; 0 prepares in next()
   int prefetch = 2;          ///< batches kept ready, at most
@@ -29,8 +30,8 @@ struct LoaderOptions {
 
 struct Batch {
   Tensor images;           ///< normalised (N,H,W,3)
-  Tensor labels;           ///< i64 (N); with mixup those of the images before they were mixed
-  Tensor targets;          ///< probabilities (N,classes) with mixup, else undefined
+  Tensor labels;           ///< i64 (N); with mixup and CutMix those of the images before
+  Tensor targets;          ///< probabilities (N,classes) with mixup or CutMix, else undefined
   std::int64_t index = 0;  ///< in the epoch
 
   [[nodiscard]] std::int64_t size() const { return labels.size(0); }
@@ -63,6 +64,7 @@ class Loader {
   };
 
   [[nodiscard]] Batch make_batch(std::int64_t index) const;
+  void mix(Batch& batch) const;
   template <class T>
   void fill_images(std::span<const std::int64_t> samples, Tensor& images) const;
   void work();

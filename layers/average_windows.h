@@ -18,7 +18,7 @@ struct AxisWindow {
 };
 
 /// y[n,p,q,c] = sum of x[n,h,w,c] over h in rows[p], w in columns[q], over rows[p].count * columns[q].count.
-/// x (N,H,W,C); f32, f64 or bf16 (summed in f32). Recorded as `op`, which must live as long as the program.
+/// x (N,H,W,C); f32, f64, bf16 or f16 (both summed in f32). Recorded as `op`, which must live as long as the program.
 Tensor average_windows(const char* op, const Tensor& x, const std::vector<AxisWindow>& rows,
                        const std::vector<AxisWindow>& columns);
 

@@ -21,7 +21,7 @@ void check_per_channel(const Tensor& x, const Tensor& values, const std::string&
     shape_error("batch_norm", name + " must have one value per channel: input " + to_string(x.shape()) + " has " +
                                   std::to_string(channels) + ", " + name + " is " + to_string(values.shape()));
   }
-  const DType expected = x.dtype() == DType::f64 ? DType::f64 : DType::f32;
+  const DType expected = parameter_dtype(x.dtype());
   if (values.dtype() != expected) {
     throw std::invalid_argument("[batch_norm] expected " + name + " in " + to_string(expected) + " for an input in " +
                                 to_string(x.dtype()) + ", got " + to_string(values.dtype()));

@@ -19,7 +19,7 @@ struct BatchNormOptions {
 /// y = (x - mean) / sqrt(var + eps) * weight + bias for every channel. x (N,H,W,C), (N,C) or anything that
 /// ends in channels; weight, bias, running_mean and running_var (C), each undefined where there is none. The
 /// batch is normalised by its biased variance; running_var takes in the unbiased one. Parameters and running
-/// statistics are f64 for f64 inputs and f32 for f32 and bf16.
+/// statistics are f64 for f64 inputs and f32 for f32, bf16 and f16.
 /// Throws ShapeError, also for one value per channel when training, and std::invalid_argument for other
 /// dtypes.
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor running_mean, Tensor running_var,
@@ -48,6 +48,10 @@ class BatchNorm2d : public Layer {
   Tensor over(Tensor x, bool relu);
   [[nodiscard]] std::string kind() const override { return "BatchNorm2d"; }
   [[nodiscard]] LayerGeometry geometry(const Shape& input, const Shape& output) const override;
+
+  /// Of the running statistics, as in the options.
+  [[nodiscard]] std::optional<double> momentum() const { return options_.momentum; }
+  void set_momentum(std::optional<double> momentum) { options_.momentum = momentum; }
 
   Tensor weight;               ///< (C), 1 at first; undefined without affine
   Tensor bias;                 ///< (C), 0 at first

@@ -39,9 +39,9 @@ std::int64_t output_size(std::int64_t in, std::int64_t kernel, std::int64_t stri
 }
 
 void check_dtypes(const Tensor& x, const Tensor& w, const Tensor& b) {
-  const DType wanted = x.dtype() == DType::bf16 ? DType::f32 : x.dtype();
+  const DType wanted = parameter_dtype(x.dtype());
   if (!is_floating(x.dtype()) || w.dtype() != wanted || (b.defined() && b.dtype() != wanted)) {
-    throw std::invalid_argument("[conv2d] input f32 or bf16 goes with f32 parameters, f64 with f64: input " +
+    throw std::invalid_argument("[conv2d] input f32, bf16 or f16 goes with f32 parameters, f64 with f64: input " +
                                 to_string(x.dtype()) + ", weight " + to_string(w.dtype()) +
                                 (b.defined() ? ", bias " + to_string(b.dtype()) : ""));
   }
@@ -116,7 +116,10 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2dOpt
     const DType parameters = w.get().dtype();
     if (bw.wants(0)) bw.add(0, backward_data(g, dy, w.get()));
     if (bw.wants(1)) bw.add(1, backward_weights(g, x.get(), dy, parameters));
-    if (bw.wants(2)) bw.add(2, sum(cast(dy, parameters), {Axis::batch, Axis::height, Axis::width}));
+    if (bw.wants(2)) {
+      const Tensor db = sum(cast(dy, parameters), {Axis::batch, Axis::height, Axis::width});
+      bw.add(2, dy.dtype() == DType::f16 ? cast(cast(db, DType::f16), parameters) : db);
+    }
   });
   return y;
 }

@@ -20,8 +20,10 @@ struct Conv2dOptions {
 
 /// x (N,H,W,C), w (R,S,C/groups,K), b (K) or undefined -> (N,P,Q,K) with
 /// P = floor((H + 2*padding - dilation*(R-1) - 1) / stride) + 1, Q alike. The kernel's size is w's. x is f32,
-/// f64 or bf16; w and b are f64 with f64, else f32 (for bf16, operands are rounded to bf16 and sums are f32).
-/// Throws ShapeError.
+/// f64, bf16 or f16; w and b are f64 with f64, else f32. For bf16 and f16, x, w and dy are of, or rounded to,
+/// that type where products take them, sums are f32, and the outputs y and dx are rounded once. For f16 the
+/// gradients of w and b are rounded to f16 as well, as if f16 copies of w and b took part: they underflow and
+/// overflow like those. Throws ShapeError.
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b = {}, const Conv2dOptions& options = {});
 
 /// Weight (R,S,C/groups,K), in files (K,C/groups,R,S); both weight and bias start as

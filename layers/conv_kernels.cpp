@@ -99,7 +99,7 @@ ConvAlgorithm choose_3x3(const ConvGeometry& g, DType dtype, ConvPass pass) {
   consider(ConvAlgorithm::winograd_f2, work.winograd(2, 4));
   consider(ConvAlgorithm::winograd_line2, work.winograd(2, 3));
   // With products of bf16 the transforms of F(4x4) lose more than the products themselves.
-  if (dtype == DType::f32) {
+  if (dtype != DType::bf16) {
     consider(ConvAlgorithm::winograd_f4, work.winograd(4, 6));
     consider(ConvAlgorithm::winograd_line4, work.winograd(4, 6));
   }

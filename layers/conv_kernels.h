@@ -50,7 +50,8 @@ ConvAlgorithm choose_conv(const ConvGeometry& g, DType dtype, ConvAlgorithm want
                           ConvPass pass = ConvPass::forward);
 
 /// Parameters of activations T: f64 with f64, else f32. For bf16, operands of products are rounded to bf16
-/// and sums are f32.
+/// and sums are f32. For f16, what the algorithms of f32 make of operands rounded to f16 is rounded to f16,
+/// gradients of weights too, although they are handed over in f32.
 template <class T>
 using ConvParameter = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
@@ -69,5 +70,13 @@ void conv_backward_data(const ConvGeometry& g, const T* dy, const ConvParameter<
 template <class T>
 void conv_backward_weights(const ConvGeometry& g, const T* x, const T* dy, ConvParameter<T>* dw,
                            ConvAlgorithm wanted = ConvAlgorithm::automatic);
+
+template <>
+void conv_forward(const ConvGeometry& g, const float16* x, const float* w, const float* bias, float16* y,
+                  ConvAlgorithm wanted);
+template <>
+void conv_backward_data(const ConvGeometry& g, const float16* dy, const float* w, float16* dx, ConvAlgorithm wanted);
+template <>
+void conv_backward_weights(const ConvGeometry& g, const float16* x, const float16* dy, float* dw, ConvAlgorithm wanted);
 
 }  // namespace striate

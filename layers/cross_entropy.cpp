@@ -44,14 +44,21 @@ struct Factors {
   double divisor = 1;
 };
 
+/// What is spread evenly over all classes, the true one included.
+double spread_share(std::int64_t classes, const CrossEntropyOptions& options) {
+  if (options.form == SmoothingForm::pytorch || classes == 1) return options.label_smoothing;
+  return options.label_smoothing * static_cast<double>(classes) / static_cast<double>(classes - 1);
+}
+
 template <class T>
 Factors label_factors(const Tensor& target, std::int64_t classes, const T* weight, const CrossEntropyOptions& options) {
   const std::int64_t n = target.size(0);
   const auto* labels = target.data<std::int64_t>();
   Factors result{Tensor::zeros({n, classes}, DTypeOf<T>::value), 0};
   T* factor = result.factor.mutable_data<T>();
-  const T spread = static_cast<T>(options.label_smoothing / static_cast<double>(classes));
-  const T kept = static_cast<T>(1 - options.label_smoothing);
+  const double share = spread_share(classes, options);
+  const T spread = static_cast<T>(share / static_cast<double>(classes));
+  const T kept = static_cast<T>(1 - share);
   for (std::int64_t i = 0; i < n; ++i) {
     const std::int64_t label = labels[i];
     if (label == options.ignore_index) continue;
@@ -75,8 +82,9 @@ Factors probability_factors(const Tensor& target, const T* weight, const CrossEn
   Factors result{Tensor::empty({n, classes}, DTypeOf<T>::value), static_cast<double>(n)};
   result.factor.copy_from(target);
   T* factor = result.factor.mutable_data<T>();
-  const T spread = static_cast<T>(options.label_smoothing / static_cast<double>(classes));
-  const T kept = static_cast<T>(1 - options.label_smoothing);
+  const double share = spread_share(classes, options);
+  const T spread = static_cast<T>(share / static_cast<double>(classes));
+  const T kept = static_cast<T>(1 - share);
   for (std::int64_t i = 0; i < n; ++i) {
     for (std::int64_t k = 0; k < classes; ++k) {
       T& value = factor[i * classes + k];
@@ -121,7 +129,8 @@ Tensor weighted_loss(const Tensor& logp, const Factors& factors, Reduction reduc
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntropyOptions& options) {
   check_cross_entropy(logits, target, options);
-  const Tensor logp = log_softmax(logits.dtype() == DType::bf16 ? cast(logits, DType::f32) : logits);
+  const DType dtype = parameter_dtype(logits.dtype());
+  const Tensor logp = log_softmax(logits.dtype() == dtype ? logits : cast(logits, dtype));
   return dispatch_floating("cross_entropy", logp.dtype(), [&](auto zero) {
     using T = compute_t<decltype(zero)>;
     const Factors factors = factors_of<T>(target, logp.size(1), options);

@@ -22,25 +22,12 @@ void check_linear(const Tensor& x, const Tensor& w, const Tensor& b) {
   if (b.defined() && b.shape() != Shape{w.size(1)}) {
     shape_error("linear", "bias must hold one value per column of the weight: " + shapes());
   }
-  const DType parameters = x.dtype() == DType::bf16 ? DType::f32 : x.dtype();
+  const DType parameters = parameter_dtype(x.dtype());
   if (w.dtype() != parameters || (b.defined() && b.dtype() != parameters)) {
     throw std::invalid_argument("[linear] " + to_string(x.dtype()) + " input needs " + to_string(parameters) +
                                 " weight and bias: weight is " + to_string(w.dtype()) +
                                 (b.defined() ? ", bias " + to_string(b.dtype()) : ""));
   }
-}
-
-/// Values as the products take them: f32 beside bf16 activations, rounded to bf16; else the tensor itself.
-Tensor operand(const Tensor& tensor, DType activations) {
-  if (activations != DType::bf16) return tensor;
-  Tensor rounded = tensor;
-  if (tensor.dtype() != DType::bf16) {
-    rounded = Tensor::empty(tensor.shape(), DType::bf16);
-    rounded.copy_from(tensor);
-  }
-  Tensor wide = Tensor::empty(tensor.shape(), DType::f32);
-  wide.copy_from(rounded);
-  return wide;
 }
 
 /// Values as an activation of this dtype holds them.
@@ -49,6 +36,16 @@ Tensor stored(const Tensor& tensor, DType dtype) {
   Tensor result = Tensor::empty(tensor.shape(), dtype);
   result.copy_from(tensor);
   return result;
+}
+
+/// Values as the products take them: rounded to the activations' dtype, in that of the parameters.
+Tensor operand(const Tensor& tensor, DType activations) {
+  return stored(stored(tensor, activations), parameter_dtype(activations));
+}
+
+/// What is handed over as the gradient of a parameter.
+Tensor parameter_gradient(const Tensor& gradient, DType activations) {
+  return activations == DType::f16 ? operand(gradient, activations) : gradient;
 }
 
 /// a * b over the whole of both.
@@ -99,8 +96,11 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b) {
       if (bw.wants(0)) {
         bw.add(0, stored(product<T>(Transpose::no, dy, Transpose::yes, operand(w.get(), dtype)), dtype));
       }
-      if (bw.wants(1)) bw.add(1, product<T>(Transpose::yes, operand(x.get(), dtype), Transpose::no, dy));
-      if (bw.wants(2)) bw.add(2, sum_rows<T>(dy));
+      if (bw.wants(1)) {
+        const Tensor dw = product<T>(Transpose::yes, operand(x.get(), dtype), Transpose::no, dy);
+        bw.add(1, parameter_gradient(dw, dtype));
+      }
+      if (bw.wants(2)) bw.add(2, parameter_gradient(sum_rows<T>(dy), dtype));
     });
     return y;
   });

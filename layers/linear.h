@@ -8,9 +8,10 @@
 
 namespace striate {
 
-/// y = x w + b. x (N,C), w (C,K), b (K) or empty -> (N,K). w and b have x's dtype; beside bf16 x they are
-/// f32: the weights are rounded to bf16, products summed in f32, y is bf16 and the gradients of w and b are
-/// f32. Throws ShapeError; std::invalid_argument for other dtypes.
+/// y = x w + b. x (N,C), w (C,K), b (K) or empty -> (N,K). w and b have x's dtype; beside bf16 and f16 x they
+/// are f32: the weights are rounded to x's dtype, products summed in f32, y is of x's dtype and the gradients
+/// of w and b are f32, but beside f16 rounded to it, as if f16 copies of w and b took part. Throws ShapeError;
+/// std::invalid_argument for other dtypes.
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b);
 
 struct LinearOptions {

@@ -5,7 +5,7 @@
 
 namespace striate {
 
-/// max(x, 0), element by element; a NaN stays a NaN. Any shape; f32, f64 or bf16. The gradient at 0 is 0.
+/// max(x, 0), element by element; a NaN stays a NaN. Any shape; f32, f64, bf16 or f16. The gradient at 0 is 0.
 Tensor relu(const Tensor& x);
 
 struct ReLU : Layer {

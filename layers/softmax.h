@@ -3,7 +3,7 @@
 
 namespace striate {
 
-/// exp(x) / sum(exp(x)) over the last axis (channels); any rank from 1. bf16 is computed in f32.
+/// exp(x) / sum(exp(x)) over the last axis (channels); any rank from 1. bf16 and f16 are computed in f32.
 /// Throws ShapeError for a scalar.
 Tensor softmax(const Tensor& x);
 /// log(softmax(x)), without overflow.

@@ -195,6 +195,7 @@ std::vector<SummaryRow> run(Layer& model, const Shape& input) {
   Tensor image = Tensor::zeros({1, input[0], input[1], input[2]}, dtype_of(model));
   image.set_requires_grad();
   const EvalGuard eval(model);
+  const GradModeGuard recording(true);
   Rows rows(image);
   const LayerObserver observer([&](const Layer& layer, const Tensor& x, const Tensor& y) { rows.add(layer, x, y); });
   model(image);

@@ -1,7 +1,6 @@
 #include "models/vgg.h"
 
 #include <algorithm>
-#include <stdexcept>
 #include <utility>
 
 #include "layers/batch_norm.h"
@@ -10,23 +9,13 @@
 #include "layers/init.h"
 #include "layers/max_pool.h"
 #include "layers/relu.h"
+#include "models/model_options.h"
 
 namespace striate {
 namespace {
 
-std::int64_t scaled(std::int64_t channels, double width_multiplier) {
-  return std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<double>(channels) * width_multiplier));
-}
-
-void check(bool ok, const std::string& rule, const std::string& got) {
-  if (!ok) throw std::invalid_argument("[vgg] " + rule + ", got " + got);
-}
-
 const VggOptions& checked(const VggOptions& options) {
-  check(options.width_multiplier > 0 && options.width_multiplier <= 64,
-        "width_multiplier must be above 0 and at most 64", std::to_string(options.width_multiplier));
-  check(options.classes >= 1, "classes must be at least 1", std::to_string(options.classes));
-  check(options.in_channels >= 1, "in_channels must be at least 1", std::to_string(options.in_channels));
+  check_sizes("vgg", options.width_multiplier, options.classes, options.in_channels);
   return options;
 }
 
@@ -56,7 +45,7 @@ std::vector<std::int64_t> vgg_plan(int depth) {
   if (depth == 13) stages = {2, 2, 2, 2, 2};
   if (depth == 16) stages = {2, 2, 3, 3, 3};
   if (depth == 19) stages = {2, 2, 4, 4, 4};
-  check(!stages.empty(), "depth must be 11, 13, 16 or 19", std::to_string(depth));
+  check_option(!stages.empty(), "vgg", "depth must be 11, 13, 16 or 19", std::to_string(depth));
 
   std::vector<std::int64_t> plan;
   std::int64_t channels = 64;

@@ -39,6 +39,7 @@ class Vgg : public Layer {
 
   Tensor forward(const Tensor& x) override;
   [[nodiscard]] std::string kind() const override { return "Vgg"; }
+  [[nodiscard]] std::string head() const override { return "classifier"; }
 
  private:
   VggOptions options_;

@@ -80,19 +80,6 @@ void check_options(const SgdOptions& options) {
   }
 }
 
-std::vector<ParameterGroup> split_decay(const Module& module, const SgdOptions& options) {
-  ParameterGroup decayed{{}, options};
-  ParameterGroup plain{{}, options};
-  plain.options.weight_decay = 0;
-  for (NamedTensor& parameter : module.parameters()) {
-    (parameter.value.rank() >= 2 ? decayed : plain).parameters.push_back(std::move(parameter));
-  }
-  std::vector<ParameterGroup> groups;
-  if (!decayed.parameters.empty()) groups.push_back(std::move(decayed));
-  if (!plain.parameters.empty()) groups.push_back(std::move(plain));
-  return groups;
-}
-
 Sgd::Sgd(std::vector<ParameterGroup> groups) : groups_(std::move(groups)) {
   std::unordered_set<std::string> names;
   for (const ParameterGroup& group : groups_) {

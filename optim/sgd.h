@@ -25,10 +25,6 @@ struct ParameterGroup {
   SgdOptions options;
 };
 
-/// Two groups, empty ones left out: parameters of rank 2 and more with the options as they are, the rest
-/// (biases, and scales and shifts of norms) without weight decay.
-std::vector<ParameterGroup> split_decay(const Module& module, const SgdOptions& options);
-
 /// For each parameter w with a gradient g:
 ///   d = g + weight_decay * w
 ///   m = momentum * m + (1 - dampening) * d, in the first step m = d       (where momentum is not 0)

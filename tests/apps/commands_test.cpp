@@ -57,6 +57,24 @@ TEST_F(Commands, EvalOfWeightsWithoutMetadata) {
   EXPECT_EQ(json::parse(outcome.out)["loss"], json::parse(whole.out)["loss"]);
 }
 
+// Narrow enough for the head to have more rows than any convolution of the model that the width is read off.
+TEST_F(Commands, EvalOfANarrowResNet) {
+  const auto run = folder_.path() / "resnet";
+  ASSERT_EQ(striate(small_train(run, {"--model", "resnet20", "--width-multiplier", "0.5", "--max-steps", "1"})).status,
+            0);
+  const auto full = (run / "weights.safetensors").string();
+  TensorFile file = read_safetensors(full);
+  file.metadata.clear();
+  const auto bare = (folder_.path() / "bare.safetensors").string();
+  write_safetensors(bare, file);
+  const Outcome whole = striate({"eval", "--weights", full, "--data", small_data().string(), "--json"});
+  ASSERT_EQ(whole.status, 0) << whole.err;
+  const Outcome outcome =
+      striate({"eval", "--weights", bare, "--data", small_data().string(), "--json", "--model", "resnet20"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(json::parse(outcome.out)["loss"], json::parse(whole.out)["loss"]);
+}
+
 TEST_F(Commands, WeightsThatAreNotFiniteAreOfNoUse) {
   TensorFile file = read_safetensors(weights());
   for (auto& [name, tensor] : file.tensors) {

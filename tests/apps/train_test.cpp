@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/elementwise.h"
 #include "core/safetensors.h"
 #include "tests/support/small_run.h"
 
@@ -58,7 +59,7 @@ TEST(Train, EvalAgreesWithTheLastEpoch) {
 }
 
 TEST(Train, BytesDoNotDependOnThreadsOrWorkers) {
-  for (const char* precision : {"fp32", "bf16", "fp64"}) {
+  for (const char* precision : {"fp32", "bf16", "fp16", "fp64"}) {
     SCOPED_TRACE(precision);
     const TempFolder folder;
     const std::vector<std::string> flags = {"--epochs", "2", "--precision", precision, "--mixup",     "0.2",
@@ -75,6 +76,33 @@ TEST(Train, BytesDoNotDependOnThreadsOrWorkers) {
     EXPECT_EQ(one, with("c", "5", "4"));
     EXPECT_EQ(metrics_without_time(folder.path() / "a"), metrics_without_time(folder.path() / "c"));
   }
+}
+
+// The file says how its model was trained, so that eval and predict compute alike; stored in F16 it serves, too.
+TEST(Train, Fp16WeightsAreUsedAsTheyWereTrained) {
+  const TempFolder folder;
+  train(folder.path() / "run", {"--epochs", "1", "--precision", "fp16"});
+  const auto path = (folder.path() / "run/weights.safetensors").string();
+  TensorFile file = read_safetensors(path);
+  EXPECT_EQ(file.metadata.at("precision"), "fp16");
+  EXPECT_EQ(file.find("features.0.weight").dtype(), DType::f32);
+  const auto eval = [](const std::string& weights, const std::string& precision) {
+    std::vector<std::string> arguments = {"eval", "--weights", weights, "--data", small_data().string(), "--json"};
+    if (!precision.empty()) arguments.insert(arguments.end(), {"--precision", precision});
+    const Outcome outcome = striate(arguments);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return outcome.out;
+  };
+  const std::string trained = eval(path, "");
+  EXPECT_NE(trained.find(R"("precision":"fp16")"), std::string::npos) << trained;
+  EXPECT_EQ(trained, eval(path, "fp16"));
+  EXPECT_NE(trained, eval(path, "fp32"));
+  for (auto& [name, tensor] : file.tensors) {
+    if (tensor.dtype() == DType::f32) tensor = cast(tensor, DType::f16);
+  }
+  const auto small = (folder.path() / "f16.safetensors").string();
+  write_safetensors(small, file);
+  EXPECT_NE(eval(small, "").find(R"("precision":"fp16")"), std::string::npos);
 }
 
 TEST(Train, SeedsDiffer) {

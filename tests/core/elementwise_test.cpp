@@ -20,6 +20,7 @@ using testing_support::expect_error;
 using testing_support::expect_same_bits;
 using testing_support::expect_same_bits_with_threads;
 using testing_support::random_tensor;
+using testing_support::rounding;
 
 struct BinaryOp {
   const char* name;
@@ -87,10 +88,7 @@ Tensor reference(const BinaryOp& op, const Tensor& a, const Tensor& b, const Sha
   return y;
 }
 
-double epsilon(DType dtype) {
-  if (dtype == DType::f64) return 0x1p-52;
-  return dtype == DType::f32 ? 0x1p-23 : 0x1p-7;
-}
+double epsilon(DType dtype) { return 2 * rounding(dtype).rtol; }
 
 TEST(Elementwise, BroadcastsAllPairsOfShapes) {
   for (const Shape& a_shape : small_shapes) {
@@ -133,7 +131,7 @@ TEST(Elementwise, GradientsOfAllPairsOfShapes) {
   }
 }
 
-// One rounding in f32 and bf16; sizes around vector registers and the grain of parallel loops.
+// One rounding in f32, bf16 and f16; sizes around vector registers and the grain of parallel loops.
 TEST(Elementwise, LowPrecisionRoundsOnce) {
   const std::vector<std::pair<Shape, Shape>> pairs = {{{1}, {1}},
                                                       {{7}, {7}},
@@ -144,7 +142,7 @@ TEST(Elementwise, LowPrecisionRoundsOnce) {
                                                       {{999, 67}, {999, 1}},
                                                       {{3, 1}, {1, 40000}},
                                                       {{5, 1, 17}, {1, 31, 17}}};
-  for (const DType dtype : {DType::f32, DType::bf16}) {
+  for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
     for (const auto& [a_shape, b_shape] : pairs) {
       SCOPED_TRACE(to_string(dtype) + " " + to_string(a_shape) + " with " + to_string(b_shape));
       const Tensor a = random_tensor(a_shape, 1, dtype);
@@ -154,7 +152,7 @@ TEST(Elementwise, LowPrecisionRoundsOnce) {
       for (const BinaryOp& op : binary_ops) {
         const Tensor y = op.op(a, b);
         EXPECT_EQ(y.dtype(), dtype);
-        expect_close(y, reference(op, a, b, shape), 0, epsilon(dtype) * 0.501);
+        expect_close(y, reference(op, a, b, shape), rounding(dtype).atol, epsilon(dtype) * 0.501);
       }
     }
   }
@@ -162,7 +160,7 @@ TEST(Elementwise, LowPrecisionRoundsOnce) {
 
 // A gradient of a stretched input sums terms that were rounded once each.
 TEST(Elementwise, LowPrecisionGradients) {
-  for (const DType dtype : {DType::f32, DType::bf16}) {
+  for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
     for (const BinaryOp& op : binary_ops) {
       SCOPED_TRACE(to_string(dtype) + " " + op.name);
       std::vector<Tensor> gradients;
@@ -176,7 +174,7 @@ TEST(Elementwise, LowPrecisionGradients) {
         gradients.push_back(a.grad());
         gradients.push_back(b.grad());
       }
-      expect_close(gradients[0], gradients[2], 0, 2 * epsilon(dtype));
+      expect_close(gradients[0], gradients[2], rounding(dtype).atol, 2 * epsilon(dtype));
       // Up to 301 terms below 4, three roundings each at most.
       expect_close(gradients[1], gradients[3], 301 * 4 * 1.5 * epsilon(dtype), 2 * epsilon(dtype));
     }
@@ -187,7 +185,7 @@ TEST(Elementwise, UnaryValuesAndGradients) {
   for (const UnaryOp& op : unary_ops) {
     SCOPED_TRACE(op.name);
     for (const Shape& shape : {Shape{}, Shape{1}, Shape{3, 5}, Shape{33001}, Shape{0}}) {
-      for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
+      for (const DType dtype : {DType::f64, DType::f32, DType::bf16, DType::f16}) {
         const Tensor x = random_tensor(shape, 1, dtype, 0.3, 2);
         std::vector<double> expected = x.to_vector();
         for (double& value : expected) value = op.meaning(value);
@@ -229,8 +227,8 @@ TEST(Elementwise, ATensorWithItself) {
 }
 
 TEST(Elementwise, CastConvertsBothWays) {
-  for (const DType from : {DType::f32, DType::f64, DType::bf16}) {
-    for (const DType to : {DType::f32, DType::f64, DType::bf16}) {
+  for (const DType from : {DType::f32, DType::f64, DType::bf16, DType::f16}) {
+    for (const DType to : {DType::f32, DType::f64, DType::bf16, DType::f16}) {
       SCOPED_TRACE(to_string(from) + " to " + to_string(to));
       Tensor x = random_tensor({33, 7}, 1, from);
       x.set_requires_grad();
@@ -266,7 +264,7 @@ TEST(Elementwise, DtypesMustAgree) {
 }
 
 TEST(Elementwise, BitsDoNotDependOnThreads) {
-  for (const DType dtype : {DType::f32, DType::bf16}) {
+  for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
     expect_same_bits_with_threads([&] {
       std::vector<Tensor> results;
       for (const BinaryOp& op : binary_ops) {

@@ -4,18 +4,20 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <vector>
 
 #include "core/parallel.h"
 #include "tests/support/op_checks.h"
 #include "tests/support/random_tensor.h"
+#include "tests/support/rounding.h"
 
 namespace striate {
 namespace {
 
 using testing_support::expect_same_bits_with_threads;
 using testing_support::random_tensor;
+using testing_support::Roundings;
+using testing_support::worst_error;
 
 struct Problem {
   Transpose ta = Transpose::no;
@@ -47,8 +49,7 @@ void multiply(const Problem& p, const T* a, const T* b, T* c) {
   }
 }
 
-// Against the definition in double; rounding of a sum of l products in any order is at most (l + 1) * eps
-// times the sum of their magnitudes.
+// Against the definition in double, which is rounded as often as the product where that is in double.
 template <class T>
 void check(const Problem& p) {
   SCOPED_TRACE(::testing::Message() << "m " << p.m << " n " << p.n << " l " << p.l << " transposed "
@@ -61,7 +62,9 @@ void check(const Problem& p) {
   const T* in_a = a.data<T>();
   const T* in_b = b.data<T>();
   multiply(p, in_a, in_b, c.mutable_data<T>());
-  const double eps = std::numeric_limits<T>::epsilon();
+  const DType dtype = DTypeOf<T>::value;
+  const auto terms = static_cast<double>(p.l + (p.accumulate ? 1 : 0));
+  const Roundings path{dtype == DType::f64 ? 2 * terms : terms, 0, dtype};
   for (std::int64_t i = 0; i < p.m; ++i) {
     for (std::int64_t j = 0; j < p.ldc(); ++j) {
       const T old = before.data<T>()[i * p.ldc() + j];
@@ -77,7 +80,7 @@ void check(const Problem& p) {
         sum += product;
         magnitude += std::abs(product);
       }
-      ASSERT_NEAR(found, sum, static_cast<double>(p.l + 2) * eps * magnitude) << "at " << i << "," << j;
+      ASSERT_NEAR(found, sum, worst_error(dtype, path, sum, magnitude)) << "at " << i << "," << j;
     }
   }
 }

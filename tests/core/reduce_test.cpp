@@ -18,6 +18,7 @@ using testing_support::expect_close;
 using testing_support::expect_error;
 using testing_support::expect_same_bits_with_threads;
 using testing_support::random_tensor;
+using testing_support::rounding;
 
 // Sums into a map from output place to total, one element after the other.
 Tensor reference_sum(const Tensor& x, const std::vector<bool>& summed, bool keepdim, bool average) {
@@ -79,19 +80,16 @@ std::vector<Choice> choices(std::size_t rank) {
 
 // Totals are added in double and rounded once; what cancels is bounded by the count of values below 1.
 double atol(DType dtype, const Tensor& x, bool average) {
-  return 0x1p-52 * static_cast<double>(x.numel()) * (average || dtype != DType::f64 ? 1 : 2);
+  return 0x1p-52 * static_cast<double>(x.numel()) * (average || dtype != DType::f64 ? 1 : 2) + rounding(dtype).atol;
 }
 
-double rtol(DType dtype) {
-  if (dtype == DType::f64) return 0x1p-50;
-  return dtype == DType::f32 ? 0x1p-24 : 0x1p-8;
-}
+double rtol(DType dtype) { return dtype == DType::f64 ? 0x1p-50 : rounding(dtype).rtol; }
 
 TEST(Reduce, AllSetsOfAxes) {
   const std::vector<Shape> shapes = {{1, 1},    {3, 5},       {129, 33},    {2, 70000},   {70000, 2},      {3, 1, 5},
                                      {4, 7, 3}, {2, 3, 4, 5}, {1, 3, 1, 5}, {5, 1, 1, 1}, {3, 35, 3, 1100}};
   for (const Shape& shape : shapes) {
-    for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
+    for (const DType dtype : {DType::f64, DType::f32, DType::bf16, DType::f16}) {
       const Tensor x = random_tensor(shape, 1, dtype);
       for (const Choice& choice : choices(shape.size())) {
         SCOPED_TRACE(to_string(shape) + " " + to_string(dtype) + " axes " + ::testing::PrintToString(choice.summed));
@@ -108,7 +106,7 @@ TEST(Reduce, AllSetsOfAxes) {
 
 TEST(Reduce, AllElementsOfAnyRank) {
   for (const Shape& shape : {Shape{}, Shape{1}, Shape{100003}, Shape{3, 5}, Shape{2, 1, 3, 2, 5}}) {
-    for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
+    for (const DType dtype : {DType::f64, DType::f32, DType::bf16, DType::f16}) {
       const Tensor x = random_tensor(shape, 2, dtype);
       const std::vector<bool> all(shape.size(), true);
       expect_close(sum(x), reference_sum(x, all, false, false), atol(dtype, x, false), rtol(dtype));
@@ -163,12 +161,12 @@ TEST(Reduce, Gradients) {
 }
 
 TEST(Reduce, LowPrecisionGradientIsTheShareOfEach) {
-  for (const DType dtype : {DType::f32, DType::bf16}) {
+  for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
     Tensor x = random_tensor({7, 33}, 1, dtype);
     x.set_requires_grad();
     mean(x).backward();
     EXPECT_EQ(x.grad().dtype(), dtype);
-    expect_close(x.grad(), Tensor::full({7, 33}, 1.0 / 231, DType::f64), 0, rtol(dtype));
+    expect_close(x.grad(), Tensor::full({7, 33}, 1.0 / 231, DType::f64), 0, rounding(dtype).rtol);
   }
 }
 
@@ -184,7 +182,7 @@ TEST(Reduce, Errors) {
 TEST(Reduce, BitsDoNotDependOnThreads) {
   expect_same_bits_with_threads([] {
     std::vector<Tensor> results;
-    for (const DType dtype : {DType::f32, DType::f64, DType::bf16}) {
+    for (const DType dtype : {DType::f32, DType::f64, DType::bf16, DType::f16}) {
       for (const Shape& shape : {Shape{50, 9, 11, 67}, Shape{2, 2, 3, 30011}}) {
         Tensor x = random_tensor(shape, 1, dtype);
         x.set_requires_grad();

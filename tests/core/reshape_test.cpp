@@ -107,7 +107,7 @@ TEST(Slice, Errors) {
 }
 
 TEST(Concat, SlicesComeBack) {
-  for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
+  for (const DType dtype : {DType::f64, DType::f32, DType::bf16, DType::f16}) {
     for (const Shape& shape : {Shape{5, 7}, Shape{3, 4, 5}, Shape{2, 5, 3, 4}}) {
       const std::vector<Axis> axes = axes_of_rank(static_cast<int>(shape.size()));
       for (std::size_t i = 0; i < axes.size(); ++i) {

@@ -33,7 +33,8 @@ TensorFile sample() {
   TensorFile file;
   file.tensors.emplace_back("bytes", Tensor::from<std::uint8_t>({3}, {1, 2, 255}));
   file.tensors.emplace_back("small.weight", Tensor::from<float>({2, 3}, {1, -2, 0.5F, nan, -0.0F, 1e-40F}));
-  file.tensors.emplace_back("half", Tensor::from<bfloat16>({2}, {bfloat16(1.5F), bfloat16(-3.0F)}));
+  file.tensors.emplace_back("bf16", Tensor::from<bfloat16>({2}, {bfloat16(1.5F), bfloat16(-3.0F)}));
+  file.tensors.emplace_back("f16", Tensor::from<float16>({3}, {float16(65504.0F), float16(-0x1p-24F), float16(nan)}));
   file.tensors.emplace_back("scalar", Tensor::from<std::int64_t>({}, {-7}));
   file.tensors.emplace_back("empty", Tensor::empty({4, 0, 2}, DType::f32));
   file.tensors.emplace_back("double", Tensor::from<double>({1, 1, 2}, {1e300, 0.1}));
@@ -63,17 +64,18 @@ TEST(Safetensors, FileIsAlignedOrderedAndAFunctionOfItsContents) {
   file.tensors.emplace_back("u", Tensor::from<std::uint8_t>({1}, {7}));
   file.tensors.emplace_back("a", Tensor::from<float>({}, {2}));
   file.tensors.emplace_back("n", Tensor::from<std::int64_t>({1}, {3}));
+  file.tensors.emplace_back("h", Tensor::from<float16>({2}, {float16(1.0F), float16(-2.0F)}));
   file.metadata = {{"model", "x"}};
   write_safetensors(folder.path() / "a", file);
   const std::string header =
       R"({"__metadata__":{"model":"x"},"n":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},)"
       R"("b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]},"a":{"dtype":"F32","shape":[],"data_offsets":[12,16]},)"
-      R"("u":{"dtype":"U8","shape":[1],"data_offsets":[16,17]}})";
+      R"("h":{"dtype":"F16","shape":[2],"data_offsets":[16,20]},"u":{"dtype":"U8","shape":[1],"data_offsets":[20,21]}})";
   const std::size_t padded = (header.size() + 7) / 8 * 8;
   std::string expected(8, '\0');
   std::memcpy(expected.data(), &padded, 8);
   expected += header + std::string(padded - header.size(), ' ');
-  expected += std::string("\3\0\0\0\0\0\0\0\0\0\x80\x3f\0\0\0\x40\7", 17);
+  expected += std::string("\3\0\0\0\0\0\0\0\0\0\x80\x3f\0\0\0\x40\0\x3c\0\xc0\7", 21);
   EXPECT_EQ(read_text(folder.path() / "a"), expected);
 }
 

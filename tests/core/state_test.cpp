@@ -154,8 +154,8 @@ TEST(State, LoadRestoresInPlaceAndInAnyOrder) {
 }
 
 TEST(State, LoadConvertsFloats) {
-  for (const DType from_dtype : {DType::f32, DType::f64, DType::bf16}) {
-    for (const DType to_dtype : {DType::f32, DType::f64, DType::bf16}) {
+  for (const DType from_dtype : {DType::f32, DType::f64, DType::bf16, DType::f16}) {
+    for (const DType to_dtype : {DType::f32, DType::f64, DType::bf16, DType::f16}) {
       Outer from(from_dtype);
       fill(from, 3);  // exact in all of them
       Outer to(to_dtype);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <map>
 #include <set>
@@ -62,9 +63,9 @@ TEST(Augment, MatchesItsDefinitionInEveryCombination) {
   for (const PadMode mode : {PadMode::zero, PadMode::reflect}) {
     for (const std::int64_t padding : {0, 2, 4}) {
       for (const std::int64_t cutout : {0, 3, 4}) {
-        const AugmentOptions options{padding, mode, true, cutout};
+        const AugmentOptions options{padding, mode, FlipMode::random, cutout};
         for (std::uint64_t n = 0; n < 50; ++n) {
-          const Augmentation drawn = draw_augmentation(options, kHeight, kWidth, random_stream(n, RandomUse::test));
+          const Augmentation drawn = draw_augmentation(options, kHeight, kWidth, {.seed = n});
           std::vector<double> out(image.size(), 99);
           augment_image(image.data(), kHeight, kWidth, mode, drawn, out.data());
           std::vector<float> out32(image.size(), 99);
@@ -90,7 +91,7 @@ TEST(Augment, DrawsEveryShiftFlipAndCentreAlike) {
   AugmentOptions options = AugmentOptions::standard();
   options.cutout = 2;
   for (std::uint64_t n = 0; n < kDraws; ++n) {
-    const Augmentation drawn = draw_augmentation(options, 32, 32, random_stream(5, RandomUse::augment, 1, n));
+    const Augmentation drawn = draw_augmentation(options, 32, 32, {5, 1, n});
     ++shifts_y[drawn.shift_y];
     ++shifts_x[drawn.shift_x];
     ++tops[drawn.cut_bottom];
@@ -109,16 +110,36 @@ TEST(Augment, DrawsEveryShiftFlipAndCentreAlike) {
 }
 
 TEST(Augment, OptionsDoNotChangeEachOthersNumbers) {
-  const RandomStream stream = random_stream(3, RandomUse::augment, 2, 7);
-  const Augmentation all = draw_augmentation({.crop_padding = 4, .flip = true, .cutout = 8}, 32, 32, stream);
-  const Augmentation crop = draw_augmentation({.crop_padding = 4}, 32, 32, stream);
-  const Augmentation cut = draw_augmentation({.cutout = 8}, 32, 32, stream);
+  const DrawPlace place{3, 2, 7};
+  const Augmentation all = draw_augmentation({.crop_padding = 4, .flip = FlipMode::random, .cutout = 8}, 32, 32, place);
+  const Augmentation crop = draw_augmentation({.crop_padding = 4}, 32, 32, place);
+  const Augmentation cut = draw_augmentation({.cutout = 8}, 32, 32, place);
   EXPECT_EQ(all.shift_y, crop.shift_y);
   EXPECT_EQ(all.shift_x, crop.shift_x);
   EXPECT_EQ(all.cut_top, cut.cut_top);
   EXPECT_EQ(all.cut_left, cut.cut_left);
   EXPECT_EQ(crop.cut_bottom, 0);
   EXPECT_FALSE(crop.flipped || cut.flipped);
+}
+
+TEST(Augment, AlternatingFlipTurnsEveryImageEverySecondEpoch) {
+  constexpr std::uint64_t kImages = 4000;
+  const AugmentOptions options{.flip = FlipMode::alternating};
+  const auto flipped = [&](std::uint64_t seed, std::uint64_t epoch, std::uint64_t image) {
+    return draw_augmentation(options, 32, 32, {seed, epoch, image}).flipped;
+  };
+  std::array<int, 6> flips{};
+  int same = 0;
+  for (std::uint64_t image = 0; image < kImages; ++image) {
+    for (std::uint64_t epoch = 0; epoch < 6; ++epoch) {
+      ASSERT_EQ(flipped(1, epoch, image), flipped(1, 0, image) != (epoch % 2 == 1));
+      flips[epoch] += flipped(1, epoch, image) ? 1 : 0;
+    }
+    same += flipped(1, 0, image) == flipped(2, 0, image) ? 1 : 0;
+  }
+  const double five_sigma = 5 * std::sqrt(kImages / 4.0);
+  for (const int count : flips) EXPECT_NEAR(count, kImages / 2.0, five_sigma);
+  EXPECT_NEAR(same, kImages / 2.0, five_sigma);  // another seed flips others
 }
 
 TEST(Augment, RefusesBadOptions) {

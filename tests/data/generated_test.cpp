@@ -8,6 +8,7 @@
 #include "core/autograd.h"
 #include "core/file.h"
 #include "core/parallel.h"
+#include "core/random.h"
 #include "data/cifar10.h"
 #include "data/loader.h"
 #include "data/verify.h"

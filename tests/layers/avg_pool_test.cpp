@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <limits>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -13,6 +12,7 @@
 #include "tests/support/naive_pool.h"
 #include "tests/support/op_checks.h"
 #include "tests/support/pairwise.h"
+#include "tests/support/rounding.h"
 
 namespace striate {
 namespace {
@@ -95,23 +95,24 @@ TEST(AvgPool, Gradcheck) {
 }
 
 TEST(AvgPool, LowPrecision) {
-  const double eps = std::numeric_limits<float>::epsilon();
   const std::vector<AvgPool2dOptions> options = {{.kernel_size = 2},
                                                  {.kernel_size = 3, .stride = 2, .padding = 1},
                                                  {.kernel_size = {3, 2}, .stride = 1, .ceil_mode = true}};
   for (const auto& option : options) {
     for (const std::int64_t channels : {1, 7, 63, 65, 130}) {
       const auto op = [&](const std::vector<Tensor>& in) { return avg_pool2d(in[0], option); };
-      // At most 9 terms below 1 a sum; bf16 rounds the result once more.
-      expect_like_f64(op, {random_tensor({2, 9, 11, channels}, 1, DType::f32)}, {{9 * eps, 0}, {9 * eps, 0}});
-      expect_like_f64(op, {random_tensor({2, 9, 11, channels}, 1, DType::bf16)},
-                      {{9 * eps, 1.0 / 256}, {9 * eps, 1.0 / 256}});
+      // Additions and the division; on the way back 1 / n, the product and additions of at most as many windows.
+      const auto taps = static_cast<double>(option.kernel_size.height * option.kernel_size.width);
+      for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
+        expect_within_rounding(op, {random_tensor({2, 9, 11, channels}, 1, dtype)},
+                               {{taps, 0, dtype}, {taps + 1, 0, dtype}});
+      }
     }
   }
 }
 
 TEST(AvgPool, ThreadsDoNotMatter) {
-  for (const DType dtype : {DType::f32, DType::bf16}) {
+  for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
     expect_same_bits_with_threads(
         [](const std::vector<Tensor>& in) { return avg_pool2d(in[0], {.kernel_size = 3, .stride = 2, .padding = 1}); },
         {random_tensor({5, 33, 31, 40}, 8, dtype)});

@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/gradcheck.h"
 #include "core/random.h"
+#include "tests/support/batch_norm_bounds.h"
 #include "tests/support/naive_batch_norm.h"
 #include "tests/support/op_checks.h"
 #include "tests/support/pairwise.h"
@@ -127,37 +128,56 @@ TEST(BatchNorm, GradientsOfSomeInputsAlone) {
   }
 }
 
-// y, x, weight, bias for values of about 1, `rows` of them a channel, where the stored mean is off by half an
-// ulp.
-std::vector<Bound> bounds(DType dtype, double offset, double rows) {
-  const double eps = std::numeric_limits<float>::epsilon();
-  const double inverse = 2;  // of a standard deviation of 1/sqrt(3)
-  // 16 rows are summed in f32 at a time; a handful of operations follows.
-  const double y = eps * (64 + inverse * std::abs(offset));
-  const double sums = rows * y;
-  if (dtype == DType::f32) return {{2 * y, 0}, {4 * y, 0}, {sums, 0}, {sums, 0}};
-  return {{2 * y, 1.0 / 256}, {4 * y, 1.0 / 256}, {sums, 0}, {sums, 0}};
+void expect_low_precision_near(const Shape& shape, DType dtype, double offset, bool training) {
+  SCOPED_TRACE(to_string(shape) + " " + to_string(dtype) + " offset " + std::to_string(offset));
+  const std::int64_t channels = shape.back();
+  const BatchNormOptions options{.training = training};
+  const auto op = [&](const std::vector<Tensor>& in) {
+    const DType stats = in[1].dtype();
+    return batch_norm(in[0], in[1], in[2], Tensor::full({channels}, offset, stats),
+                      Tensor::full({channels}, 0.25, stats), options);
+  };
+  const std::vector<Tensor> inputs = {random_tensor(shape, 1, dtype, offset - 1, offset + 1),
+                                      random_tensor({channels}, 2, DType::f32, 0.5, 1.5),
+                                      random_tensor({channels}, 3, DType::f32)};
+  const Tensor dy = random_tensor(shape, 4, dtype);
+  const OpRun low = run_op(op, inputs, dy);
+  std::vector<Tensor> wide;
+  for (const Tensor& input : inputs) wide.push_back(converted(input, DType::f64));
+  const OpRun exact = run_op(op, wide, converted(dy, DType::f64));
+  const auto batch = naive_moments(wide[0].to_vector(), static_cast<std::size_t>(channels));
+  const std::vector<double> mean(batch.mean.size(), offset), var(batch.mean.size(), 0.25);
+  const BatchNormErrors errors = BatchNormCase{wide[0].to_vector(),
+                                               dy.to_vector(),
+                                               wide[1].to_vector(),
+                                               wide[2].to_vector(),
+                                               training ? batch.mean : mean,
+                                               training ? batch.biased_var : var,
+                                               options.eps,
+                                               training}
+                                     .errors();
+  const auto expect_near = [&](const char* what, const Tensor& got, const Tensor& truth, std::vector<double> allowed) {
+    SCOPED_TRACE(what);
+    const std::vector<double> values = truth.to_vector();
+    for (std::size_t i = 0; i < values.size() && got.dtype() != DType::f32; ++i) {
+      allowed[i] = stored_error(got.dtype(), values[i], allowed[i]);
+    }
+    expect_within(got.to_vector(), values, allowed);
+  };
+  expect_near("y", low.y, exact.y, errors.y);
+  expect_near("dx", low.gradients[0], exact.gradients[0], errors.dx);
+  expect_near("dweight", low.gradients[1], exact.gradients[1], errors.dw);
+  expect_near("dbias", low.gradients[2], exact.gradients[2], errors.db);
 }
 
 TEST(BatchNorm, LowPrecision) {
   for (const bool training : {true, false}) {
-    for (const DType dtype : {DType::f32, DType::bf16}) {
+    for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
       for (const Shape& shape :
            {Shape{40, 3}, Shape{2, 9, 11, 1}, Shape{3, 7, 5, 17}, Shape{2, 33, 31, 65}, Shape{5, 9, 9, 100},
             Shape{3, 5, 5, 145}, Shape{3, 13, 530}, Shape{20, 4099}, Shape{33, 1024}}) {
         for (const double offset : {0.0, dtype == DType::f32 ? 1000.0 : 1.0}) {
-          SCOPED_TRACE(to_string(shape) + " " + to_string(dtype) + " offset " + std::to_string(offset));
-          const std::int64_t channels = shape.back();
-          const auto op = [&](const std::vector<Tensor>& in) {
-            const DType stats = in[1].dtype();
-            return batch_norm(in[0], in[1], in[2], Tensor::full({channels}, offset, stats),
-                              Tensor::full({channels}, 0.25, stats), {.training = training});
-          };
-          const Tensor x = random_tensor(shape, 1, dtype, offset - 1, offset + 1);
-          const auto rows = static_cast<double>(x.numel()) / static_cast<double>(channels);
-          expect_like_f64(
-              op, {x, random_tensor({channels}, 2, DType::f32, 0.5, 1.5), random_tensor({channels}, 3, DType::f32)},
-              bounds(dtype, offset, rows));
+          expect_low_precision_near(shape, dtype, offset, training);
         }
       }
     }
@@ -188,8 +208,8 @@ TEST(BatchNorm, ConstantChannelsStayFinite) {
 }
 
 TEST(BatchNorm, InPlaceIsTheSame) {
-  for (const DType dtype : {DType::f64, DType::f32, DType::bf16}) {
-    const DType parameters = dtype == DType::f64 ? DType::f64 : DType::f32;
+  for (const DType dtype : {DType::f64, DType::f32, DType::bf16, DType::f16}) {
+    const DType parameters = parameter_dtype(dtype);
     for (const bool with_relu : {false, true}) {
       const Tensor weight = random_tensor({35}, 2, parameters);
       const Tensor mean = random_tensor({35}, 3, parameters);
@@ -203,7 +223,7 @@ TEST(BatchNorm, InPlaceIsTheSame) {
 }
 
 TEST(BatchNorm, ThreadsDoNotMatter) {
-  for (const DType dtype : {DType::f32, DType::bf16}) {
+  for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
     expect_same_bits_with_threads(
         [](const std::vector<Tensor>& in) {
           return batch_norm(in[0], in[1], in[2], {}, {}, {.training = true, .relu = true});

@@ -2,14 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
-#include <limits>
 #include <string>
 #include <vector>
 
 #include "core/error.h"
 #include "core/gradcheck.h"
 #include "core/random.h"
+#include "tests/support/conv_bounds.h"
 #include "tests/support/op_checks.h"
 #include "tests/support/pairwise.h"
 
@@ -36,7 +37,7 @@ std::string describe(const Case& c) {
 }
 
 std::vector<Tensor> inputs_of(const Case& c, DType dtype) {
-  const DType parameters = dtype == DType::bf16 ? DType::f32 : dtype;
+  const DType parameters = parameter_dtype(dtype);
   std::vector<Tensor> inputs = {random_tensor(c.x(), 1, dtype), random_tensor(c.weight(), 2, parameters)};
   if (c.options.bias) inputs.push_back(random_tensor(c.bias(), 3, parameters));
   return inputs;
@@ -180,41 +181,80 @@ TEST(Conv2d, ComputesOnlyTheGradientsThatAreWanted) {
   }
 }
 
-// A sum of L products of values in [-1, 1) stays near sqrt(L) / 3 on its way and is rounded L times by eps /
-// 2 of that: errors add up to about eps * L / 6 if all went one way. eps * L is the bound. L is the longest
-// sum of the case: over taps and channels, or over positions.
-double longest_sum(const Case& c) {
-  const auto taps = static_cast<double>(c.options.kernel_size.height * c.options.kernel_size.width);
-  const auto inputs = taps * static_cast<double>(std::max(c.in_per_group, c.out_per_group));
-  const auto positions = static_cast<double>(c.n * (c.h + 8) * (c.w + 8));
-  return std::max(inputs, positions);
+template <class T>
+Tensor tensor_of(const Shape& shape, const std::vector<T>& values) {
+  Tensor result = Tensor::empty(shape, DTypeOf<T>::value);
+  std::copy(values.begin(), values.end(), result.mutable_data<T>());
+  return result;
 }
 
-TEST(Conv2d, FloatAgainstDouble) {
+template <class T>
+std::vector<T> values_of(const Tensor& tensor) {
+  return {tensor.data<T>(), tensor.data<T>() + tensor.numel()};
+}
+
+// The op with the algorithms that it chooses.
+template <class T>
+void expect_rounding_alone(const Case& c) {
+  using W = ConvParameter<T>;
+  const Conv2dOptions& o = c.options;
+  const ConvGeometry g =
+      conv_geometry(c.n, {c.h, c.w}, c.x()[3], o.kernel_size, c.weight()[3], o.stride, o.padding, o.dilation, o.groups);
+  ConvOperands<T> operands(g);
+  std::vector<Tensor> inputs = {tensor_of(c.x(), operands.x), tensor_of(c.weight(), operands.w)};
+  if (o.bias) {
+    inputs.push_back(tensor_of(c.bias(), operands.bias));
+  } else {
+    std::fill(operands.bias.begin(), operands.bias.end(), W(0));
+  }
+  const OpRun run = run_op([&](const std::vector<Tensor>& in) { return convolve(c, in); }, inputs,
+                           tensor_of({g.n, g.p, g.q, g.k}, operands.dy));
+  ConvBounds<T>(g, operands)
+      .expect_near(ConvAlgorithm::automatic,
+                   {values_of<T>(run.y), values_of<T>(run.gradients[0]), values_of<W>(run.gradients[1])});
+  if (!o.bias) return;
+  // Added in f64, stored in f32.
+  const DType stored = DTypeOf<T>::value == DType::f16 ? DType::f16 : DType::f32;
+  std::vector<double> sums(operands.bias.size()), allowed;
+  for (std::size_t i = 0; i < operands.dy.size(); ++i) {
+    sums[i % sums.size()] += static_cast<double>(operands.dy[i]);
+  }
+  for (const double sum : sums) allowed.push_back(worst_error(DTypeOf<T>::value, {1, 0, stored}, sum, std::abs(sum)));
+  expect_within(values_of<W>(run.gradients[2]), sums, allowed);
+}
+
+TEST(Conv2d, LowPrecisionStaysWithinTheErrorOfItsArithmetic) {
   std::vector<Case> cases = all_cases();
   for (const Case& c : large_cases()) cases.push_back(c);
   for (const Case& c : cases) {
     SCOPED_TRACE(describe(c));
-    const double bound = std::numeric_limits<float>::epsilon() * longest_sum(c);
-    const std::vector<Bound> bounds(1 + inputs_of(c, DType::f32).size(), {bound, bound});
-    expect_like_f64([&](const std::vector<Tensor>& in) { return convolve(c, in); }, inputs_of(c, DType::f32), bounds);
+    expect_rounding_alone<float>(c);
+    expect_rounding_alone<bfloat16>(c);
+    expect_rounding_alone<float16>(c);
   }
 }
 
-TEST(Conv2d, LowPrecisionRoundsOperandsOnly) {
+// As if an f16 copy of the parameters took part: operands and gradients are what f16 holds.
+TEST(Conv2d, F16RoundsParametersAndTheirGradients) {
+  const auto in_f16 = [](const Tensor& t) { return converted(converted(t, DType::f16), DType::f32); };
   for (const Case& c : large_cases()) {
     SCOPED_TRACE(describe(c));
-    // Operands are off by 2^-9 relative each, so a sum of L products by 2^-8 * L at the very most and by
-    // about 2^-8 * sqrt(L) / 3 in truth; results are rounded once more.
-    const double bound = std::sqrt(longest_sum(c)) / 256;
-    const std::vector<Bound> bounds(1 + inputs_of(c, DType::bf16).size(), {bound, 1.0 / 128});
-    expect_like_f64([&](const std::vector<Tensor>& in) { return convolve(c, in); }, inputs_of(c, DType::bf16), bounds);
+    const std::vector<Tensor> inputs = inputs_of(c, DType::f16);
+    const Op op = [&](const std::vector<Tensor>& in) { return convolve(c, in); };
+    const Tensor dy = random_tensor(op(inputs).shape(), 4, DType::f16);
+    const OpRun run = run_op(op, inputs, dy);
+    std::vector<Tensor> rounded = inputs;
+    rounded[1] = in_f16(inputs[1]);
+    const OpRun again = run_op(op, rounded, dy);
+    expect_same_bits(run.y, again.y);
+    for (std::size_t i = 0; i < inputs.size(); ++i) expect_same_bits(run.gradients[i], again.gradients[i]);
+    for (std::size_t i = 1; i < inputs.size(); ++i) expect_same_bits(run.gradients[i], in_f16(run.gradients[i]));
   }
 }
 
 TEST(Conv2d, ThreadsDoNotMatter) {
   for (const Case& c : large_cases()) {
-    for (const DType dtype : {DType::f32, DType::f64, DType::bf16}) {
+    for (const DType dtype : {DType::f32, DType::f64, DType::bf16, DType::f16}) {
       SCOPED_TRACE(describe(c));
       expect_same_bits_with_threads([&](const std::vector<Tensor>& in) { return convolve(c, in); },
                                     inputs_of(c, dtype));
@@ -223,9 +263,9 @@ TEST(Conv2d, ThreadsDoNotMatter) {
 }
 
 TEST(Conv2d, AnEmptyBatchGivesAnEmptyOutput) {
-  for (const DType dtype : {DType::f32, DType::bf16, DType::f64}) {
+  for (const DType dtype : {DType::f32, DType::bf16, DType::f16, DType::f64}) {
     const Tensor x = Tensor::zeros({0, 7, 6, 3}, dtype).set_requires_grad();
-    const Tensor w = Tensor::full({3, 3, 3, 4}, 1, dtype == DType::f64 ? DType::f64 : DType::f32).set_requires_grad();
+    const Tensor w = Tensor::full({3, 3, 3, 4}, 1, parameter_dtype(dtype)).set_requires_grad();
     const Tensor y = conv2d(x, w);
     EXPECT_EQ(y.shape(), (Shape{0, 5, 4, 4}));
     y.backward(Tensor::zeros(y.shape(), dtype));

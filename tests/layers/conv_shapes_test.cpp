@@ -1,10 +1,10 @@
 // Convolutions of any shape: products, gathered products and depthwise.
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <string>
 #include <vector>
 
+#include "tests/support/conv_bounds.h"
 #include "tests/support/conv_run.h"
 #include "tests/support/op_checks.h"
 
@@ -52,52 +52,18 @@ std::vector<ConvGeometry> depthwise() {
           conv_geometry(2, 3, 20, 3, 20, 1, 5, 1, 20)};
 }
 
-// The definition with squared operands: the sum of squares of the products behind every result.
-ConvResults<double> squared_terms(const ConvGeometry& g, ConvOperands<double> in) {
-  for (auto* values : {&in.x, &in.dy, &in.w, &in.bias}) {
-    for (double& value : *values) value *= value;
-  }
-  return run_conv(g, in, ConvAlgorithm::reference);
-}
-
-double root_mean(const std::vector<double>& squares) {
-  double sum = 0;
-  for (const double value : squares) sum += value;
-  return std::sqrt(sum / static_cast<double>(squares.size()));
-}
-
-// Operands are exact in bf16, so products are, too, but for sums in f32, u * (2 + sqrt(L) / 2) of the
-// result's RMS for L terms with u = half an epsilon (conv_kernels_test.cpp derives it), and for what is
-// stored as bf16, u of bf16. The worst result is within 16 times the RMS.
 template <class T>
-void expect_results_near(const std::vector<T>& got, const std::vector<double>& exact,
-                         const std::vector<double>& squares, std::int64_t terms, const char* pass) {
-  const double u = std::is_same_v<T, bfloat16> ? 0x1p-8 : 0;
-  const double bound = root_mean(squares) * (u + 0x1p-24 * (2 + std::sqrt(static_cast<double>(terms)) / 2));
-  const ConvError error = conv_error(got, exact);
-  EXPECT_LE(error.rms, bound * (1 + 3 / std::sqrt(static_cast<double>(got.size())))) << pass;
-  EXPECT_LE(error.max, bound * 16) << pass;
-}
-
-template <class T>
-void expect_like_reference(const ConvGeometry& g, ConvAlgorithm algorithm, const ConvResults<double>& exact,
-                           const ConvResults<double>& squares) {
-  SCOPED_TRACE(to_string(DTypeOf<T>::value) + " " + to_string(algorithm));
-  const ConvResults<T> got = run_conv(g, ConvOperands<T>(g), algorithm);
-  const std::int64_t taps = g.r * g.s;
-  expect_results_near(got.y, exact.y, squares.y, taps * g.group_inputs(), "forward");
-  expect_results_near(got.dx, exact.dx, squares.dx, taps * g.group_outputs(), "backward data");
-  expect_results_near(got.dw, exact.dw, squares.dw, g.positions(), "backward weights");
+void expect_like_reference(const ConvGeometry& g, ConvAlgorithm algorithm) {
+  const ConvOperands<T> operands(g);
+  ConvBounds<T>(g, operands).expect_near(algorithm, run_conv(g, operands, algorithm));
 }
 
 void expect_like_reference(const std::vector<ConvGeometry>& cases, ConvAlgorithm algorithm) {
   for (const ConvGeometry& g : cases) {
     SCOPED_TRACE(describe(g));
-    const ConvOperands<double> operands(g);
-    const ConvResults<double> exact = run_conv(g, operands, ConvAlgorithm::reference);
-    const ConvResults<double> squares = squared_terms(g, operands);
-    expect_like_reference<float>(g, algorithm, exact, squares);
-    expect_like_reference<bfloat16>(g, algorithm, exact, squares);
+    expect_like_reference<float>(g, algorithm);
+    expect_like_reference<bfloat16>(g, algorithm);
+    expect_like_reference<float16>(g, algorithm);
   }
 }
 
@@ -107,28 +73,16 @@ TEST(ConvShapes, DepthwiseAgainstDouble) { expect_like_reference(depthwise(), Co
 
 TEST(ConvShapes, DepthwiseByIm2col) { expect_like_reference(depthwise(), ConvAlgorithm::im2col); }
 
-template <class T>
-void expect_same_bits_for_threads(const std::vector<ConvGeometry>& cases, ConvAlgorithm algorithm) {
-  for (const ConvGeometry& g : cases) {
-    SCOPED_TRACE(describe(g));
-    const ConvOperands<T> operands(g);
-    ConvResults<T> first;
-    for (const int count : {1, 2, 5}) {
-      const Threads threads(count);
-      const ConvResults<T> got = run_conv(g, operands, algorithm);
-      if (count == 1) first = got;
-      EXPECT_TRUE(same_values(got.y, first.y));
-      EXPECT_TRUE(same_values(got.dx, first.dx));
-      EXPECT_TRUE(same_values(got.dw, first.dw));
-    }
-  }
-}
-
 TEST(ConvShapes, ThreadsDoNotMatter) {
-  expect_same_bits_for_threads<float>(gathered(), ConvAlgorithm::im2col);
-  expect_same_bits_for_threads<bfloat16>(gathered(), ConvAlgorithm::im2col);
-  expect_same_bits_for_threads<float>(depthwise(), ConvAlgorithm::depthwise);
-  expect_same_bits_for_threads<bfloat16>(depthwise(), ConvAlgorithm::depthwise);
+  for (const ConvGeometry& g : gathered()) {
+    expect_same_bits_for_threads<float>(g, ConvAlgorithm::im2col);
+    expect_same_bits_for_threads<bfloat16>(g, ConvAlgorithm::im2col);
+    expect_same_bits_for_threads<float16>(g, ConvAlgorithm::im2col);
+  }
+  for (const ConvGeometry& g : depthwise()) {
+    expect_same_bits_for_threads<float>(g, ConvAlgorithm::depthwise);
+    expect_same_bits_for_threads<bfloat16>(g, ConvAlgorithm::depthwise);
+  }
 }
 
 TEST(ConvShapes, NoChannels) {
@@ -142,7 +96,7 @@ TEST(ConvShapes, NoChannels) {
 
 TEST(ConvShapes, ChosenByShape) {
   const auto chosen = [](const ConvGeometry& g, DType dtype) { return choose_conv(g, dtype); };
-  for (const DType dtype : {DType::f32, DType::bf16}) {
+  for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
     for (const ConvGeometry& g : products()) EXPECT_EQ(chosen(g, dtype), ConvAlgorithm::product);
     EXPECT_EQ(chosen(depthwise()[2], dtype), ConvAlgorithm::depthwise);
     EXPECT_EQ(chosen(depthwise()[6], dtype), ConvAlgorithm::depthwise);
@@ -179,6 +133,7 @@ TEST(ConvShapes, ChosenForVgg16) {
         if (layer.channels == 3 && pass == ConvPass::backward_data) continue;
         EXPECT_STREQ(to_string(choose_conv(g, DType::f32, automatic, pass)), to_string(layer.f32));
         EXPECT_STREQ(to_string(choose_conv(g, DType::bf16, automatic, pass)), to_string(layer.bf16));
+        EXPECT_STREQ(to_string(choose_conv(g, DType::f16, automatic, pass)), to_string(layer.f32));
       }
     }
   }

@@ -10,6 +10,8 @@
 
 #include "core/gradcheck.h"
 #include "layers/softmax.h"
+#include "tests/support/hashed.h"
+#include "tests/support/op_checks.h"
 #include "tests/support/random_tensor.h"
 
 namespace striate {
@@ -17,6 +19,7 @@ namespace {
 
 using testing_support::expect_close;
 using testing_support::random_tensor;
+using testing_support::rounding;
 
 struct Case {
   std::int64_t n, k;
@@ -24,6 +27,7 @@ struct Case {
   double smoothing;
   Reduction reduction;
   std::int64_t ignore_index;
+  SmoothingForm form;
 };
 
 /// All options together with each other.
@@ -34,7 +38,9 @@ std::vector<Case> cases() {
       for (const bool weighted : {false, true}) {
         for (const double smoothing : {0.0, 0.1, 1.0}) {
           for (const Reduction reduction : {Reduction::mean, Reduction::sum, Reduction::none}) {
-            all.push_back({5, k, probabilities, weighted, smoothing, reduction, k == 7 ? 3 : -100});
+            for (const SmoothingForm form : {SmoothingForm::pytorch, SmoothingForm::paper}) {
+              all.push_back({5, k, probabilities, weighted, smoothing, reduction, k == 7 ? 3 : -100, form});
+            }
           }
         }
       }
@@ -52,9 +58,18 @@ Tensor target_of(const Case& c) {
 
 CrossEntropyOptions options_of(const Case& c) {
   return {.label_smoothing = c.smoothing,
+          .form = c.form,
           .reduction = c.reduction,
           .ignore_index = c.ignore_index,
           .weight = c.weighted ? random_tensor({c.k}, 8, DType::f64, 0.5, 2) : Tensor()};
+}
+
+/// Of a class whose target is t before smoothing.
+double smoothed(double t, const Case& c) {
+  const double e = c.smoothing;
+  const auto k = static_cast<double>(c.k);
+  if (c.form == SmoothingForm::paper && c.k > 1) return t * (1 - e) + (1 - t) * e / (k - 1);
+  return (1 - e) * t + e / k;
 }
 
 /// The formulas of the header, term by term.
@@ -74,7 +89,7 @@ std::vector<double> reference(const Tensor& logits, const Case& c) {
     const bool ignored = !c.probabilities && target[i] == static_cast<double>(c.ignore_index);
     for (std::size_t j = 0; j < k && !ignored; ++j) {
       const double t = c.probabilities ? target[i * k + j] : (target[i] == static_cast<double>(j) ? 1.0 : 0.0);
-      loss -= weight[j] * ((1 - c.smoothing) * t + c.smoothing / static_cast<double>(c.k)) * log_p(j);
+      loss -= weight[j] * smoothed(t, c) * log_p(j);
     }
     losses.push_back(loss);
     if (c.probabilities) {
@@ -99,6 +114,26 @@ TEST(CrossEntropy, IsItsDefinitionForAllOptions) {
   }
 }
 
+// PyTorch in float64, with hashed() and hashed_below() of tests/reference/hashed.py:
+//   x = torch.tensor(4 * hashed("logits", (3, 4)), requires_grad=True)
+//   y = torch.tensor(hashed_below("labels", 3, 4))
+//   q = torch.full((3, 4), 0.1 / 3, dtype=torch.float64).scatter(1, y[:, None], 0.9)
+//   loss = F.cross_entropy(x, q); loss.backward()
+TEST(CrossEntropy, ThePapersSmoothingIsPyTorchWithItsTargets) {
+  Tensor logits = testing_support::hashed("logits", {3, 4});
+  for (std::int64_t i = 0; i < 12; ++i) logits.mutable_data<double>()[i] *= 4;
+  logits.set_requires_grad();
+  const Tensor loss = cross_entropy(logits, testing_support::hashed_below("labels", 3, 4),
+                                    {.label_smoothing = 0.1, .form = SmoothingForm::paper});
+  EXPECT_NEAR(loss.item(), 3.995026990261607, 1e-14);
+  loss.backward();
+  const std::vector<double> gradient = {0.12209900363064778,   0.18459109252087252,  -0.2958347079411375,
+                                        -0.010855388210382805, -0.29213944931669983, -0.010858936771419369,
+                                        -0.008960081139732784, 0.3119584672278521,   0.0505618501086894,
+                                        0.16337989919479462,   -0.29538446893788844, 0.08144271963440443};
+  expect_close(logits.grad(), Tensor::from({3, 4}, gradient), 1e-15, 0);
+}
+
 TEST(CrossEntropy, Gradcheck) {
   for (const Case& c : cases()) {
     Tensor logits = random_tensor({c.n, c.k}, 6, DType::f64, -2, 2);
@@ -111,7 +146,7 @@ TEST(CrossEntropy, Gradcheck) {
 
 TEST(CrossEntropy, LowerPrecisionsComputeInFloat) {
   for (const Case& c : cases()) {
-    for (const DType dtype : {DType::f32, DType::bf16}) {
+    for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
       constexpr double eps = std::numeric_limits<float>::epsilon();
       Tensor low = random_tensor({c.n, c.k}, 6, dtype, -2, 2);
       Tensor exact = Tensor::empty(low.shape(), DType::f64);
@@ -126,7 +161,7 @@ TEST(CrossEntropy, LowerPrecisionsComputeInFloat) {
       loss.backward(Tensor::full(shape_of(c), 1));
       truth.backward(Tensor::full(shape_of(c), 1, DType::f64));
       EXPECT_EQ(low.grad().dtype(), dtype);
-      expect_close(low.grad(), exact.grad(), 32 * eps, dtype == DType::bf16 ? 1.0 / 256 : 0);
+      expect_close(low.grad(), exact.grad(), 32 * eps + rounding(dtype).atol, rounding(dtype).rtol);
     }
   }
 }

@@ -52,7 +52,7 @@ TEST(Flatten, Gradcheck) {
 }
 
 TEST(Flatten, LowPrecisionIsExact) {
-  for (const DType dtype : {DType::f32, DType::bf16}) {
+  for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
     for (const Shape& shape : shapes) {
       expect_like_f64([](const std::vector<Tensor>& in) { return flatten(in[0]); }, {random_tensor(shape, 1, dtype)},
                       {{0, 0}, {0, 0}});

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
 #include <string>
 #include <vector>
 
@@ -11,12 +10,18 @@
 #include "core/parallel.h"
 #include "core/random.h"
 #include "core/reduce.h"
+#include "tests/support/op_checks.h"
 #include "tests/support/random_tensor.h"
+#include "tests/support/rounding.h"
 
 namespace striate {
 namespace {
 
+using testing_support::converted;
 using testing_support::expect_close;
+using testing_support::expect_same_bits;
+using testing_support::expect_within_rounding;
+using testing_support::Op;
 using testing_support::random_tensor;
 
 struct Sizes {
@@ -45,19 +50,13 @@ Tensor reference(const Tensor& x, const Tensor& w, const Tensor& b) {
   return Tensor::from({n, k}, y);
 }
 
-Tensor converted(const Tensor& from, DType dtype) {
-  Tensor to = Tensor::empty(from.shape(), dtype);
-  to.copy_from(from);
-  return to;
-}
-
-/// Forward and gradients for one dtype of x; the parameters are f32 beside bf16.
+/// Forward and gradients for one dtype of x; the parameters are f32 beside bf16 and f16.
 struct Result {
   Tensor y, dx, dw, db;
 };
 
 Result run(const Sizes& s, DType dtype, bool bias) {
-  const DType parameters = dtype == DType::bf16 ? DType::f32 : dtype;
+  const DType parameters = parameter_dtype(dtype);
   Tensor x = random_tensor({s.n, s.c}, 1, dtype);
   Tensor w = random_tensor({s.c, s.k}, 2, parameters);
   Tensor b = bias ? random_tensor({s.k}, 3, parameters) : Tensor();
@@ -93,40 +92,25 @@ TEST(Linear, Gradcheck) {
   }
 }
 
-TEST(Linear, FloatStaysWithinRoundingOfDouble) {
-  constexpr double eps = std::numeric_limits<float>::epsilon();
+TEST(Linear, LowPrecisionRoundsOperandsAndOutputsOnly) {
+  const Op op = [](const std::vector<Tensor>& in) { return linear(in[0], in[1], in[2]); };
   for (const Sizes& s : sizes) {
-    const Result exact = run(s, DType::f64, true);
-    const Result fast = run(s, DType::f32, true);
-    // All values are below 1: a sum of t products is off by at most (t + 2) eps t.
-    const auto bound = [](std::int64_t terms) { return static_cast<double>((terms + 2) * terms + 1) * eps; };
-    expect_close(fast.y, exact.y, bound(s.c), 0);
-    expect_close(fast.dx, exact.dx, bound(s.k), 0);
-    expect_close(fast.dw, exact.dw, bound(s.n), 0);
-    expect_close(fast.db, exact.db, bound(s.n), 0);
-  }
-}
-
-TEST(Linear, Bf16RoundsOperandsAndOutputsOnly) {
-  constexpr double half_ulp = 1.0 / 256;
-  for (const Sizes& s : sizes) {
-    const Result low = run(s, DType::bf16, true);
-    EXPECT_EQ(low.y.dtype(), DType::bf16);
-    EXPECT_EQ(low.dx.dtype(), DType::bf16);
-    EXPECT_EQ(low.dw.dtype(), DType::f32);
-    EXPECT_EQ(low.db.dtype(), DType::f32);
-    // The same numbers in f64: what f32 sums add is far below bf16's rounding of outputs.
-    Tensor x = converted(random_tensor({s.n, s.c}, 1, DType::bf16), DType::f64);
-    Tensor w = converted(converted(random_tensor({s.c, s.k}, 2, DType::f32), DType::bf16), DType::f64);
-    Tensor b = converted(random_tensor({s.k}, 3, DType::f32), DType::f64);
-    for (Tensor* t : {&x, &w, &b}) t->set_requires_grad();
-    const Tensor y = linear(x, w, b);
-    y.backward(converted(random_tensor({s.n, s.k}, 4, DType::bf16), DType::f64));
-    const double sums = 1e-7 * static_cast<double>((s.c + s.k + s.n) * (s.c + s.k + s.n));
-    expect_close(low.y, y, sums, half_ulp);
-    expect_close(low.dx, x.grad(), sums, half_ulp);
-    expect_close(low.dw, w.grad(), sums, 0);
-    expect_close(low.db, b.grad(), sums, 0);
+    for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
+      SCOPED_TRACE(to_string(dtype) + " " + to_string({s.n, s.c, s.k}));
+      const Tensor x = random_tensor({s.n, s.c}, 1, dtype);
+      const Tensor w = random_tensor({s.c, s.k}, 2, DType::f32);
+      const Tensor b = random_tensor({s.k}, 3, DType::f32);
+      const Tensor operand = converted(converted(w, dtype), DType::f32);
+      expect_same_bits(linear(x, w, b), linear(x, operand, b));
+      const auto n = static_cast<double>(s.n), c = static_cast<double>(s.c), k = static_cast<double>(s.k);
+      const DType parameter = dtype == DType::f16 ? DType::f16 : DType::f32;
+      expect_within_rounding(op, {x, operand, b},
+                             {{c + 1, 0, dtype}, {k, 0, dtype}, {n, 0, parameter}, {n, 0, parameter}});
+      if (dtype != DType::f16) continue;
+      const Result low = run(s, dtype, true);
+      expect_same_bits(low.dw, converted(converted(low.dw, DType::f16), DType::f32));
+      expect_same_bits(low.db, converted(converted(low.db, DType::f16), DType::f32));
+    }
   }
 }
 

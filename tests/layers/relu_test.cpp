@@ -35,7 +35,7 @@ TEST(ReLU, Gradcheck) {
 }
 
 TEST(ReLU, LowPrecisionIsExact) {
-  for (const DType dtype : {DType::f32, DType::bf16}) {
+  for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
     for (const std::int64_t count : {0, 1, 15, 33, 40001}) {
       expect_like_f64([](const std::vector<Tensor>& in) { return relu(in[0]); }, {random_tensor({count}, 1, dtype)},
                       {{0, 0}, {0, 0}});

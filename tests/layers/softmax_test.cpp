@@ -8,6 +8,7 @@
 
 #include "core/gradcheck.h"
 #include "core/parallel.h"
+#include "tests/support/op_checks.h"
 #include "tests/support/random_tensor.h"
 
 namespace striate {
@@ -15,6 +16,7 @@ namespace {
 
 using testing_support::expect_close;
 using testing_support::random_tensor;
+using testing_support::rounding;
 
 const std::vector<Shape> shapes = {{1}, {5}, {3, 1}, {4, 10}, {2, 3, 2, 7}, {3, 1000}};
 
@@ -61,8 +63,8 @@ TEST(Softmax, Gradcheck) {
 
 TEST(Softmax, LowerPrecisionsStayWithinRounding) {
   for (const Shape& shape : shapes) {
-    for (const DType dtype : {DType::f32, DType::bf16}) {
-      const double eps = dtype == DType::f32 ? std::numeric_limits<float>::epsilon() : 1.0 / 128;
+    for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
+      const double eps = 2 * rounding(dtype).rtol;
       Tensor low = random_tensor(shape, 1, dtype, -2, 2);
       Tensor exact = Tensor::empty(shape, DType::f64);
       exact.copy_from(low);

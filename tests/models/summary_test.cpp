@@ -16,6 +16,7 @@
 #include "layers/max_pool.h"
 #include "layers/relu.h"
 #include "layers/sequential.h"
+#include "models/resnet.h"
 #include "models/vgg.h"
 
 namespace striate {
@@ -151,6 +152,52 @@ TEST(Summary, BranchesKeepTheirOwnFigures) {
       {"", 1}, {"stem", 3}, {"side", 11}, {"a", 5}, {"b", 7}, {"skip", 7}, {"join", 13}, {"head", 20}};
   EXPECT_EQ(fields, expected);
   EXPECT_EQ(summary.rows[3].parameters, 9 * 4 * 4 + 4 + 8) << "the norm belongs to a, not to what ran before";
+}
+
+// Shortcuts see less than the paths beside them, and what follows sees what the longer way saw.
+TEST(Summary, ResNet18IsTheLongestOfItsPaths) {
+  const std::vector<Geometry> expected = {
+      {"input", 224, 1, 1},     {"conv1_1", 112, 2, 7},   {"maxpool", 56, 4, 11},        {"conv2_1", 56, 4, 19},
+      {"conv2_2", 56, 4, 27},   {"conv2_3", 56, 4, 35},   {"conv2_4", 56, 4, 43},        {"conv3_1", 28, 8, 51},
+      {"conv3_2", 28, 8, 67},   {"conv3_3", 28, 8, 43},   {"conv3_4", 28, 8, 83},        {"conv3_5", 28, 8, 99},
+      {"conv4_1", 14, 16, 115}, {"conv4_2", 14, 16, 147}, {"conv4_3", 14, 16, 99},       {"conv4_4", 14, 16, 179},
+      {"conv4_5", 14, 16, 211}, {"conv5_1", 7, 32, 243},  {"conv5_2", 7, 32, 307},       {"conv5_3", 7, 32, 211},
+      {"conv5_4", 7, 32, 371},  {"conv5_5", 7, 32, 435},  {"adaptivepool", 1, 224, 627}, {"linear", 1, 224, 627},
+  };
+  ResNet model({.width_multiplier = 1.0 / 16});
+  const Summary summary = summarize(model, {224, 224, 3});
+  EXPECT_EQ(geometry_of(summary), expected);
+  EXPECT_EQ(summary.rows[9].path, "layer2.0.downsample.0");
+  EXPECT_EQ(summary.rows[9].parameters, 4 * 8 + 2 * 8);
+  const NoGradGuard no_grad;
+  EXPECT_EQ(geometry_of(summarize(model, {224, 224, 3})), expected) << "also where nothing is recorded";
+}
+
+// 35 pixels behind the first stage, and then 3x3 kernels at the jump of their input: that of the base has doubled
+// before. Three 3x3, the first with stride 2, see four pixels more than a 7x7.
+TEST(Summary, TweaksChangeWhatResNet50Sees) {
+  constexpr std::int64_t base = 35 + 4 * 16 + 6 * 32 + 3 * 64;
+  constexpr std::int64_t moved = 35 + (8 + 3 * 16) + (16 + 5 * 32) + (32 + 2 * 64);
+  for (const auto& [tweak, field] : std::vector<std::pair<ResNetTweak, std::int64_t>>{
+           {ResNetTweak::a, base}, {ResNetTweak::b, moved}, {ResNetTweak::c, moved + 4}, {ResNetTweak::d, moved + 4}}) {
+    ResNet model({.depth = 50, .tweak = tweak, .width_multiplier = 1.0 / 16});
+    const Summary summary = summarize(model, {224, 224, 3});
+    const SummaryRow& last = summary.rows[summary.rows.size() - 3];
+    EXPECT_EQ(last.path, "layer4.2.conv3");
+    EXPECT_EQ(last.receptive_field, field);
+    EXPECT_EQ(last.jump, 32);
+  }
+}
+
+// A padding shortcut is no layer of its own: it costs nothing, and its stride is known.
+TEST(Summary, ResNet20HasARowForEachConvolution) {
+  ResNet model({.depth = 20, .width_multiplier = 0.25});
+  const Summary summary = summarize(model, {32, 32, 3});
+  ASSERT_EQ(summary.rows.size(), 1U + 19U + 2U);
+  // 3, 6 more convolutions at jump 1; one more and 5 at jump 2; one more and 5 at jump 4.
+  EXPECT_EQ(summary.rows[19].path, "layer3.2.conv2");
+  EXPECT_EQ(summary.rows[19].jump, 4);
+  EXPECT_EQ(summary.rows[19].receptive_field, 3 + 6 * 2 + (2 + 5 * 4) + (4 + 5 * 8));
 }
 
 // A container with a parameter of its own, and a layer used twice.

@@ -42,6 +42,7 @@ TEST(Vgg, NamesFollowPyTorch) {
   std::vector<std::string> names;
   for (const NamedTensor& candidate : model.parameters()) names.push_back(candidate.name);
   EXPECT_EQ(names, expected);
+  EXPECT_EQ(model.head(), "classifier");
 
   // In files: 13 x (3 parameters and 3 buffers) and the classifier's two.
   const auto state = state_of(model);

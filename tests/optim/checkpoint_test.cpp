@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/safetensors.h"
+#include "optim/groups.h"
 #include "optim/schedule.h"
 #include "tests/support/errors.h"
 #include "tests/support/files.h"
@@ -48,7 +49,8 @@ struct Training {
   Generator generator{.seed = 5};
   TrainingState state{.model = model, .optimizer = optimizer, .generator = generator};
 
-  explicit Training(std::uint64_t seed = 1) : model(seed), optimizer(split_decay(model, sgd_options)) {}
+  explicit Training(std::uint64_t seed = 1)
+      : model(seed), optimizer(make_groups(model, sgd_options, {.no_bias_decay = true})) {}
 
   void step() {
     constexpr std::int64_t batches = 3;

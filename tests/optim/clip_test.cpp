@@ -36,7 +36,7 @@ TEST(ClipGradNorm, ByHand) {
 
 TEST(ClipGradNorm, MatchesTheNaiveNormAtAwkwardSizes) {
   const int before = num_threads();
-  for (const DType dtype : {DType::f32, DType::f64, DType::bf16}) {
+  for (const DType dtype : {DType::f32, DType::f64, DType::bf16, DType::f16}) {
     std::vector<double> norms;
     double naive = 0;
     for (const int threads : {1, 3}) {

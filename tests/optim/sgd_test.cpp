@@ -174,22 +174,6 @@ struct Tiny : Module {
   Tensor filter, matrix, gamma, scalar;
 };
 
-TEST(SplitDecay, LeavesRankOneWithoutDecay) {
-  const Tiny module;
-  const std::vector<ParameterGroup> groups = split_decay(module, {.lr = 0.3, .momentum = 0.9, .weight_decay = 0.1});
-  ASSERT_EQ(groups.size(), 2U);
-  ASSERT_EQ(groups[0].parameters.size(), 2U);
-  EXPECT_EQ(groups[0].parameters[0].name, "filter");
-  EXPECT_EQ(groups[0].parameters[1].name, "matrix");
-  ASSERT_EQ(groups[1].parameters.size(), 2U);
-  EXPECT_EQ(groups[1].parameters[0].name, "gamma");
-  EXPECT_EQ(groups[1].parameters[1].name, "scalar");
-  EXPECT_EQ(groups[0].options.weight_decay, 0.1);
-  EXPECT_EQ(groups[1].options.weight_decay, 0);
-  EXPECT_EQ(groups[1].options.momentum, 0.9);
-  EXPECT_EQ(groups[1].options.lr, 0.3);
-}
-
 FileState in_file_layout(const std::vector<NamedTensor>& state) {
   FileState result;
   for (const NamedTensor& named : state) {

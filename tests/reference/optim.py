@@ -1,10 +1,14 @@
-"""PyTorch's SGD in float64 and its learning rate schedules, for tests/optim/parity_test.cpp.
+"""PyTorch's SGD in float64, its learning rate schedules and averages of weights, for tests/optim.
 
     python3 tests/reference/optim.py      (PyTorch 1.13; writes optim.safetensors beside this file)
 
 SGD: two parameters of 7 numbers from hashed("CASE.a", 7) and "CASE.b"; gradients of step s from "CASE.a.grad.s" and so
 on; b has none in step 0. CASE.a and CASE.b hold the values after every step.
 Schedules: CASE.lr[i] is the rate after i calls of the scheduler's step().
+Averages: parameter a and buffer b of 7 numbers are hashed("CASE.a.s", 7) and so on at update s; CASE.a and CASE.b hold
+the average after every update.
+Lookahead: SGD on a alone, as above, behind the formula of Zhang et al. 2019 on top of it.
+Groups: SGD on the parameters of GROUPS with their rates as multiples of lr / (s + 1) in step s.
 """
 import os
 import warnings
@@ -12,6 +16,7 @@ import warnings
 import numpy as np
 import torch
 from torch.optim import lr_scheduler
+from torch.optim.swa_utils import AveragedModel
 
 from hashed import hashed, options_text, write_safetensors
 
@@ -70,5 +75,69 @@ for total, start, rise, fall in ((20, 0.3, 25.0, 1e4), (33, 0.25, 10.0, 100.0)):
              lambda o: lr_scheduler.OneCycleLR(o, 0.4, total_steps=total, pct_start=start, div_factor=rise,
                                                final_div_factor=fall, cycle_momentum=False),
              total - 1, lr=0.4, total_steps=total, pct_start=start, div_factor=rise, final_div_factor=fall)
+
+
+def average(case, updates=6, **options):
+    model = torch.nn.Module()
+    model.a = torch.nn.Parameter(torch.zeros(7, dtype=torch.float64))
+    model.register_buffer("b", torch.zeros(7, dtype=torch.float64))
+    decay = options.get("decay")
+    ema = (lambda old, new, _: decay * old + (1 - decay) * new) if decay else None
+    averaged = AveragedModel(model, avg_fn=ema, use_buffers=True)
+    history = {"a": [], "b": []}
+    for s in range(updates):
+        for key, values in history.items():
+            getattr(model, key).data = torch.tensor(hashed(f"{case}.{key}.{s}", (7,)))
+        averaged.update_parameters(model)
+        for key, values in history.items():
+            values.append(getattr(averaged.module, key).detach().numpy().copy())
+    for key, values in history.items():
+        tensors[f"{case}.{key}"] = np.stack(values)
+    cases[case] = options_text(op="average", updates=updates, **options)
+
+
+average("average_equal")
+average("average_ema", decay=0.9)
+
+
+def lookahead(case, every, alpha, steps, **options):
+    w = torch.tensor(hashed(f"{case}.a", (7,))).requires_grad_()
+    slow = w.detach().clone()
+    optimizer = torch.optim.SGD([w], **options)
+    history = []
+    for step in range(steps):
+        w.grad = torch.tensor(hashed(f"{case}.a.grad.{step}", (7,)))
+        optimizer.step()
+        if (step + 1) % every == 0:
+            slow.lerp_(w.detach(), alpha)
+            w.data.copy_(slow)
+        history.append(w.detach().numpy().copy())
+    tensors[case + ".a"] = np.stack(history)
+    cases[case] = options_text(op="lookahead", every=every, alpha=alpha, steps=steps, **options)
+
+
+lookahead("lookahead", every=3, alpha=0.3, steps=8, lr=0.1, momentum=0.9)
+
+# name: shape, multiple of the rate, whether it decays
+GROUPS = {"conv.weight": ((2, 1, 3, 3), 1, True), "conv.bias": ((2,), 1, False), "norm.weight": ((2,), 4, False),
+          "norm.bias": ((2,), 4, False), "fc.weight": ((3, 2), 10, True), "fc.bias": ((3,), 10, False)}
+
+
+def groups(case, steps, lr, weight_decay, **options):
+    parameters = {name: torch.tensor(hashed(f"{case}.{name}", shape)).requires_grad_()
+                  for name, (shape, _, _) in GROUPS.items()}
+    optimizer = torch.optim.SGD([{"params": [parameters[name]], "weight_decay": weight_decay if decays else 0.0}
+                                 for name, (_, _, decays) in GROUPS.items()], lr=lr, **options)
+    for step in range(steps):
+        for group, (name, (shape, scale, _)) in zip(optimizer.param_groups, GROUPS.items()):
+            group["lr"] = lr / (step + 1) * scale
+            parameters[name].grad = torch.tensor(hashed(f"{case}.{name}.grad.{step}", shape))
+        optimizer.step()
+    for name, p in parameters.items():
+        tensors[f"{case}.{name}"] = p.detach().numpy()
+    cases[case] = options_text(op="groups", steps=steps, lr=lr, weight_decay=weight_decay, **options)
+
+
+groups("groups", steps=5, lr=0.05, weight_decay=0.02, momentum=0.9, nesterov=True)
 
 write_safetensors(os.path.join(os.path.dirname(os.path.abspath(__file__)), "optim.safetensors"), tensors, cases)

@@ -7,11 +7,11 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
-#include <type_traits>
 #include <vector>
 
 #include "core/random.h"
 #include "layers/conv_kernels.h"
+#include "tests/support/op_checks.h"
 
 namespace striate::testing_support {
 
@@ -43,14 +43,13 @@ inline std::string describe(const ConvGeometry& g) {
          std::to_string(g.groups);
 }
 
-/// Values in [-1, 1) that bf16 holds exactly.
+/// Multiples of 2^-20 in [-1, 1), rounded to T: exact in f32, and where f16 is subnormal.
 template <class T>
 std::vector<T> conv_values(std::int64_t count, std::uint64_t seed) {
   const RandomStream stream = random_stream(seed, RandomUse::test);
   std::vector<T> values(static_cast<std::size_t>(count));
   for (std::size_t i = 0; i < values.size(); ++i) {
-    const auto value = static_cast<float>(bfloat16(2 * stream.uniform(i) - 1));
-    values[i] = static_cast<T>(value);
+    values[i] = static_cast<T>(std::floor(stream.uniform(i) * 0x1p21) * 0x1p-20 - 1);
   }
   return values;
 }
@@ -60,6 +59,7 @@ struct ConvOperands {
   std::vector<T> x, dy;
   std::vector<ConvParameter<T>> w, bias;
 
+  ConvOperands() = default;
   explicit ConvOperands(const ConvGeometry& g)
       : x(conv_values<T>(g.n * g.h * g.w * g.c, 1)),
         dy(conv_values<T>(g.positions() * g.k, 2)),
@@ -90,20 +90,20 @@ bool same_values(const std::vector<T>& a, const std::vector<T>& b) {
   return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
 }
 
-struct ConvError {
-  double rms, max;
-};
-
+/// Expects the same bits of all directions for 1, 2 and 5 threads.
 template <class T>
-ConvError conv_error(const std::vector<T>& got, const std::vector<double>& exact) {
-  double squares = 0;
-  double worst = 0;
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    const double error = std::abs(static_cast<double>(got[i]) - exact[i]);
-    squares += error * error;
-    if (!(error <= worst)) worst = error;
+void expect_same_bits_for_threads(const ConvGeometry& g, ConvAlgorithm algorithm) {
+  SCOPED_TRACE(describe(g) + " " + to_string(algorithm));
+  const ConvOperands<T> operands(g);
+  ConvResults<T> first;
+  for (const int count : {1, 2, 5}) {
+    const Threads threads(count);
+    const ConvResults<T> got = run_conv(g, operands, algorithm);
+    if (count == 1) first = got;
+    EXPECT_TRUE(same_values(got.y, first.y));
+    EXPECT_TRUE(same_values(got.dx, first.dx));
+    EXPECT_TRUE(same_values(got.dw, first.dw));
   }
-  return {std::sqrt(squares / static_cast<double>(std::max<std::size_t>(got.size(), 1))), worst};
 }
 
 }  // namespace striate::testing_support

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/tensor.h"
+#include "tests/support/random_tensor.h"
 
 namespace striate::testing_support {
 
@@ -56,13 +57,6 @@ inline Tensor hashed_below(const std::string& name, std::int64_t count, std::int
   std::vector<std::int64_t> labels;
   for (std::int64_t i = 0; i < count; ++i) labels.push_back(stream.below(static_cast<std::uint64_t>(i), n));
   return Tensor::from({count}, labels);
-}
-
-/// The same values in another dtype.
-inline Tensor converted(const Tensor& tensor, DType dtype) {
-  Tensor result = Tensor::empty(tensor.shape(), dtype);
-  result.copy_from(tensor);
-  return result;
 }
 
 }  // namespace striate::testing_support

@@ -18,13 +18,6 @@ namespace striate::testing_support {
 
 using Op = std::function<Tensor(const std::vector<Tensor>&)>;
 
-/// A copy in another dtype.
-inline Tensor converted(const Tensor& from, DType dtype) {
-  Tensor to = Tensor::empty(from.shape(), dtype);
-  to.copy_from(from);
-  return to;
-}
-
 struct OpRun {
   Tensor y;
   std::vector<Tensor> gradients;  ///< of every input
@@ -46,6 +39,14 @@ struct Bound {
   double atol;
   double rtol;
 };
+
+/// What rounding once to dtype may take from a value: half an ulp, relative for normal numbers. The smallest
+/// subnormal of f16 is 2^-24; that of the others is below anything tested.
+inline Bound rounding(DType dtype) {
+  if (dtype == DType::f64) return {0, 0x1p-53};
+  if (dtype == DType::f32) return {0, 0x1p-24};
+  return dtype == DType::bf16 ? Bound{0, 0x1p-8} : Bound{0x1p-25, 0x1p-11};
+}
 
 /// Holds the op in the inputs' dtypes against the same op in f64 on the same (rounded) values: y to
 /// bounds[0], the gradient of input i to bounds[i+1].

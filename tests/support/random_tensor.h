@@ -30,6 +30,13 @@ inline Tensor random_tensor(Shape shape, std::uint64_t seed, DType dtype = DType
   return result;
 }
 
+/// A copy in another dtype.
+inline Tensor converted(const Tensor& from, DType dtype) {
+  Tensor to = Tensor::empty(from.shape(), dtype);
+  to.copy_from(from);
+  return to;
+}
+
 /// Expects equal shapes and |a - b| <= atol + rtol * |b| for every element, whatever the dtypes; a NaN
 /// matches a NaN.
 inline void expect_close(const Tensor& a, const Tensor& b, double atol, double rtol) {

@@ -1,0 +1,42 @@
+#pragma once
+// A run of this same program beside us.
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace striate::apps {
+
+/// Starts this program's own file with other arguments. Its standard output goes to `output`, its errors to
+/// `errors`. It is out of reach of the terminal's Ctrl-C, which is for its parent to pass on, and is asked to
+/// end (SIGTERM) when its parent dies in whatever way.
+class Child {
+ public:
+  /// Throws FileError where it cannot be started.
+  Child(const std::vector<std::string>& arguments, const std::filesystem::path& output,
+        const std::filesystem::path& errors);
+  /// Asks it to end and waits for that.
+  ~Child();
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+  Child(Child&&) = delete;
+  Child& operator=(Child&&) = delete;
+
+  /// Its exit status, 128 + the number of the signal that ended it; nothing while it runs.
+  std::optional<int> poll();
+  /// Waits for its end.
+  int wait();
+  /// SIGINT: what `striate train` takes as the wish to save and stop.
+  void interrupt();
+
+ private:
+  void ended(int state);
+
+  pid_t process_ = -1;
+  std::optional<int> status_;
+};
+
+}  // namespace striate::apps

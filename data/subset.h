@@ -1,0 +1,21 @@
+#pragma once
+// Parts of a data set: some of its classes, a few images of each.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+
+namespace striate {
+
+/// The images of these classes, copied, in the data set's order; class_names are `names`, and label i is names[i].
+/// Throws std::invalid_argument for no names, for a name given twice, and for an unknown one (with the nearest and
+/// all that there are).
+Dataset choose_classes(const Dataset& dataset, const std::vector<std::string>& names);
+
+/// The first `count` images of every class (all where it has fewer), copied, in the data set's order. Throws
+/// std::invalid_argument below 1.
+Dataset first_per_class(const Dataset& dataset, std::int64_t count);
+
+}  // namespace striate

@@ -1,0 +1,134 @@
+// results.csv, report.md and chart.svg from folders written by hand.
+
+#include "apps/ablate_report.h"
+
+#include <gtest/gtest.h>
+
+#include "apps/ablate_chart.h"
+#include "tests/support/temp_folder.h"
+
+namespace striate::apps {
+namespace {
+
+using testing_support::TempFolder;
+
+const std::string kHeader =
+    "epoch,step,train_loss,train_accuracy,test_loss,test_accuracy,learning_rate,seconds,"
+    "images_per_second";
+
+// A run of two epochs whose first was better than its last.
+void write_run(const TempFolder& out, const std::string& folder, const std::string& accuracy) {
+  out.write(folder + "/metrics.csv", kHeader + ",ema_test_accuracy\n" +
+                                         "1,10,2.0,0.3,1.5,0.9900,0.1,10.00,100.0,0.1\n" + "2,20,1.0,0.6,0.5," +
+                                         accuracy + ",0.1,30.00,200.0,0.7500\n");
+  out.write(folder + "/outcome.txt", "finished");
+}
+
+Recipe small_recipe() {
+  return parse_recipe(
+      "title=\"Small\"\nabout=\"Of a test.\"\n[baseline]\nepochs=2\n[trick.one]\nlr=0.2\n[trick.two]\ncutout=8\n"
+      "[trick.three]\ndropout=0.1\n",
+      "small.toml");
+}
+
+// baseline 60, 62, 64; +one 70, 72, 74; +two 71 alone, seed 1 failed; +three nothing.
+Results write_results(const TempFolder& out, const Recipe& recipe) {
+  for (int seed = 0; seed < 3; ++seed) {
+    write_run(out, "runs/baseline/seed-" + std::to_string(seed), "0.6" + std::to_string(2 * seed) + "00");
+    write_run(out, "runs/+one/seed-" + std::to_string(seed), "0.7" + std::to_string(2 * seed) + "00");
+  }
+  write_run(out, "runs/+two/seed-0", "0.7100");
+  out.write("runs/+two/seed-1/outcome.txt", "failed: the loss became nan, \"really\"");
+  return gather(recipe, "small.toml", 3, out.path());
+}
+
+void expect_line(const std::string& text, const std::string& line) {
+  EXPECT_NE(("\n" + text).find("\n" + line + "\n"), std::string::npos) << "expected the line\n"
+                                                                       << line << "\nin\n"
+                                                                       << text;
+}
+
+// With t(0.975, 4) = 2.7764 and s = 2: the half width is 2.7764 * sqrt(2 * 4 / 3) = 4.53.
+TEST(AblationReport, Tables) {
+  const TempFolder out;
+  const Recipe recipe = small_recipe();
+  const std::string report = report_markdown(write_results(out, recipe));
+  expect_line(report, "# Small");
+  EXPECT_NE(report.find("7 of 18 runs are finished."), std::string::npos) << report;
+  expect_line(report, "| baseline | 3 | 62.00 | 2.00 | 60.00, 62.00, 64.00 | | | | | 20.0 | 75.00 |");
+  expect_line(report,
+              "| +one | 3 | 72.00 | 2.00 | 70.00, 72.00, 74.00 | baseline | +10.00 | +5.47 to +14.53 | better "
+              "| 20.0 | 75.00 |");
+  expect_line(report, "| +two | 1, 1 failed | 71.00 |  | 71.00 | +one | -1.00 |  | not resolved | 20.0 | 75.00 |");
+  expect_line(report, "| +three | 0 |  |  |  | +two | | | missing |  |  |");
+  expect_line(report, "| without-three | 1, 1 failed | 71.00 |  | 71.00 | full stack | | | missing | 20.0 | 75.00 |");
+  expect_line(report, "- +two seed 1: the loss became nan, \"really\"");
+  expect_line(report, "- +two: seeds 2");
+  expect_line(report, "- +three: seeds 0, 1, 2");
+  EXPECT_NE(report.find("![test accuracy by cell](chart.svg)"), std::string::npos);
+}
+
+TEST(AblationReport, SmallDifferencesAreNotResolved) {
+  const TempFolder out;
+  const Recipe recipe = parse_recipe("title=\"t\"\n[cell.a]\n[cell.b]\nlr=0.2\n[cell.c]\nlr=0.3\n", "x");
+  for (int seed = 0; seed < 3; ++seed) {
+    write_run(out, "runs/a/seed-" + std::to_string(seed), "0.6" + std::to_string(2 * seed) + "00");
+    write_run(out, "runs/b/seed-" + std::to_string(seed), "0.6" + std::to_string(2 * seed + 1) + "00");
+    write_run(out, "runs/c/seed-" + std::to_string(seed), "0.5" + std::to_string(2 * seed + 1) + "00");
+  }
+  const std::string report = report_markdown(gather(recipe, "x.toml", 3, out.path()));
+  EXPECT_NE(report.find("| a | +1.00 | -3.53 to +5.53 | not resolved |"), std::string::npos) << report;
+  EXPECT_NE(report.find("| b | -10.00 | -14.53 to -5.47 | worse |"), std::string::npos) << report;
+  EXPECT_EQ(report.find("Still missing"), std::string::npos) << report;
+}
+
+TEST(AblationReport, SeedsBesideTheOnesAskedForCount) {
+  const TempFolder out;
+  const Recipe recipe = small_recipe();
+  write_results(out, recipe);
+  const std::string report = report_markdown(gather(recipe, "small.toml", 1, out.path()));
+  EXPECT_NE(report.find("| baseline | 3 | 62.00 |"), std::string::npos) << report;
+  expect_line(report, "- +three: seeds 0");
+}
+
+TEST(AblationReport, Csv) {
+  const TempFolder out;
+  const Recipe recipe = small_recipe();
+  const std::string csv = results_csv(write_results(out, recipe));
+  const std::string header = csv.substr(0, csv.find('\n'));
+  EXPECT_TRUE(
+      header.starts_with("cell,seed,state,test_accuracy,test_loss,train_loss,train_accuracy,ema_test_accuracy,"
+                         "seconds,images_per_second,epochs_done,"))
+      << header;
+  for (const char* flag : {",lr,", ",batch-size,", ",epochs,", ",milestones,", ",mixup,"}) {
+    EXPECT_NE(header.find(flag), std::string::npos) << flag;
+  }
+  for (const char* flag : {",threads,", ",out,", ",resume,", ",data,"}) {
+    EXPECT_EQ(header.find(flag), std::string::npos) << flag;
+  }
+  // The last epoch's, with the whole run's time and mean speed: (10 * 100 + 30 * 200) / 40.
+  EXPECT_NE(csv.find("\nbaseline,1,finished,0.62,0.5,1,0.6,0.75,40.00,175.0,2,"), std::string::npos) << csv;
+  EXPECT_NE(csv.find("\n+two,1,failed,,,,,,0.00,0.0,0,"), std::string::npos) << csv;
+  EXPECT_NE(csv.find(",\"the loss became nan, \"\"really\"\"\"\n"), std::string::npos) << csv;
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 1 + 7 + 1);
+}
+
+TEST(AblationReport, ChartHasADotForEverySeed) {
+  const TempFolder out;
+  const Recipe recipe = small_recipe();
+  const std::string svg = chart_svg(write_results(out, recipe));
+  const auto count = [&](const std::string& what) {
+    int found = 0;
+    for (std::size_t at = svg.find(what); at != std::string::npos; at = svg.find(what, at + 1)) ++found;
+    return found;
+  };
+  // Stacked 3 + 3 + 1, left out only +two again, as without-three.
+  EXPECT_EQ(count("<circle"), 8);
+  EXPECT_EQ(count("class=\"mean\""), 4);
+  EXPECT_EQ(count("no run yet"), 4);
+  EXPECT_EQ(count("62.00%"), 1);
+  EXPECT_EQ(count("<text"), count("</text>"));
+}
+
+}  // namespace
+}  // namespace striate::apps

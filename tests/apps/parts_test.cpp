@@ -1,0 +1,181 @@
+// The parts of a training run: what is minimised, what becomes of gradients, batch norm's statistics for an average.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "apps/averages.h"
+#include "apps/command_line.h"
+#include "apps/objective.h"
+#include "apps/train_parts.h"
+#include "apps/update.h"
+#include "core/autograd.h"
+#include "layers/batch_norm.h"
+#include "layers/distillation.h"
+#include "layers/dropout.h"
+#include "models/registry.h"
+#include "tests/support/temp_folder.h"
+
+namespace striate::apps {
+namespace {
+
+using testing_support::TempFolder;
+
+constexpr double kWidth = 1.0 / 16;
+
+struct Norms : Layer {
+  BatchNorm2d first{*this, "first", 2};
+  BatchNorm2d second{*this, "second", 2};
+  Tensor forward(const Tensor& x) override { return second(first(x)); }
+};
+
+// (N,1,2,2), channels last.
+Tensor numbers(std::int64_t batch, std::int64_t count) {
+  std::vector<double> values;
+  for (std::int64_t i = 0; i < count * 4; ++i) values.push_back(static_cast<double>((7 * i + 3 * batch) % 11) / 4);
+  return Tensor::from({count, 1, 2, 2}, values);
+}
+
+void expect_values(const Tensor& tensor, const std::vector<double>& expected) {
+  const std::vector<double> values = tensor.to_vector();
+  ASSERT_EQ(values.size(), expected.size());
+  for (std::size_t i = 0; i < values.size(); ++i) EXPECT_NEAR(values[i], expected[i], 1e-12) << i;
+}
+
+// def batch(b, n):
+//     x = (torch.arange(n * 4, dtype=torch.float64) * 7 + 3 * b) % 11 / 4
+//     return x.reshape(n, 1, 2, 2).permute(0, 3, 1, 2)
+// m = torch.nn.Sequential(torch.nn.BatchNorm2d(2), torch.nn.BatchNorm2d(2)).double()
+// m(batch(9, 4))
+// torch.optim.swa_utils.update_bn([batch(b, n) for b, n in enumerate([4, 4, 2])], m)
+// for bn in m: print(bn.running_mean, bn.running_var)
+TEST(UpdateBatchNorm, IsPyTorchs) {
+  Norms norms;
+  norms.to(DType::f64);
+  norms(numbers(9, 4));
+  const std::vector<std::int64_t> sizes = {4, 4, 2};
+  std::size_t taken = 0;
+  update_batch_norm(norms, [&] {
+    if (taken == sizes.size()) return Tensor();
+    const Tensor images = numbers(static_cast<std::int64_t>(taken), sizes[taken]);
+    ++taken;
+    return images;
+  });
+  expect_values(norms.first.running_mean, {1.270833333333333, 1.1875});
+  expect_values(norms.first.running_var, {0.734623015873016, 0.7455357142857143});
+  expect_values(norms.second.running_mean, {0, 0});
+  expect_values(norms.second.running_var, {1.206329081939373, 1.206329574665895});
+  EXPECT_EQ(norms.first.num_batches_tracked.item(), 3);
+  EXPECT_EQ(norms.first.momentum(), 0.1);
+}
+
+TEST(UpdateBatchNorm, LeavesFrozenOnesAndTheGeneratorAlone) {
+  struct Model : Norms {
+    Dropout dropout{*this, "dropout", 0.5};
+    Tensor forward(const Tensor& x) override { return Norms::forward(dropout(x)); }
+  } model;
+  model.to(DType::f64);
+  model.first.eval();
+  const std::uint64_t draws = default_generator().draws;
+  bool given = false;
+  update_batch_norm(model, [&] { return std::exchange(given, true) ? Tensor() : numbers(1, 4); });
+  EXPECT_EQ(default_generator().draws, draws);
+  expect_values(model.first.running_mean, {0, 0});
+  EXPECT_NE(model.second.running_mean.to_vector()[0], 0);
+}
+
+TEST(Objective, AddsWhatTheTeacherSays) {
+  const TempFolder folder;
+  const auto file = folder.path() / "teacher.safetensors";
+  const std::vector<std::string> names = {"a", "b", "c"};
+  const auto teacher = make_model("vgg11", {.width_multiplier = kWidth, .classes = 3});
+  save_weights(file, *teacher, {.model = "vgg11", .width_multiplier = kWidth, .class_names = names});
+  TrainOptions options;
+  options.teacher = file.string();
+  options.temperature = 4;
+  options.distill_weight = 0.3;
+  options.label_smoothing = 0.2;
+  options.label_smoothing_form = "paper";
+  const Batch batch{
+      .images = Tensor::full({2, 32, 32, 3}, 0.5), .labels = Tensor::from<std::int64_t>({2}, {2, 0}), .targets = {}};
+  const Tensor logits = Tensor::from<float>({2, 3}, {0.1F, 0.5F, -0.3F, 1.5F, 0.2F, 0.F});
+  teacher->eval();
+  const double plain =
+      cross_entropy(logits, batch.labels, {.label_smoothing = 0.2, .form = SmoothingForm::paper}).item();
+  const double more = distillation_loss(logits, (*teacher)(batch.images), 4).item();
+  EXPECT_NEAR(Objective(options, names).loss(logits, batch).item(), plain + 0.3 * more, 1e-5 * (plain + more));
+  EXPECT_THROW(Objective(options, {"a", "b", "d"}), UsageError);
+}
+
+class UpdateOf : public testing::Test {
+ protected:
+  static TrainOptions options(const std::string& scale) {
+    TrainOptions options;
+    options.loss_scale = scale;
+    options.width_multiplier = kWidth;
+    return options;
+  }
+  // One update, all gradients of which have this value.
+  void apply(Update& update, double gradient) {
+    update.begin(0.1);
+    for (NamedTensor& parameter : model_->parameters()) {
+      parameter.value.set_grad(Tensor::full(parameter.value.shape(), gradient));
+    }
+    update.apply(++step_);
+  }
+  [[nodiscard]] double first() const { return model_->parameters()[0].value.to_vector()[0]; }
+
+  std::unique_ptr<Layer> model_ = make_model("vgg11", {.width_multiplier = kWidth});
+  std::int64_t step_ = 0;
+};
+
+TEST_F(UpdateOf, LeavesOutWhatIsNotFiniteAndStopsWhenNoScaleHelps) {
+  constexpr double infinite = std::numeric_limits<double>::infinity();
+  Update update(options("dynamic"), *model_);
+  EXPECT_EQ(update.loss_scale(), 65536);
+  const double before = first();
+  for (int i = 0; i < 16; ++i) apply(update, infinite);
+  EXPECT_EQ(first(), before);
+  EXPECT_EQ(update.loss_scale(), 1);
+  EXPECT_FALSE(update.collapsed());
+  apply(update, 1);
+  EXPECT_NE(first(), before);
+  apply(update, infinite);
+  EXPECT_TRUE(update.collapsed());
+  EXPECT_EQ(update.describe(), "loss scale 0.5 (17 updates left out)");
+}
+
+TEST_F(UpdateOf, AScaleThatStaysIsGivenUpAfterTwentyInARow) {
+  Update update(options("128"), *model_);
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  for (int i = 0; i < 19; ++i) apply(update, nan);
+  EXPECT_FALSE(update.collapsed());
+  apply(update, 0.5);
+  for (int i = 0; i < 19; ++i) apply(update, nan);
+  EXPECT_FALSE(update.collapsed());
+  apply(update, nan);
+  EXPECT_TRUE(update.collapsed());
+  EXPECT_EQ(update.loss_scale(), 128);
+}
+
+TEST(CommaList, SplitsAndRefuses) {
+  EXPECT_EQ(comma_list("a,b c", "freeze"), (std::vector<std::string>{"a", "b c"}));
+  EXPECT_TRUE(comma_list("", "freeze").empty());
+  for (const char* text : {",", "a,", ",a", "a,,b"}) EXPECT_THROW(comma_list(text, "freeze"), UsageError) << text;
+}
+
+TEST(ScheduleOf, ScalesWithTheImagesOfAnUpdate) {
+  TrainOptions options;
+  options.batch_size = 96;
+  options.accumulate = 4;
+  options.base_batch_size = 256;
+  options.lr = 0.2;
+  EXPECT_DOUBLE_EQ(schedule_of(options, 10).lr, 0.2 * 384 / 256);
+  options.base_batch_size = 0;
+  EXPECT_DOUBLE_EQ(schedule_of(options, 10).lr, 0.2);
+}
+
+}  // namespace
+}  // namespace striate::apps

@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""Trains the same nets with PyTorch and with striate in turn and prints the ratios; above 1, striate is faster.
+
+    tests/bench/against_torch.py PATH/TO/build/release/apps [--threads 2] [--rounds 3] [--steps 3] [--only NAME]
+
+VGG nets: images/s of a step (forward, backward, SGD) and of inference, on noise; PyTorch in both memory
+layouts, of which the faster counts. custom: apps/custom_model.cpp and the same net and loop here, on the same
+generated images, whole programs timed: three epochs less one. Needs Debian's python3-torch and python3-numpy.
+"""
+import argparse, json, os, statistics, subprocess, sys, tempfile, time
+
+import numpy as np
+import torch
+from torch import nn
+
+VGG16 = [64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0]
+VGG19 = [64, 64, 0, 128, 128, 0] + 4 * [256] + [0] + 2 * (4 * [512] + [0])
+# name: model, width, batch size
+CASES = {
+    "batch 1": ("vgg16", 1, 1),
+    "batch 32": ("vgg16", 1, 32),
+    "batch 256": ("vgg16", 1, 256),
+    "VGG19": ("vgg19", 1, 128),
+    "width 0.25": ("vgg16", 0.25, 128),
+    "17 channels and multiples": ("vgg16", 17 / 64, 128),
+    "100 channels and multiples": ("vgg16", 100 / 64, 128),
+}
+
+
+def conv(c, k, stride=1):
+    return nn.Conv2d(c, k, 3, stride, 1, bias=False)
+
+
+def vgg(plan, width):
+    layers, c = [], 3
+    for k in plan:
+        k = int(k * width)
+        layers += [conv(c, k), nn.BatchNorm2d(k), nn.ReLU(inplace=True)] if k else [nn.MaxPool2d(2)]
+        c = k or c
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(c, 10))
+
+
+class Block(nn.Module):
+    def __init__(self, c, k, stride):
+        super().__init__()
+        self.path = nn.Sequential(conv(c, k, stride), nn.BatchNorm2d(k), nn.ReLU(), conv(k, k), nn.BatchNorm2d(k))
+        self.skip = nn.Conv2d(c, k, 1, stride)
+
+    def forward(self, x):
+        return torch.relu(self.skip(x) + self.path(x))
+
+
+def per_second(step, steps, batch):
+    for _ in range(2):
+        step()
+    times = []
+    for _ in range(steps):
+        start = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - start)
+    return batch / statistics.median(times)
+
+
+def torch_net(args):
+    """One layout of one case, in a process of its own; prints JSON."""
+    name, width, batch = CASES[args.only]
+    layout = torch.channels_last if args.layout == "nhwc" else torch.contiguous_format
+    model = vgg({"vgg16": VGG16, "vgg19": VGG19}[name], width).to(memory_format=layout)
+    x, y = torch.randn(batch, 3, 32, 32).contiguous(memory_format=layout), torch.randint(0, 10, (batch,))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4, nesterov=True)
+
+    def forward():
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.precision == "bf16"):
+            return model(x)
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        nn.functional.cross_entropy(forward().float(), y, label_smoothing=0.1).backward()
+        optimizer.step()
+
+    train = per_second(step, args.steps, batch)
+    model.eval()
+    with torch.no_grad():
+        print(json.dumps({"train_median": train, "infer_median": per_second(forward, args.steps, batch)}))
+
+
+def torch_custom(args):
+    raw = np.concatenate([np.fromfile(os.path.join(args.data, f"data_batch_{i}.bin"), np.uint8) for i in range(1, 6)])
+    raw = raw.reshape(-1, 3073)
+    labels = torch.from_numpy(raw[:, 0].astype(np.int64))
+    images = torch.from_numpy(raw[:, 1:].reshape(-1, 3, 32, 32).copy()).float().div_(255).sub_(0.47).div_(0.25)
+    padded = nn.functional.pad(images, (4, 4, 4, 4))
+    model = nn.Sequential(Block(3, 16, 1), Block(16, 32, 2), Block(32, 64, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+                          nn.Linear(64, 10)).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4, nesterov=True)
+    for _ in range(args.epochs):
+        for ids in torch.randperm(len(labels)).split(128):
+            b = len(ids)
+            rows = torch.randint(0, 9, (b, 1)) + torch.arange(32)
+            columns = torch.randint(0, 9, (b, 1)) + torch.arange(32)
+            columns = torch.where(torch.rand(b, 1) < 0.5, columns.flip(1), columns)
+            x = padded[ids.view(-1, 1, 1), :, rows.view(b, 32, 1), columns.view(b, 1, 32)].permute(0, 3, 1, 2)
+            loss = nn.functional.cross_entropy(model(x), labels[ids])
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            loss.item()
+        model.eval()
+        with torch.no_grad():
+            for part in images.split(500):
+                model(part.contiguous(memory_format=torch.channels_last))
+        model.train()
+
+
+def run(command, threads):
+    env = dict(os.environ, OMP_NUM_THREADS=str(threads), STRIATE_THREADS=str(threads))
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed ({done.returncode}):\n{done.stderr}")
+    return done.stdout
+
+
+def compare_net(args, name, precision):
+    model, width, batch = CASES[name]
+    common = ["--precision", precision, "--threads", str(args.threads), "--steps", str(args.steps)]
+    ours = [os.path.join(args.apps, "striate"), "bench", "--json", "--model", model, "--width-multiplier", str(width),
+            "--batch-size", str(batch)] + common
+    peer = [sys.executable, __file__, args.apps, "--only", name] + common
+    ratios = []
+    for _ in range(args.rounds):
+        theirs = [json.loads(run(peer + ["--layout", layout], args.threads)) for layout in ("nchw", "nhwc")]
+        mine = json.loads(run(ours, args.threads))
+        ratios.append([mine[k] / max(t[k] for t in theirs) for k in ("train_median", "infer_median")])
+    train, infer = (statistics.median(r[k] for r in ratios) for k in (0, 1))
+    print(f"| {name} | {precision} | {train:.2f} | {infer:.2f} |", flush=True)
+
+
+def compare_custom(args):
+    with tempfile.TemporaryDirectory() as folder:
+        run([os.path.join(args.apps, "striate"), "generate", "--out", os.path.join(folder, "data")], args.threads)
+        args.data = os.path.join(folder, "data")
+
+        def seconds(command):
+            start = time.perf_counter()
+            run(command, args.threads)
+            return time.perf_counter() - start
+
+        def epoch(command):
+            return (seconds(command("3")) - seconds(command("1"))) / 2
+
+        ratios = []
+        for _ in range(args.rounds):
+            theirs = epoch(lambda n: [sys.executable, __file__, args.apps, "--only", "custom", "--data", args.data,
+                                      "--layout", "nhwc", "--threads", str(args.threads), "--epochs", n])
+            ours = epoch(lambda n: ["taskset", "-c", f"0-{args.threads - 1}",
+                                    os.path.join(args.apps, "custom_model"), args.data, n])
+            ratios.append(theirs / ours)
+        print(f"| custom_model | fp32 | {statistics.median(ratios):.2f} | |", flush=True)
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("apps", help="folder of striate and custom_model")
+    p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--steps", type=int, default=3)
+    p.add_argument("--only", choices=[*CASES, "custom"])
+    p.add_argument("--precision", choices=["fp32", "bf16"])
+    p.add_argument("--layout", choices=["nchw", "nhwc"], help=argparse.SUPPRESS)
+    p.add_argument("--data", help=argparse.SUPPRESS)
+    p.add_argument("--epochs", type=int, help=argparse.SUPPRESS)
+    args = p.parse_args()
+    if args.layout:
+        torch.manual_seed(0)
+        torch.set_num_threads(args.threads)
+        return torch_custom(args) if args.only == "custom" else torch_net(args)
+    print("| net | precision | training | inference |\n|---|---|---|---|")
+    for name in [args.only] if args.only else [*CASES, "custom"]:
+        if name == "custom":
+            compare_custom(args)
+            continue
+        for precision in [args.precision] if args.precision else ["fp32", "bf16"]:
+            compare_net(args, name, precision)
+
+
+main()

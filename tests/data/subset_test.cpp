@@ -1,0 +1,68 @@
+#include "data/subset.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/errors.h"
+
+namespace striate {
+namespace {
+
+using testing_support::expect_error;
+using Values = std::vector<double>;
+
+/// Images of 1x1 whose red is their place; labels 0 1 2 0 1 2 0 2 2.
+Dataset places() {
+  const std::vector<std::int64_t> labels = {0, 1, 2, 0, 1, 2, 0, 2, 2};
+  std::vector<std::uint8_t> bytes;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    bytes.insert(bytes.end(), {static_cast<std::uint8_t>(i), 7, static_cast<std::uint8_t>(100 + i)});
+  }
+  return {Tensor::from({9, 1, 1, 3}, bytes), Tensor::from({9}, labels), {"cat", "dog", "frog"}};
+}
+
+Values places_in(const Dataset& dataset) {
+  Values reds;
+  const Values values = dataset.images.to_vector();
+  for (std::size_t i = 0; i < values.size(); i += 3) {
+    EXPECT_EQ(values[i + 2], 100 + values[i]);
+    reds.push_back(values[i]);
+  }
+  return reds;
+}
+
+TEST(ChooseClasses, KeepsTheImagesOrderAndNumbersLabelsAnew) {
+  const Dataset chosen = choose_classes(places(), {"frog", "cat"});
+  EXPECT_EQ(places_in(chosen), (Values{0, 2, 3, 5, 6, 7, 8}));
+  EXPECT_EQ(chosen.labels.to_vector(), (Values{1, 0, 1, 0, 1, 0, 0}));
+  EXPECT_EQ(chosen.class_names, (std::vector<std::string>{"frog", "cat"}));
+  EXPECT_EQ(chosen.images.shape(), (Shape{7, 1, 1, 3}));
+}
+
+TEST(ChooseClasses, LeavesTheDataSetAsItWas) {
+  const Dataset all = places();
+  choose_classes(all, {"dog"}).labels.mutable_data<std::int64_t>()[0] = 5;
+  EXPECT_EQ(all.labels.to_vector(), places().labels.to_vector());
+}
+
+TEST(ChooseClasses, SaysWhatItCannotFind) {
+  expect_error<std::invalid_argument>(
+      [] {
+        choose_classes(places(), {"cat", "fog"});
+      },
+      {"no class fog", "did you mean dog?", "cat, dog, frog"});
+  expect_error<std::invalid_argument>([] { choose_classes(places(), {"cat", "cat"}); }, {"cat twice"});
+  expect_error<std::invalid_argument>([] { choose_classes(places(), {}); }, {"got none", "cat, dog, frog"});
+}
+
+TEST(FirstPerClass, TakesTheFirstOfEveryClass) {
+  const Dataset two = first_per_class(places(), 2);
+  EXPECT_EQ(places_in(two), (Values{0, 1, 2, 3, 4, 5}));
+  EXPECT_EQ(two.labels.to_vector(), (Values{0, 1, 2, 0, 1, 2}));
+  EXPECT_EQ(two.class_names, places().class_names);
+  EXPECT_EQ(places_in(first_per_class(places(), 3)), (Values{0, 1, 2, 3, 4, 5, 6, 7}));  // of dogs, all
+  EXPECT_EQ(places_in(first_per_class(places(), 100)), places_in(places()));
+  expect_error<std::invalid_argument>([] { first_per_class(places(), 0); }, {"at least 1, got 0"});
+}
+
+}  // namespace
+}  // namespace striate
