@@ -9,6 +9,16 @@
 #include "layers/distillation.h"
 
 namespace striate::apps {
+namespace {
+
+// Not fmt::join, in which gcc 12 sees an overflow that is none.
+std::string list(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+}  // namespace
 
 Objective::Objective(const TrainOptions& options, const std::vector<std::string>& class_names)
     : cross_entropy_{.label_smoothing = options.label_smoothing,
@@ -19,8 +29,7 @@ Objective::Objective(const TrainOptions& options, const std::vector<std::string>
   teacher_ = load_weights(options.teacher, {.precision = options.precision});
   if (teacher_->card.class_names != class_names) {
     throw UsageError(fmt::format("--teacher {} was trained on other classes ({}) than these images have ({})",
-                                 options.teacher, fmt::join(teacher_->card.class_names, ", "),
-                                 fmt::join(class_names, ", ")));
+                                 options.teacher, list(teacher_->card.class_names), list(class_names)));
   }
 }
 
