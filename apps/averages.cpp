@@ -12,9 +12,9 @@ std::string count_of(const std::string& name) { return "average." + name; }
 
 void collect(Module& module, std::vector<BatchNorm2d*>& norms) {
   for (Module* child : module.children()) {
+    collect(*child, norms);
     auto* norm = dynamic_cast<BatchNorm2d*>(child);
     if (norm != nullptr && norm->training() && norm->running_mean.defined()) norms.push_back(norm);
-    collect(*child, norms);
   }
 }
 
