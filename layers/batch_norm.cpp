@@ -3,13 +3,16 @@
 #include <cmath>
 #include <stdexcept>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
 #include "core/autograd.h"
 #include "core/dtype.h"
 #include "core/parallel.h"
+#include "layers/apply_epilogue.h"
 #include "layers/channel_sums.h"
+#include "layers/relu.h"
 
 namespace striate {
 namespace {
@@ -70,12 +73,12 @@ void update_running(const double* mean, const double* squares, const RowPlan& pl
 template <class P>
 struct Factors {
   const P* mean;
-  const P* inverse;
   const P* scale;
   const P* shift;
+  const P* inverse;
 
   Factors(const RowPlan& plan, const Tensor& memory)
-      : mean(memory.data<P>()), inverse(mean + plan.line()), scale(inverse + plan.line()), shift(scale + plan.line()) {}
+      : mean(memory.data<P>()), scale(mean + plan.line()), shift(scale + plan.line()), inverse(shift + plan.line()) {}
 };
 
 // The memory of Factors, (4,line).
@@ -90,9 +93,9 @@ Tensor make_factors(const RowPlan& plan, const double* mean, const double* var, 
   for (std::int64_t c = 0; c < plan.channels; ++c) {
     const P inverse = static_cast<P>(1 / std::sqrt(var[c] + eps));
     to[c] = static_cast<P>(mean[c]);
-    to[line + c] = inverse;
-    to[2 * line + c] = inverse * (w != nullptr ? w[c] : P{1});
-    to[3 * line + c] = b != nullptr ? b[c] : P{0};
+    to[line + c] = inverse * (w != nullptr ? w[c] : P{1});
+    to[2 * line + c] = b != nullptr ? b[c] : P{0};
+    to[3 * line + c] = inverse;
   }
   for (std::int64_t k = 0; k < 4; ++k) fill_line(plan, to + k * line);
   return memory;
@@ -120,13 +123,12 @@ Tensor factors_for(const Tensor& x, const RowPlan& plan, const Tensor& weight, c
   return make_factors<P>(plan, mean, var.data(), weight, bias, options.eps);
 }
 
-// What ReLU cuts, forward and backward must decide by the same rounding: both ask this.
 template <class V, class T, class P>
 V normalised(const T* x, const Factors<P>& f, std::int64_t c) {
-  return (read<V>(x) - read<V>(f.mean + c)) * read<V>(f.scale + c) + read<V>(f.shift + c);
+  return striate::normalised(read<V>(x), read<V>(f.mean + c), read<V>(f.scale + c), read<V>(f.shift + c));
 }
 
-// y = (x - mean) * scale + shift, with relu 0 where that is below. y may be x.
+// y = (x - mean) * scale + shift, with relu 0 where that is below.
 template <bool relu, class T>
 void normalise_rows(const T* x, const RowPlan& plan, const Factors<compute_t<T>>& f, T* y) {
   parallel_for(plan.rows, plan.chunk, [=](std::int64_t begin, std::int64_t end) {
@@ -239,18 +241,6 @@ void with_constant(bool relu, F f) {
   relu ? f(std::true_type{}) : f(std::false_type{});
 }
 
-// Writes y, which may be x; returns the memory of the factors.
-Tensor normalise(const Tensor& x, const RowPlan& plan, const Tensor& weight, const Tensor& bias, Tensor& running_mean,
-                 Tensor& running_var, const BatchNormOptions& options, Tensor& y) {
-  return dispatch_floating("batch_norm", x.dtype(), [&]<class T>(T) {
-    Tensor factors = factors_for<T>(x, plan, weight, bias, running_mean, running_var, options);
-    with_constant(options.relu, [&]<bool relu>(std::bool_constant<relu>) {
-      normalise_rows<relu>(x.data<T>(), plan, Factors<compute_t<T>>(plan, factors), y.mutable_data<T>());
-    });
-    return factors;
-  });
-}
-
 }  // namespace
 
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor running_mean, Tensor running_var,
@@ -258,7 +248,13 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Ten
   check(x, weight, bias, running_mean, running_var, options.training);
   const RowPlan plan = plan_rows(x);
   Tensor y = Tensor::empty(x.shape(), x.dtype());
-  const Tensor factors = normalise(x, plan, weight, bias, running_mean, running_var, options, y);
+  const Tensor factors = dispatch_floating("batch_norm", x.dtype(), [&]<class T>(T) {
+    Tensor memory = factors_for<T>(x, plan, weight, bias, running_mean, running_var, options);
+    with_constant(options.relu, [&]<bool relu>(std::bool_constant<relu>) {
+      normalise_rows<relu>(x.data<T>(), plan, Factors<compute_t<T>>(plan, memory), y.mutable_data<T>());
+    });
+    return memory;
+  });
   // In evaluation without ReLU the gradient of x needs no x.
   const bool needs_x = options.training || options.relu || recording({weight, bias});
   record(options.relu ? "batch_norm_relu" : "batch_norm", y, {x, weight, bias},
@@ -270,15 +266,6 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Ten
            });
          });
   return y;
-}
-
-void batch_norm_(Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& running_mean,
-                 const Tensor& running_var, const BatchNormOptions& options) {
-  if (options.training) throw std::invalid_argument("[batch_norm_] is for evaluation, got training = true");
-  Tensor mean = running_mean;
-  Tensor var = running_var;
-  check(x, weight, bias, mean, var, false);
-  normalise(x, plan_rows(x), weight, bias, mean, var, options, x);
 }
 
 BatchNorm2d::BatchNorm2d(Module& parent, std::string name, std::int64_t features, BatchNorm2dOptions options)
@@ -298,16 +285,16 @@ BatchNorm2d::BatchNorm2d(Module& parent, std::string name, std::int64_t features
 }
 
 Tensor BatchNorm2d::with_relu(const Tensor& x) {
+  // What derives from this may have another forward().
+  if (typeid(*this) != typeid(BatchNorm2d)) return relu((*this)(x));
   return call(x, [&] { return normalise(x, true); });
 }
 
-Tensor BatchNorm2d::over(Tensor x, bool relu) {
-  if (training() || !running_mean.defined() || recording({x, weight, bias})) {
-    return relu ? with_relu(x) : (*this)(x);
-  }
-  return call(x, [&] {
-    batch_norm_(x, weight, bias, running_mean, running_var, {.eps = options_.eps, .relu = relu});
-    return x;
+Tensor BatchNorm2d::factors() const {
+  const RowPlan plan{.rows = 0, .channels = running_mean.numel(), .line_rows = 1, .chunk = 1};
+  return dispatch_floating("batch_norm", running_mean.dtype(), [&]<class T>(T) {
+    return make_factors<compute_t<T>>(plan, running_mean.to_vector().data(), running_var.to_vector().data(), weight,
+                                      bias, options_.eps);
   });
 }
 

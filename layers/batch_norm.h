@@ -25,11 +25,6 @@ struct BatchNormOptions {
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor running_mean, Tensor running_var,
                   const BatchNormOptions& options);
 
-/// batch_norm by the running statistics in x's own memory; no graph sees it. Errors as above, and
-/// std::invalid_argument for options.training.
-void batch_norm_(Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& running_mean,
-                 const Tensor& running_var, const BatchNormOptions& options);
-
 struct BatchNorm2dOptions {
   double eps = 1e-5;
   std::optional<double> momentum = 0.1;  ///< nullopt: running statistics are plain averages over all batches
@@ -43,9 +38,9 @@ class BatchNorm2d : public Layer {
   Tensor forward(const Tensor& x) override { return normalise(x, false); }
   /// relu((*this)(x)) in one go: faster, and the same values.
   Tensor with_relu(const Tensor& x);
-  /// The same, with or without ReLU, written over x where an evaluation records nothing: for an x that nobody
-  /// else will read.
-  Tensor over(Tensor x, bool relu);
+  /// The running statistics and parameters as evaluation uses them: rows (C) of mean, scale and shift in
+  /// y = (x - mean) * scale + shift, then more.
+  [[nodiscard]] Tensor factors() const;
   [[nodiscard]] std::string kind() const override { return "BatchNorm2d"; }
   [[nodiscard]] LayerGeometry geometry(const Shape& input, const Shape& output) const override;
 

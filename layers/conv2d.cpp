@@ -1,12 +1,14 @@
 #include "layers/conv2d.h"
 
 #include <algorithm>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
 #include "core/autograd.h"
 #include "core/elementwise.h"
 #include "core/reduce.h"
+#include "layers/batch_norm.h"
 #include "layers/conv_kernels.h"
 #include "layers/init.h"
 
@@ -80,11 +82,21 @@ ConvGeometry check_conv2d(const Tensor& x, const Tensor& w, const Tensor& b, con
           options.padding, options.dilation, options.groups};
 }
 
-Tensor forward(const ConvGeometry& g, const Tensor& x, const Tensor& w, const Tensor& b) {
+// With the factors of a norm also that norm, and ReLU where asked for.
+Tensor forward(const ConvGeometry& g, const Tensor& x, const Tensor& w, const Tensor& b, const Tensor& factors = {},
+               bool relu = false) {
   return dispatch_floating(kOp, x.dtype(), [&]<class T>(T) {
     using W = ConvParameter<T>;
     Tensor y = Tensor::empty({g.n, g.p, g.q, g.k}, x.dtype());
-    if (g.n > 0) conv_forward(g, x.data<T>(), w.data<W>(), b.defined() ? b.data<W>() : nullptr, y.mutable_data<T>());
+    ConvEpilogue<W> epilogue;
+    if (b.defined()) epilogue.bias = b.data<W>();
+    if (factors.defined()) {
+      epilogue.mean = factors.data<W>();
+      epilogue.scale = epilogue.mean + g.k;
+      epilogue.shift = epilogue.scale + g.k;
+      epilogue.relu = relu;
+    }
+    if (g.n > 0) conv_forward(g, x.data<T>(), w.data<W>(), epilogue, y.mutable_data<T>());
     return y;
   });
 }
@@ -117,7 +129,8 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2dOpt
     if (bw.wants(0)) bw.add(0, backward_data(g, dy, w.get()));
     if (bw.wants(1)) bw.add(1, backward_weights(g, x.get(), dy, parameters));
     if (bw.wants(2)) {
-      const Tensor db = sum(cast(dy, parameters), {Axis::batch, Axis::height, Axis::width});
+      const Tensor db =
+          sum(dy.dtype() == parameters ? dy : cast(dy, parameters), {Axis::batch, Axis::height, Axis::width});
       bw.add(2, dy.dtype() == DType::f16 ? cast(cast(db, DType::f16), parameters) : db);
     }
   });
@@ -139,6 +152,25 @@ Conv2d::Conv2d(Module& parent, std::string name, std::int64_t in_channels, std::
                 {3, 2, 0, 1});
   if (options.bias) add_parameter("bias", bias, Tensor::empty({out_channels}));
   default_init_(weight, bias);
+}
+
+Tensor Conv2d::with_norm(const Tensor& x, BatchNorm2d& norm, bool relu) {
+  // What derives from these may have another forward().
+  bool fits = typeid(*this) == typeid(Conv2d) && typeid(norm) == typeid(BatchNorm2d) && !norm.training() &&
+              norm.running_mean.defined() && norm.running_var.defined() && !LayerObserver::watching() &&
+              !recording({x, weight, bias, norm.weight, norm.bias});
+  // Where a norm of other channels or another dtype follows, that throws.
+  for (const Tensor& values : {norm.weight, norm.bias, norm.running_mean, norm.running_var}) {
+    fits = fits && (!values.defined() ||
+                    (values.shape() == Shape{weight.size(-1)} && values.dtype() == parameter_dtype(x.dtype())));
+  }
+  if (!fits) {
+    const Tensor y = (*this)(x);
+    return relu ? norm.with_relu(y) : norm(y);
+  }
+  return call(x, [&] {
+    return striate::forward(check_conv2d(x, weight, bias, options_), x, weight, bias, norm.factors(), relu);
+  });
 }
 
 LayerGeometry Conv2d::geometry(const Shape& input, const Shape& output) const {

@@ -7,6 +7,7 @@
 #include "core/parallel.h"
 #include "core/scratch.h"
 #include "core/simd.h"
+#include "layers/apply_epilogue.h"
 #include "layers/conv_shape.h"
 #include "layers/conv_taps.h"
 
@@ -60,11 +61,11 @@ struct TapRange {
   }
 };
 
-/// The row of positions i of the map that is computed: to (width, channels) = bias + sum over taps of image n
-/// times filter. w (taps, channels), bias (channels) or null.
+/// The row of positions i of the map that is computed: to (width, channels) = epilogue of the sum over taps
+/// of image n times filter. w (taps, channels).
 template <class T, class To>
 void sum_taps(const TapAxis& rows, const TapAxis& columns, std::int64_t kernel_width, const Map<const T>& from,
-              const float* w, const float* bias, std::int64_t n, std::int64_t i, To* to) {
+              const float* w, const ConvEpilogue<float>& epilogue, std::int64_t n, std::int64_t i, To* to) {
   const std::int64_t channels = from.channels;
   const TapRange in_rows(rows, i);
   for (std::int64_t j = 0; j < columns.count; ++j) {
@@ -72,9 +73,7 @@ void sum_taps(const TapAxis& rows, const TapAxis& columns, std::int64_t kernel_w
     To* out = to + (columns.first + j * columns.stride) * channels;
     for_channels(channels,
                  [&]<int vectors>(std::integral_constant<int, vectors> /*tag*/, std::int64_t c, std::int64_t left) {
-                   Vec sum[vectors];
-                   for (int v = 0; v < vectors; ++v)
-                     sum[v] = bias == nullptr ? Vec{} : load_lanes(bias + c + v * lanes, left);
+                   Vec sum[vectors] = {};
                    for (std::int64_t r = in_rows.begin; r < in_rows.end; ++r) {
                      const Tap& row = rows.taps[static_cast<std::size_t>(r)];
                      for (std::int64_t s = in_columns.begin; s < in_columns.end; ++s) {
@@ -85,7 +84,8 @@ void sum_taps(const TapAxis& rows, const TapAxis& columns, std::int64_t kernel_w
                          sum[v] += load_lanes(x + v * lanes, left) * load_lanes(filter + v * lanes, left);
                      }
                    }
-                   for (int v = 0; v < vectors; ++v) store_lanes(out + c + v * lanes, sum[v], left);
+                   for (int v = 0; v < vectors; ++v)
+                     store_lanes(out + c + v * lanes, epilogue_of<Vec>(epilogue, c + v * lanes, left)(sum[v]), left);
                  });
   }
 }
@@ -142,14 +142,14 @@ std::int64_t task_rows(const ConvGeometry& g, std::int64_t row_places) {
 }  // namespace
 
 template <class T>
-void depthwise_forward(const ConvGeometry& g, const T* x, const float* w, const float* bias, T* y) {
+void depthwise_forward(const ConvGeometry& g, const T* x, const float* w, const ConvEpilogue<float>& epilogue, T* y) {
   Scratch<T> wide = repeated(g, x);
   const Map<const T> from{wide.data() == nullptr ? x : wide.data(), g.h, g.w, g.k};
   const TapAxis rows = row_taps(g);
   const TapAxis columns = column_taps(g);
   parallel_for(g.n * g.p, task_rows(g, g.q), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row)
-      sum_taps(rows, columns, g.s, from, w, bias, row / g.p, row % g.p, y + row * g.q * g.k);
+      sum_taps(rows, columns, g.s, from, w, epilogue, row / g.p, row % g.p, y + row * g.q * g.k);
   });
 }
 
@@ -168,9 +168,9 @@ void depthwise_backward_data(const ConvGeometry& g, const T* dy, const float* w,
       T* to = dx + row * g.w * g.c;
       for (const TapAxis& columns : all_columns) {
         if (filters == 1) {
-          sum_taps(rows, columns, g.s, from, w, nullptr, row / g.h, i, to);
+          sum_taps(rows, columns, g.s, from, w, {}, row / g.h, i, to);
         } else {
-          sum_taps(rows, columns, g.s, from, w, nullptr, row / g.h, i, line.data());
+          sum_taps(rows, columns, g.s, from, w, {}, row / g.h, i, line.data());
         }
       }
       for (std::int64_t at = 0; filters > 1 && at < g.w * g.c; ++at) {
@@ -205,8 +205,9 @@ void depthwise_backward_weights(const ConvGeometry& g, const T* x, const T* dy, 
   }
 }
 
-template void depthwise_forward(const ConvGeometry&, const float*, const float*, const float*, float*);
-template void depthwise_forward(const ConvGeometry&, const bfloat16*, const float*, const float*, bfloat16*);
+template void depthwise_forward(const ConvGeometry&, const float*, const float*, const ConvEpilogue<float>&, float*);
+template void depthwise_forward(const ConvGeometry&, const bfloat16*, const float*, const ConvEpilogue<float>&,
+                                bfloat16*);
 template void depthwise_backward_data(const ConvGeometry&, const float*, const float*, float*);
 template void depthwise_backward_data(const ConvGeometry&, const bfloat16*, const float*, bfloat16*);
 template void depthwise_backward_weights(const ConvGeometry&, const float*, const float*, float*);

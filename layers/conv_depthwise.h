@@ -3,12 +3,13 @@
 // layers/conv_kernels.h for what the functions compute. T: float or bfloat16; nothing but results is
 // rounded to it.
 
+#include "layers/conv_epilogue.h"
 #include "layers/conv_geometry.h"
 
 namespace striate {
 
 template <class T>
-void depthwise_forward(const ConvGeometry& g, const T* x, const float* w, const float* bias, T* y);
+void depthwise_forward(const ConvGeometry& g, const T* x, const float* w, const ConvEpilogue<float>& epilogue, T* y);
 
 template <class T>
 void depthwise_backward_data(const ConvGeometry& g, const T* dy, const float* w, T* dx);

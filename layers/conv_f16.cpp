@@ -38,10 +38,10 @@ std::int64_t weights(const ConvGeometry& g) { return g.r * g.s * g.group_inputs(
 }  // namespace
 
 template <>
-void conv_forward(const ConvGeometry& g, const float16* x, const float* w, const float* bias, float16* y,
-                  ConvAlgorithm wanted) {
+void conv_forward(const ConvGeometry& g, const float16* x, const float* w, const ConvEpilogue<float>& epilogue,
+                  float16* y, ConvAlgorithm wanted) {
   Scratch<float> result(outputs(g));
-  conv_forward<float>(g, widened(x, inputs(g)).data(), rounded(w, weights(g)).data(), bias, result.data(), wanted);
+  conv_forward<float>(g, widened(x, inputs(g)).data(), rounded(w, weights(g)).data(), epilogue, result.data(), wanted);
   convert(result.data(), outputs(g), y);
 }
 

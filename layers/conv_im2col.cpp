@@ -6,6 +6,7 @@
 #include "core/panel_product.h"
 #include "core/parallel.h"
 #include "core/scratch.h"
+#include "layers/apply_epilogue.h"
 #include "layers/conv_gather.h"
 #include "layers/conv_pack.h"
 #include "layers/turn_filters.h"
@@ -18,13 +19,13 @@ constexpr std::int64_t kDepth = 512;      // words of a row that are gathered at
 constexpr std::int64_t kColumns = 512;    // columns of the result at a time
 constexpr std::int64_t kPositions = 256;  // of a weight gradient, at a time
 
-/// Writes rows of panels plus bias to the positions' places in `to` (images, height, width, channels), from
-/// channel `channel` on.
+/// Writes rows of panels to the positions' places in `to` (images, height, width, channels), from channel
+/// `channel` on.
 template <class T>
 struct Results {
   T* to;
   std::int64_t height, width, channels;
-  const float* bias;
+  ConvEpilogue<float> epilogue;
 
   [[nodiscard]] T* place(const Gather<T>& m, std::int64_t position) const {
     const std::int64_t h = m.rows->first + position / m.columns->count % m.rows->count * m.rows->stride;
@@ -37,22 +38,14 @@ struct Results {
       T* out = place(m, i) + channel;
       for (std::int64_t k = 0; k < count; k += lanes) {
         const std::int64_t left = std::min<std::int64_t>(lanes, count - k);
-        Vec value = load(sums + (k / panel_width * (end - begin) + i - begin) * panel_width + k % panel_width);
-        if (bias != nullptr) value += left == lanes ? load(bias + channel + k) : load_first(bias + channel + k, left);
+        const Vec sum = load(sums + (k / panel_width * (end - begin) + i - begin) * panel_width + k % panel_width);
+        const Vec value = epilogue_of<Vec>(epilogue, channel + k, left)(sum);
         if (left == lanes) {
           store(out + k, value);
         } else {
           store_first(out + k, value, left);
         }
       }
-    }
-  }
-  /// The same for sums of nothing.
-  void write_nothing(const Gather<T>& m, std::int64_t begin, std::int64_t end, std::int64_t channel,
-                     std::int64_t count) const {
-    for (std::int64_t i = begin; i < end; ++i) {
-      T* out = place(m, i) + channel;
-      for (std::int64_t k = 0; k < count; ++k) out[k] = T(bias == nullptr ? 0.F : bias[channel + k]);
     }
   }
 };
@@ -91,13 +84,13 @@ void gathered_product(const Gather<T>& m, std::int64_t images, const Filters& f,
     const std::int64_t last = std::min(panels, first + piece);
     const std::int64_t count = std::min(last * panel_width, columns) - first * panel_width;
     const std::int64_t to = product * columns + first * panel_width;
-    if (depth == 0) return results.write_nothing(m, begin, end, to, count);
     const std::int64_t most = std::min(depth, kDepth);
     // Rows end in a spare line: a power of two between them would make them compete for lines of the cache.
     const std::int64_t row = most + 16;
     Scratch<Word> left(m.in_place() ? 0 : rows * row);
     Scratch<Word> right(pack_first ? 0 : most * panel_width);
     Scratch<float> sums((last - first) * rows * panel_width);
+    if (depth == 0) std::fill_n(sums.data(), (last - first) * rows * panel_width, 0.F);
     const std::int64_t channel = product * f.product_rows();
     for (std::int64_t l = 0; l < depth; l += kDepth) {
       const std::int64_t words = std::min(kDepth, depth - l);
@@ -212,13 +205,13 @@ FilterLayout layout_of(const ConvGeometry& g) { return {g.s, g.group_inputs() * 
 }  // namespace
 
 template <class T>
-void im2col_forward(const ConvGeometry& g, const T* x, const float* w, const float* bias, T* y) {
+void im2col_forward(const ConvGeometry& g, const T* x, const float* w, const ConvEpilogue<float>& epilogue, T* y) {
   const TapAxis rows = row_taps(g);
   const TapAxis columns = column_taps(g);
   const Groups groups(g.groups, g.group_inputs(), g.group_outputs());
   const Filters filters{groups, w, layout_of(g)};
   const Gather<T> gather{x, g.c, groups.product_rows(), &rows, &columns, word_depth<WordOf<T>>};
-  gathered_product(gather, g.n, filters, Results<T>{y, g.p, g.q, g.k, bias});
+  gathered_product(gather, g.n, filters, Results<T>{y, g.p, g.q, g.k, epilogue});
 }
 
 template <class T>
@@ -235,7 +228,7 @@ void im2col_backward_data(const ConvGeometry& g, const T* dy, const float* w, T*
   for (const TapAxis& rows : backward_row_taps(g)) {
     for (const TapAxis& columns : all_columns) {
       const Gather<T> gather{dy, g.k, groups.product_rows(), &rows, &columns, word_depth<WordOf<T>>};
-      gathered_product(gather, g.n, filters, Results<T>{dx, g.h, g.w, g.c, nullptr});
+      gathered_product(gather, g.n, filters, Results<T>{dx, g.h, g.w, g.c, {}});
     }
   }
 }
@@ -279,8 +272,8 @@ void im2col_backward_weights(const ConvGeometry& g, const T* x, const T* dy, flo
   });
 }
 
-template void im2col_forward(const ConvGeometry&, const float*, const float*, const float*, float*);
-template void im2col_forward(const ConvGeometry&, const bfloat16*, const float*, const float*, bfloat16*);
+template void im2col_forward(const ConvGeometry&, const float*, const float*, const ConvEpilogue<float>&, float*);
+template void im2col_forward(const ConvGeometry&, const bfloat16*, const float*, const ConvEpilogue<float>&, bfloat16*);
 template void im2col_backward_data(const ConvGeometry&, const float*, const float*, float*);
 template void im2col_backward_data(const ConvGeometry&, const bfloat16*, const float*, bfloat16*);
 template void im2col_backward_weights(const ConvGeometry&, const float*, const float*, float*);

@@ -132,20 +132,20 @@ ConvAlgorithm choose_conv(const ConvGeometry& g, DType dtype, ConvAlgorithm want
 }
 
 template <class T>
-void conv_forward(const ConvGeometry& g, const T* x, const ConvParameter<T>* w, const ConvParameter<T>* bias, T* y,
-                  ConvAlgorithm wanted) {
+void conv_forward(const ConvGeometry& g, const T* x, const ConvParameter<T>* w,
+                  const ConvEpilogue<ConvParameter<T>>& epilogue, T* y, ConvAlgorithm wanted) {
   const ConvAlgorithm algorithm = choose_conv(g, DTypeOf<T>::value, wanted, ConvPass::forward);
   const ProfileSpan span(profiled_place(), "forward", to_string(algorithm));
   if constexpr (std::is_same_v<T, double>) {
-    reference_forward(g, x, w, bias, y);
+    reference_forward(g, x, w, epilogue, y);
   } else if (gathers(algorithm)) {
-    im2col_forward(g, x, w, bias, y);
+    im2col_forward(g, x, w, epilogue, y);
   } else if (algorithm == ConvAlgorithm::depthwise) {
-    depthwise_forward(g, x, w, bias, y);
+    depthwise_forward(g, x, w, epilogue, y);
   } else if (algorithm == ConvAlgorithm::direct) {
-    direct_forward(shape_3x3(g), x, w, bias, y);
+    direct_forward(shape_3x3(g), x, w, epilogue, y);
   } else {
-    winograd_forward(shape_3x3(g), tile_of(algorithm), x, w, bias, y);
+    winograd_forward(shape_3x3(g), tile_of(algorithm), x, w, epilogue, y);
   }
 }
 
@@ -183,9 +183,12 @@ void conv_backward_weights(const ConvGeometry& g, const T* x, const T* dy, ConvP
   }
 }
 
-template void conv_forward(const ConvGeometry&, const float*, const float*, const float*, float*, ConvAlgorithm);
-template void conv_forward(const ConvGeometry&, const double*, const double*, const double*, double*, ConvAlgorithm);
-template void conv_forward(const ConvGeometry&, const bfloat16*, const float*, const float*, bfloat16*, ConvAlgorithm);
+template void conv_forward(const ConvGeometry&, const float*, const float*, const ConvEpilogue<float>&, float*,
+                           ConvAlgorithm);
+template void conv_forward(const ConvGeometry&, const double*, const double*, const ConvEpilogue<double>&, double*,
+                           ConvAlgorithm);
+template void conv_forward(const ConvGeometry&, const bfloat16*, const float*, const ConvEpilogue<float>&, bfloat16*,
+                           ConvAlgorithm);
 template void conv_backward_data(const ConvGeometry&, const float*, const float*, float*, ConvAlgorithm);
 template void conv_backward_data(const ConvGeometry&, const double*, const double*, double*, ConvAlgorithm);
 template void conv_backward_data(const ConvGeometry&, const bfloat16*, const float*, bfloat16*, ConvAlgorithm);

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "core/dtype.h"
+#include "layers/conv_epilogue.h"
 #include "layers/conv_geometry.h"
 
 namespace striate {
@@ -55,10 +56,10 @@ ConvAlgorithm choose_conv(const ConvGeometry& g, DType dtype, ConvAlgorithm want
 template <class T>
 using ConvParameter = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
-/// y[n,p,q,k] = bias[k] + sum over r,s,c of x[n, p*stride-padding+r*dilation, ..., c] * w[r,s,c,k]. bias may
-/// be null.
+/// y[n,p,q,k] = epilogue of the sum over r,s,c of x[n, p*stride-padding+r*dilation, ..., c] * w[r,s,c,k].
 template <class T>
-void conv_forward(const ConvGeometry& g, const T* x, const ConvParameter<T>* w, const ConvParameter<T>* bias, T* y,
+void conv_forward(const ConvGeometry& g, const T* x, const ConvParameter<T>* w,
+                  const ConvEpilogue<ConvParameter<T>>& epilogue, T* y,
                   ConvAlgorithm wanted = ConvAlgorithm::automatic);
 
 /// Overwrites dx with the adjoint of the forward pass in x, applied to dy.
@@ -72,8 +73,8 @@ void conv_backward_weights(const ConvGeometry& g, const T* x, const T* dy, ConvP
                            ConvAlgorithm wanted = ConvAlgorithm::automatic);
 
 template <>
-void conv_forward(const ConvGeometry& g, const float16* x, const float* w, const float* bias, float16* y,
-                  ConvAlgorithm wanted);
+void conv_forward(const ConvGeometry& g, const float16* x, const float* w, const ConvEpilogue<float>& epilogue,
+                  float16* y, ConvAlgorithm wanted);
 template <>
 void conv_backward_data(const ConvGeometry& g, const float16* dy, const float* w, float16* dx, ConvAlgorithm wanted);
 template <>

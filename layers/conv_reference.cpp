@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/parallel.h"
+#include "layers/apply_epilogue.h"
 
 namespace striate {
 namespace {
@@ -30,11 +31,13 @@ void for_each_meeting(const ConvGeometry& g, std::int64_t n, std::int64_t r, std
 
 }  // namespace
 
-void reference_forward(const ConvGeometry& g, const double* x, const double* w, const double* bias, double* y) {
+void reference_forward(const ConvGeometry& g, const double* x, const double* w, const ConvEpilogue<double>& epilogue,
+                       double* y) {
   const std::int64_t cg = g.group_inputs();
   const std::int64_t kg = g.group_outputs();
   parallel_for(g.n, 1, [&](std::int64_t n, std::int64_t) {
-    for (std::int64_t i = 0; i < g.p * g.q * g.k; ++i) y[n * g.p * g.q * g.k + i] = bias ? bias[i % g.k] : 0;
+    double* image = y + n * g.p * g.q * g.k;
+    std::fill_n(image, g.p * g.q * g.k, 0.0);
     for (std::int64_t tap = 0; tap < g.r * g.s; ++tap) {
       for_each_meeting(g, n, tap / g.s, tap % g.s, [&](std::int64_t at_x, std::int64_t at_y) {
         for (std::int64_t c = 0; c < g.c; ++c) {
@@ -45,6 +48,7 @@ void reference_forward(const ConvGeometry& g, const double* x, const double* w, 
         }
       });
     }
+    for (std::int64_t i = 0; i < g.p * g.q * g.k; ++i) image[i] = epilogue_of<double>(epilogue, i % g.k)(image[i]);
   });
 }
 

@@ -2,11 +2,13 @@
 // Convolution of any shape as its definition reads, in f64: see layers/conv_kernels.h for what the functions
 // compute.
 
+#include "layers/conv_epilogue.h"
 #include "layers/conv_geometry.h"
 
 namespace striate {
 
-void reference_forward(const ConvGeometry& g, const double* x, const double* w, const double* bias, double* y);
+void reference_forward(const ConvGeometry& g, const double* x, const double* w, const ConvEpilogue<double>& epilogue,
+                       double* y);
 void reference_backward_data(const ConvGeometry& g, const double* dy, const double* w, double* dx);
 void reference_backward_weights(const ConvGeometry& g, const double* x, const double* dy, double* dw);
 

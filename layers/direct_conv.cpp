@@ -5,6 +5,7 @@
 #include "core/panel_product.h"
 #include "core/parallel.h"
 #include "core/scratch.h"
+#include "layers/apply_epilogue.h"
 #include "layers/turn_filters.h"
 
 namespace striate {
@@ -59,15 +60,15 @@ void pack_filters(const float* w, std::ptrdiff_t channels, std::ptrdiff_t filter
   });
 }
 
-/// Writes rows of sums (rows, panel_width) plus bias to columns k, k+1, ... of y (rows, filters).
+/// Writes rows of sums (rows, panel_width) to columns k, k+1, ... of y (rows, filters).
 template <class T>
-void store_rows(const float* sums, std::ptrdiff_t rows, std::ptrdiff_t filters, std::ptrdiff_t k, const float* bias,
-                T* y) {
+void store_rows(const float* sums, std::ptrdiff_t rows, std::ptrdiff_t filters, std::ptrdiff_t k,
+                const ConvEpilogue<float>& epilogue, T* y) {
   for (std::ptrdiff_t column = 0; column < panel_width && k + column < filters; column += lanes) {
     const std::ptrdiff_t left = std::min<std::ptrdiff_t>(filters - k - column, lanes);
-    const Vec start = bias == nullptr ? Vec{} : load_first(bias + k + column, left);
+    const EpilogueOf<Vec> finish = epilogue_of<Vec>(epilogue, k + column, left);
     for (std::ptrdiff_t i = 0; i < rows; ++i) {
-      const Vec value = load(sums + i * panel_width + column) + start;
+      const Vec value = finish(load(sums + i * panel_width + column));
       T* to = y + i * filters + k + column;
       if (left == lanes) {
         store(to, value);
@@ -114,7 +115,7 @@ void pack_gradient(const T* dy, std::ptrdiff_t rows, std::ptrdiff_t out_width, s
 }  // namespace
 
 template <class T>
-void direct_forward(const Conv3x3Shape& shape, const T* x, const float* w, const float* bias, T* y) {
+void direct_forward(const Conv3x3Shape& shape, const T* x, const float* w, const ConvEpilogue<float>& epilogue, T* y) {
   using Word = WordOf<T>;
   const std::ptrdiff_t out_width = shape.out_width();
   const std::ptrdiff_t pixel = ceil_div(shape.channels, word_depth<Word>);  // words
@@ -149,7 +150,7 @@ void direct_forward(const Conv3x3Shape& shape, const T* x, const float* w, const
         for (std::ptrdiff_t h = 0; h < rows; ++h) {
           multiply_panel<Word>(out_width, {9 * pixel, 3 * pixel}, {in.data() + h * row, pixel, 1, row},
                                {filters.data() + panel * 9 * pixel * panel_width}, sums.data(), panel_width, false);
-          store_rows(sums.data(), out_width, shape.filters, panel * panel_width, bias,
+          store_rows(sums.data(), out_width, shape.filters, panel * panel_width, epilogue,
                      y + (n * shape.out_height() + first + h) * out_width * shape.filters);
         }
       }
@@ -161,7 +162,7 @@ template <class T>
 void direct_backward_data(const Conv3x3Shape& shape, const float* w, const T* dy, T* dx) {
   Scratch<float> filters(9 * shape.channels * shape.filters);
   turn_filters(w, 9, shape.channels, shape.filters, filters.data());
-  direct_forward<T>(turned(shape), dy, filters.data(), nullptr, dx);
+  direct_forward<T>(turned(shape), dy, filters.data(), {}, dx);
 }
 
 template <class T>
@@ -214,8 +215,8 @@ void direct_backward_weights(const Conv3x3Shape& shape, const T* x, const T* dy,
   });
 }
 
-template void direct_forward(const Conv3x3Shape&, const float*, const float*, const float*, float*);
-template void direct_forward(const Conv3x3Shape&, const bfloat16*, const float*, const float*, bfloat16*);
+template void direct_forward(const Conv3x3Shape&, const float*, const float*, const ConvEpilogue<float>&, float*);
+template void direct_forward(const Conv3x3Shape&, const bfloat16*, const float*, const ConvEpilogue<float>&, bfloat16*);
 template void direct_backward_data(const Conv3x3Shape&, const float*, const float*, float*);
 template void direct_backward_data(const Conv3x3Shape&, const float*, const bfloat16*, bfloat16*);
 template void direct_backward_weights(const Conv3x3Shape&, const float*, const float*, float*);

@@ -4,13 +4,14 @@
 // channels, where Winograd's transforms do not pay, and as the most precise form.
 
 #include "core/dtype.h"
+#include "layers/conv_epilogue.h"
 #include "layers/conv_shape.h"
 
 namespace striate {
 
-/// y = conv(x, w) + bias: shapes and types as winograd_forward.
+/// y = epilogue(conv(x, w)): shapes and types as winograd_forward.
 template <class T>
-void direct_forward(const Conv3x3Shape& shape, const T* x, const float* w, const float* bias, T* y);
+void direct_forward(const Conv3x3Shape& shape, const T* x, const float* w, const ConvEpilogue<float>& epilogue, T* y);
 
 /// Writes dx.
 template <class T>

@@ -119,7 +119,7 @@ std::ptrdiff_t block_tiles(const Conv3x3Shape& shape) {
 bool few_tiles(std::ptrdiff_t tiles) { return tiles <= 256; }
 
 template <class Scheme, class T>
-void forward(const Conv3x3Shape& shape, const T* x, const float* w, const float* bias, T* y) {
+void forward(const Conv3x3Shape& shape, const T* x, const float* w, const ConvEpilogue<float>& epilogue, T* y) {
   using Word = WordOf<T>;
   constexpr int planes = plane_count<Scheme>;
   const TileGrid grid = tile_grid<Scheme>(shape);
@@ -134,7 +134,7 @@ void forward(const Conv3x3Shape& shape, const T* x, const float* w, const float*
     gather_tiles<InputSide<Scheme>, Neighbours::channels, T>(grid, in, zeros.data(), origin, first, count, v);
   };
   const auto scatter = [&](std::ptrdiff_t first, std::ptrdiff_t count, const Planes<float>& m) {
-    scatter_tiles<Scheme, T>(grid, out, first, count, m, bias);
+    scatter_tiles<Scheme, T>(grid, out, first, count, m, epilogue);
   };
   if (few_tiles(tiles)) {
     constexpr std::ptrdiff_t grain = 4;
@@ -256,16 +256,16 @@ bool winograd_fits(const Conv3x3Shape& shape, WinogradTile tile) {
 }
 
 template <class T>
-void winograd_forward(const Conv3x3Shape& shape, WinogradTile tile, const T* x, const float* w, const float* bias,
-                      T* y) {
-  with_scheme(tile, [&]<class Scheme>(Scheme /*tag*/) { forward<Scheme, T>(shape, x, w, bias, y); });
+void winograd_forward(const Conv3x3Shape& shape, WinogradTile tile, const T* x, const float* w,
+                      const ConvEpilogue<float>& epilogue, T* y) {
+  with_scheme(tile, [&]<class Scheme>(Scheme /*tag*/) { forward<Scheme, T>(shape, x, w, epilogue, y); });
 }
 
 template <class T>
 void winograd_backward_data(const Conv3x3Shape& shape, WinogradTile tile, const float* w, const T* dy, T* dx) {
   Scratch<float> filters(9 * shape.channels * shape.filters);
   turn_filters(w, 9, shape.channels, shape.filters, filters.data());
-  winograd_forward<T>(turned(shape), tile, dy, filters.data(), nullptr, dx);
+  winograd_forward<T>(turned(shape), tile, dy, filters.data(), {}, dx);
 }
 
 template <class T>
@@ -273,9 +273,10 @@ void winograd_backward_weights(const Conv3x3Shape& shape, WinogradTile tile, con
   with_scheme(tile, [&]<class Scheme>(Scheme /*tag*/) { backward_weights<Scheme, T>(shape, x, dy, dw); });
 }
 
-template void winograd_forward(const Conv3x3Shape&, WinogradTile, const float*, const float*, const float*, float*);
-template void winograd_forward(const Conv3x3Shape&, WinogradTile, const bfloat16*, const float*, const float*,
-                               bfloat16*);
+template void winograd_forward(const Conv3x3Shape&, WinogradTile, const float*, const float*,
+                               const ConvEpilogue<float>&, float*);
+template void winograd_forward(const Conv3x3Shape&, WinogradTile, const bfloat16*, const float*,
+                               const ConvEpilogue<float>&, bfloat16*);
 template void winograd_backward_data(const Conv3x3Shape&, WinogradTile, const float*, const float*, float*);
 template void winograd_backward_data(const Conv3x3Shape&, WinogradTile, const float*, const bfloat16*, bfloat16*);
 template void winograd_backward_weights(const Conv3x3Shape&, WinogradTile, const float*, const float*, float*);

@@ -1,13 +1,14 @@
 #pragma once
 // 3x3 convolution of stride 1 by Winograd's minimal filtering, channels last:
-//   forward           y = A' [(G w G') . (B' x B)] A for every tile of x: one product for each of the
-//   positions backward data     the forward convolution of dy with filters turned by half backward weights dw
-//   = G' [(A dy A') . (B' x B)] G, summed over tiles: products again
+//   forward: y = A' [(G w G') . (B' x B)] A for every tile of x, which is one product for each position;
+//   backward data: the forward convolution of dy with filters turned by half;
+//   backward weights: dw = G' [(A dy A') . (B' x B)] G, summed over tiles, which is products again.
 // (dx could share A dy A' with dw in the adjoint form B [...] B'; measured, the overlapping sums cost more
 // than they save.) Work is cut by sizes only and no sum is split between threads: any number of threads
 // computes the same bits.
 
 #include "core/dtype.h"
+#include "layers/conv_epilogue.h"
 #include "layers/conv_shape.h"
 
 namespace striate {
@@ -19,12 +20,12 @@ enum class WinogradTile { f2, f4, line2, line4 };
 /// Whether the tile can do this shape: f2 and f4 any, the others their map with padding 1.
 bool winograd_fits(const Conv3x3Shape& shape, WinogradTile tile);
 
-/// y = conv(x, w) + bias. x (batch, height, width, channels), w (3, 3, channels, filters), bias (filters) or
-/// null, y (batch, out_height, out_width, filters). T: float, or bfloat16 (operands of products are then
-/// rounded to bf16, sums and transforms are float).
+/// y = epilogue(conv(x, w)). x (batch, height, width, channels), w (3, 3, channels, filters), y (batch,
+/// out_height, out_width, filters). T: float, or bfloat16 (operands of products are then rounded to bf16, sums
+/// and transforms are float).
 template <class T>
-void winograd_forward(const Conv3x3Shape& shape, WinogradTile tile, const T* x, const float* w, const float* bias,
-                      T* y);
+void winograd_forward(const Conv3x3Shape& shape, WinogradTile tile, const T* x, const float* w,
+                      const ConvEpilogue<float>& epilogue, T* y);
 
 /// Writes (does not add) dx, like x.
 template <class T>

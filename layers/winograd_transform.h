@@ -9,6 +9,7 @@
 
 #include "core/panel_product.h"
 #include "core/simd.h"
+#include "layers/apply_epilogue.h"
 #include "layers/conv_shape.h"
 
 namespace striate {
@@ -163,11 +164,10 @@ void gather_tiles(const TileGrid& grid, const Images<const T>& images, const T* 
   }
 }
 
-/// Writes the outputs of tiles first, first+1, ... from rows 0, 1, ... of `planes`, with `bias` (channels)
-/// added unless null.
+/// Writes the outputs of tiles first, first+1, ... from rows 0, 1, ... of `planes`.
 template <class Scheme, class T>
 void scatter_tiles(const TileGrid& grid, const Images<T>& images, std::ptrdiff_t first, std::ptrdiff_t count,
-                   const Planes<float>& planes, const float* bias) {
+                   const Planes<float>& planes, const ConvEpilogue<float>& epilogue) {
   constexpr int n = Scheme::positions;
   constexpr int size = Scheme::outputs;
   for (std::ptrdiff_t t = 0; t < count; ++t) {
@@ -187,7 +187,7 @@ void scatter_tiles(const TileGrid& grid, const Images<T>& images, std::ptrdiff_t
 #pragma GCC unroll 6
         for (int i = 0; i < size; ++i) half[i][j] = to[i];
       }
-      const Vec start = bias == nullptr ? Vec{} : (whole ? load(bias + c) : load_first(bias + c, left));
+      const EpilogueOf<Vec> finish = epilogue_of<Vec>(epilogue, c, whole ? lanes : left);
 #pragma GCC unroll 6
       for (int i = 0; i < size; ++i) {
         if (at.top + i >= images.height) break;
@@ -198,9 +198,9 @@ void scatter_tiles(const TileGrid& grid, const Images<T>& images, std::ptrdiff_t
           if (at.left + j >= images.width) break;
           T* pixel = corner + (i * images.width + j) * images.channels + c;
           if constexpr (whole) {
-            store(pixel, to[j] + start);
+            store(pixel, finish(to[j]));
           } else {
-            store_first(pixel, to[j] + start, left);
+            store_first(pixel, finish(to[j]), left);
           }
         }
       }

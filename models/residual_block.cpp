@@ -71,7 +71,7 @@ BasicBlock::BasicBlock(Module& parent, std::string name, const BlockOptions& opt
 }
 
 Tensor BasicBlock::forward(const Tensor& x) {
-  const Tensor y = bn2_.over(conv2_(bn1_.over(conv1_(x), true)), false);
+  const Tensor y = conv2_.with_norm(conv1_.with_norm(x, bn1_, true), bn2_, false);
   return relu(y + shortcut_(x));
 }
 
@@ -90,8 +90,8 @@ Bottleneck::Bottleneck(Module& parent, std::string name, const BlockOptions& opt
 }
 
 Tensor Bottleneck::forward(const Tensor& x) {
-  const Tensor h = bn2_.over(conv2_(bn1_.over(conv1_(x), true)), true);
-  const Tensor y = bn3_.over(conv3_(h), false);
+  const Tensor h = conv2_.with_norm(conv1_.with_norm(x, bn1_, true), bn2_, true);
+  const Tensor y = conv3_.with_norm(h, bn3_, false);
   return relu(y + shortcut_(x));
 }
 

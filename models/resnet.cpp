@@ -108,7 +108,8 @@ void ResNet::initialise() {
 }
 
 Tensor ResNet::forward(const Tensor& x) {
-  Tensor y = bn1_.over((*conv1_)(x), true);
+  auto* conv = dynamic_cast<Conv2d*>(conv1_.get());
+  Tensor y = conv != nullptr ? conv->with_norm(x, bn1_, true) : bn1_.with_relu((*conv1_)(x));
   if (!plan_.small_images) y = maxpool_(y);
   for (Sequential& stage : stages_) y = stage(y);
   return fc_(dropout_(flatten(avgpool_(y))));

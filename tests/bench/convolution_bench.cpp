@@ -46,7 +46,7 @@ void run(benchmark::State& state, const ConvGeometry& g, Direction direction, Co
   for (auto iteration : state) {
     static_cast<void>(iteration);
     if (direction == Direction::forward) {
-      conv_forward<T>(g, x.data<T>(), w.data<W>(), nullptr, y.mutable_data<T>(), algorithm);
+      conv_forward<T>(g, x.data<T>(), w.data<W>(), {}, y.mutable_data<T>(), algorithm);
     } else if (direction == Direction::backward_data) {
       conv_backward_data<T>(g, y.data<T>(), w.data<W>(), x.mutable_data<T>(), algorithm);
     } else {

@@ -7,12 +7,14 @@
 #include "core/autograd.h"
 #include "core/reduce.h"
 #include "core/state.h"
+#include "tests/support/op_checks.h"
 #include "tests/support/random_tensor.h"
 
 namespace striate {
 namespace {
 
 using testing_support::expect_close;
+using testing_support::expect_same_bits;
 using testing_support::random_tensor;
 
 std::int64_t parameter_count(const Module& model) {
@@ -89,6 +91,17 @@ TEST(Vgg, ForwardGivesLogitsForAnyInputFrom32) {
   }
   Vgg model({.depth = 11, .width_multiplier = 0.05});
   EXPECT_EQ(model(random_tensor({2, 64, 48, 3}, 1, DType::f32)).shape(), (Shape{2, 10}));
+}
+
+TEST(Vgg, EvaluatesAsLayerByLayer) {
+  Vgg model({.width_multiplier = 0.3});
+  const Tensor images = random_tensor({5, 32, 32, 3}, 1, DType::f32);
+  model(images);  // moves the running statistics
+  model.eval();
+  const NoGradGuard no_grad;
+  const Tensor logits = model(images);
+  const LayerObserver each_layer([](const Layer&, const Tensor&, const Tensor&) {});
+  expect_same_bits(model(images), logits);
 }
 
 TEST(Vgg, EveryParameterGetsAGradient) {

@@ -79,7 +79,7 @@ ConvResults<T> run_conv(const ConvGeometry& g, const ConvOperands<T>& in, ConvAl
   const float nan = std::nanf("");
   ConvResults<T> out{std::vector<T>(in.dy.size(), T(nan)), std::vector<T>(in.x.size(), T(nan)),
                      std::vector<ConvParameter<T>>(in.w.size(), nan)};
-  conv_forward<T>(g, in.x.data(), in.w.data(), in.bias.data(), out.y.data(), algorithm);
+  conv_forward<T>(g, in.x.data(), in.w.data(), {in.bias.data()}, out.y.data(), algorithm);
   conv_backward_data<T>(g, in.dy.data(), in.w.data(), out.dx.data(), algorithm);
   conv_backward_weights<T>(g, in.x.data(), in.dy.data(), out.dw.data(), algorithm);
   return out;

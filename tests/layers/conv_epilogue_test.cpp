@@ -1,0 +1,121 @@
+// Batch norm and ReLU in the convolutions' kernels against the same behind them.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "layers/apply_epilogue.h"
+#include "tests/support/conv_run.h"
+#include "tests/support/rounding.h"
+
+namespace striate {
+namespace {
+
+using namespace testing_support;
+using enum ConvAlgorithm;
+
+struct Case {
+  ConvGeometry g;
+  std::vector<ConvAlgorithm> algorithms;
+};
+
+// Channels in and out of registers and panels, tiles that stick out, few tiles and many.
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (const auto& [map, batch] : std::vector<std::pair<Extent2d, std::int64_t>>{
+           {{1, 1}, 2}, {{5, 7}, 3}, {{33, 31}, 1}, {2, 5}, {2, 300}, {4, 3}, {4, 300}, {{9, 10}, 60}}) {
+    for (const auto& [channels, filters] :
+         std::vector<std::pair<std::int64_t, std::int64_t>>{{1, 3}, {3, 17}, {17, 1}, {17, 100}}) {
+      std::vector<ConvAlgorithm> algorithms = {im2col, direct, winograd_f2, winograd_f4};
+      if (map == Extent2d(2)) algorithms.push_back(winograd_line2);
+      if (map == Extent2d(4)) algorithms.push_back(winograd_line4);
+      all.push_back({conv_geometry(batch, map, channels, 3, filters, 1, 1), algorithms});
+    }
+  }
+  all.push_back({conv_geometry(2, {9, 8}, 100, 3, 64), {im2col, direct, winograd_f2, winograd_f4}});
+  all.push_back({conv_geometry(2, {9, 8}, 17, 1, 100, 2), {im2col, product}});
+  all.push_back({conv_geometry(5, 17, 34, 1, 3), {im2col, product}});
+  all.push_back({conv_geometry(2, 4, 0, 3, 17, 1, 1), {im2col}});
+  all.push_back({conv_geometry(2, {11, 13}, 3, {5, 2}, 17, {3, 2}, {1, 0}, {1, 3}), {im2col}});
+  all.push_back({conv_geometry(2, 8, 12, 3, 20, 1, 1, 1, 4), {im2col}});
+  all.push_back({conv_geometry(2, {9, 7}, 17, 3, 17, 1, 1, 1, 17), {im2col, depthwise}});
+  all.push_back({conv_geometry(3, 12, 100, 3, 100, 2, 1, 1, 100), {im2col, depthwise}});
+  all.push_back({conv_geometry(2, 7, 3, 3, 9, 1, 1, 1, 3), {im2col, depthwise}});
+  return all;
+}
+
+// f32 and f64: the same bits. bf16 and f16: the norm gets sums that were not rounded, which moves a result by no
+// more than that rounding times scale; the arithmetic passes five roundings of f32, and the result is stored.
+template <class T>
+void expect_as_behind(const ConvEpilogue<ConvParameter<T>>& epilogue, const std::vector<T>& sums,
+                      const std::vector<T>& fused, std::size_t filters) {
+  using P = ConvParameter<T>;
+  constexpr bool low = !std::is_same_v<T, P>;
+  using Exact = std::conditional_t<low, double, P>;
+  constexpr DType dtype = DTypeOf<T>::value;
+  std::vector<Exact> expected(sums.size());
+  std::vector<double> allowed(sums.size());
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    const std::size_t k = i % filters;
+    const Exact mean = epilogue.mean[k], scale = epilogue.scale[k], shift = epilogue.shift[k];
+    const Exact sum = static_cast<Exact>(sums[i]);
+    expected[i] = normalised(sum, mean, scale, shift);
+    if (epilogue.relu && expected[i] < 0) expected[i] = 0;
+    if constexpr (low) {
+      const double size = (std::abs(sum) + std::abs(mean)) * std::abs(scale) + std::abs(shift);
+      const double unrounded = (rounding(dtype).rtol * std::abs(sum) + rounding(dtype).atol) * std::abs(scale);
+      allowed[i] = stored_error(dtype, expected[i], unrounded + gamma(5, 0x1p-24) * size);
+    }
+  }
+  if constexpr (low) {
+    expect_within(fused, expected, allowed);
+  } else {
+    EXPECT_TRUE(same_values(fused, expected));
+  }
+}
+
+template <class T>
+void expect_as_behind(const ConvGeometry& g, ConvAlgorithm algorithm) {
+  using P = ConvParameter<T>;
+  SCOPED_TRACE(to_string(DTypeOf<T>::value) + " " + to_string(algorithm) + " " + describe(g));
+  const ConvOperands<T> in(g);
+  const auto mean = conv_values<P>(g.k, 5), scale = conv_values<P>(g.k, 6), shift = conv_values<P>(g.k, 7);
+  for (const P* bias : {static_cast<const P*>(nullptr), in.bias.data()}) {
+    std::vector<T> sums(in.dy.size());
+    conv_forward<T>(g, in.x.data(), in.w.data(), {.bias = bias}, sums.data(), algorithm);
+    for (const bool relu : {false, true}) {
+      const ConvEpilogue<P> epilogue{bias, mean.data(), scale.data(), shift.data(), relu};
+      std::vector<T> fused(in.dy.size(), T(std::numeric_limits<float>::quiet_NaN()));
+      conv_forward<T>(g, in.x.data(), in.w.data(), epilogue, fused.data(), algorithm);
+      expect_as_behind(epilogue, sums, fused, static_cast<std::size_t>(g.k));
+    }
+  }
+}
+
+TEST(ConvEpilogue, GivesWhatANormBehindGives) {
+  for (const Case& c : cases()) {
+    expect_as_behind<double>(c.g, reference);
+    for (const ConvAlgorithm algorithm : c.algorithms) {
+      expect_as_behind<float>(c.g, algorithm);
+      expect_as_behind<bfloat16>(c.g, algorithm);
+      expect_as_behind<float16>(c.g, algorithm);
+    }
+  }
+}
+
+TEST(ConvEpilogue, ReluKeepsNotANumber) {
+  const ConvGeometry g = conv_geometry(1, 4, 3, 3, 17, 1, 1);
+  ConvOperands<float> in(g);
+  in.x[0] = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> ones(17, 1);
+  for (const ConvAlgorithm algorithm : {im2col, direct, winograd_f2, winograd_f4, winograd_line4}) {
+    std::vector<float> y(in.dy.size());
+    conv_forward<float>(g, in.x.data(), in.w.data(), {nullptr, ones.data(), ones.data(), ones.data(), true}, y.data(),
+                        algorithm);
+    EXPECT_TRUE(std::isnan(y[0])) << to_string(algorithm);
+  }
+}
+
+}  // namespace
+}  // namespace striate
