@@ -3,6 +3,10 @@
 // A user's program may carry another build of Eigen; under a name of our own the two never meet.
 #define Eigen striate_eigen
 #define EIGEN_USE_THREADS
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
@@ -79,6 +83,15 @@ struct Loop {
   }
 };
 
+// Those that this process may run on: where it is pinned to some, more threads would only be in each other's way.
+int processors() {
+#if defined(__linux__)
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return CPU_COUNT(&allowed);
+#endif
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
 void run_serially(std::int64_t count, std::int64_t grain, const std::function<void(std::int64_t, std::int64_t)>& body) {
   for (std::int64_t begin = 0; begin < count; begin += grain) body(begin, std::min(count, begin + grain));
 }
@@ -94,7 +107,7 @@ void set_num_threads(int threads) {
 }
 
 int num_threads() {
-  if (pool().threads == 0) set_num_threads(std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
+  if (pool().threads == 0) set_num_threads(processors());
   return pool().threads;
 }
 

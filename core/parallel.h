@@ -7,8 +7,8 @@
 
 namespace striate {
 
-/// Sets how many threads parallel loops use, the calling one included (default: every processor).
-/// Throws std::invalid_argument below 1.
+/// Sets how many threads parallel loops use, the calling one included (default: every processor that the process
+/// may run on). Throws std::invalid_argument below 1.
 void set_num_threads(int threads);
 int num_threads();
 

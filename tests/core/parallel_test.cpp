@@ -1,9 +1,13 @@
 #include "core/parallel.h"
 
 #include <gtest/gtest.h>
+#if defined(__linux__)
+#include <sched.h>
+#endif
 
 #include <atomic>
 #include <cstdint>
+#include <cstdlib>
 #include <mutex>
 #include <set>
 #include <stdexcept>
@@ -81,6 +85,23 @@ TEST(Parallel, Misuse) {
   EXPECT_THROW(set_num_threads(0), std::invalid_argument);
   EXPECT_THROW(parallel_for(3, 0, [](std::int64_t, std::int64_t) {}), std::invalid_argument);
 }
+
+#if defined(__linux__)
+TEST(Parallel, PinnedProcessesUseTheProcessorsTheyHave) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // in a process of its own, which has no pool yet
+  const auto threads_when_pinned = [] {
+    cpu_set_t allowed;
+    sched_getaffinity(0, sizeof allowed, &allowed);
+    int processor = 0;
+    while (!CPU_ISSET(processor, &allowed)) ++processor;
+    CPU_ZERO(&allowed);
+    CPU_SET(processor, &allowed);
+    sched_setaffinity(0, sizeof allowed, &allowed);
+    return num_threads();
+  };
+  EXPECT_EXIT(std::_Exit(threads_when_pinned()), testing::ExitedWithCode(1), "");
+}
+#endif
 
 }  // namespace
 }  // namespace striate
