@@ -21,6 +21,9 @@ const std::uint32_t kBuiltFor = 0U
 #if defined(__AVX512BF16__)
                                 | kAvx512Bf16
 #endif
+#if defined(__AVX512VBMI__)
+                                | kAvx512Vbmi
+#endif
     ;
 
 }  // namespace striate::apps

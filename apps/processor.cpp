@@ -34,9 +34,9 @@ __attribute__((constructor(101))) void check_processor() {
                               static_cast<bool>(__builtin_cpu_supports("avx512vl")),
                           "AVX-512 ");
   missing |= name_missing(kAvx512Bf16, static_cast<bool>(__builtin_cpu_supports("avx512bf16")), "AVX512-BF16 ");
+  missing |= name_missing(kAvx512Vbmi, static_cast<bool>(__builtin_cpu_supports("avx512vbmi")), "AVX512-VBMI ");
   if (!missing) return;
-  say("is what this striate was built for and this processor lacks. Build it here, or anywhere for every "
-      "such "
+  say("is what this program was built for and this processor lacks. Build it here, or anywhere for every such "
       "processor: cmake --preset release -DSTRIATE_ARCH=x86-64-v3 (AVX2) or -DSTRIATE_ARCH=x86-64 (any)\n");
   _exit(1);
 }

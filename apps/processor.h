@@ -13,6 +13,7 @@ enum Instructions : std::uint32_t {
   kBmi2 = 1U << 3U,
   kAvx512 = 1U << 4U,
   kAvx512Bf16 = 1U << 5U,
+  kAvx512Vbmi = 1U << 6U,
 };
 
 /// What this build was compiled for.

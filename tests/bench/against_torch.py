@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Trains the same nets with PyTorch and with striate in turn and prints the ratios; above 1, striate is faster.
 
     tests/bench/against_torch.py PATH/TO/build/release/apps [--threads 2] [--rounds 3] [--steps 3] [--only NAME]
@@ -113,7 +113,7 @@ def torch_custom(args):
 
 
 def run(command, threads):
-    env = dict(os.environ, OMP_NUM_THREADS=str(threads), STRIATE_THREADS=str(threads))
+    env = dict(os.environ, OMP_NUM_THREADS=str(threads))
     done = subprocess.run(command, capture_output=True, text=True, env=env)
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed ({done.returncode}):\n{done.stderr}")

@@ -81,6 +81,7 @@ void op_bench(benchmark::State& state, DType dtype, bool backward, Op op) {
   report(state, 0, bytes);
 }
 
+template <bool relu>
 void batch_norm_op(benchmark::State& state, DType dtype, bool backward) {
   const std::int64_t channels = state.range(1);
   const Tensor weight = Tensor::full({channels}, 1);
@@ -88,7 +89,7 @@ void batch_norm_op(benchmark::State& state, DType dtype, bool backward) {
   const Tensor mean = Tensor::zeros({channels});
   const Tensor var = Tensor::full({channels}, 1);
   op_bench(state, dtype, backward,
-           [&](const Tensor& x) { return batch_norm(x, weight, bias, mean, var, {.training = true}); });
+           [&](const Tensor& x) { return batch_norm(x, weight, bias, mean, var, {.training = true, .relu = relu}); });
 }
 
 void max_pool_op(benchmark::State& state, DType dtype, bool backward) {
@@ -101,7 +102,8 @@ void avg_pool_op(benchmark::State& state, DType dtype, bool backward) {
 
 void register_ops() {
   using Bench = void (*)(benchmark::State&, DType, bool);
-  for (const auto& [name, bench] : {std::pair<const char*, Bench>{"batch_norm", batch_norm_op},
+  for (const auto& [name, bench] : {std::pair<const char*, Bench>{"batch_norm", batch_norm_op<false>},
+                                    {"batch_norm_relu", batch_norm_op<true>},
                                     {"max_pool", max_pool_op},
                                     {"avg_pool", avg_pool_op}}) {
     for (const DType dtype : {DType::f32, DType::bf16}) {
