@@ -1,10 +1,9 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <filesystem>
-#include <thread>
+#include <numeric>
 
 #include "apps/ablate_estimate.h"
 #include "apps/ablate_recipe.h"
@@ -16,6 +15,7 @@
 #include "apps/interrupt.h"
 #include "apps/run_folder.h"
 #include "core/file.h"
+#include "core/parallel.h"
 
 namespace striate::apps {
 namespace {
@@ -52,14 +52,11 @@ AblateOptions parse_ablate(const Arguments& arguments) {
   app.add_flag("--dry-run", o.dry_run, "List the runs, what is done and how long the rest will take");
   app.add_flag("--retry", o.retry, "Go on with runs that failed, too");
   parse(app, arguments);
-  const auto within = [](const std::string& flag, std::int64_t value, std::int64_t least, std::int64_t most) {
-    require(value >= least && value <= most, flag, fmt::format("from {} to {}", least, most), fmt::format("{}", value));
-  };
   within("seeds", o.seeds, 1, 10000);
   within("epochs", o.epochs, 0, 1000000);
   within("jobs", o.jobs, 1, 1024);
   within("threads", o.threads, 0, 1024);
-  if (o.threads == 0) o.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / o.jobs);
+  if (o.threads == 0) o.threads = std::max(1, num_threads() / o.jobs);
   return o;
 }
 
@@ -71,12 +68,14 @@ Recipe read_recipe(const AblateOptions& options) {
 
 std::vector<std::size_t> chosen_cells(const Recipe& recipe, const std::string& only) {
   std::vector<std::size_t> chosen;
-  for (std::size_t cell = 0; cell < recipe.cells.size() && only.empty(); ++cell) chosen.push_back(cell);
-  for (std::size_t begin = 0; begin <= only.size() && !only.empty();) {
-    const std::size_t end = std::min(only.find(',', begin), only.size());
-    const std::size_t cell = recipe.find(only.substr(begin, end - begin));
+  if (only.empty()) {
+    chosen.resize(recipe.cells.size());
+    std::iota(chosen.begin(), chosen.end(), std::size_t{0});
+    return chosen;
+  }
+  for (const std::string& name : split(only, ',')) {
+    const std::size_t cell = recipe.find(name);
     if (std::find(chosen.begin(), chosen.end(), cell) == chosen.end()) chosen.push_back(cell);
-    begin = end + 1;
   }
   return chosen;
 }

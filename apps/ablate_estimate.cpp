@@ -74,11 +74,10 @@ class Estimator {
                  .source = taught ? "by bench, alone and without its teacher" : "by bench, a run alone"};
   }
 
-  std::optional<double> seconds(const Run& run, const RunResult& result) {
-    const auto rate = speed(*run.cell);
-    if (!rate || rate->images_per_second <= 0) return std::nullopt;
+  // In units of training images.
+  double images_left(const Run& run, const RunResult& result) {
     const std::int64_t epochs = std::stoll(value_of(run.cell->effective, "epochs")) - result.epochs;
-    return static_cast<double>(epochs) * images_an_epoch(*run.cell) / rate->images_per_second;
+    return static_cast<double>(epochs) * images_an_epoch(*run.cell);
   }
 
  private:
@@ -89,7 +88,6 @@ class Estimator {
     by_key_[speed_key(cell)] = {.images_per_second = result.images_per_second, .source = "as " + cell.name};
   }
 
-  // In units of training images.
   double images_an_epoch(const Cell& cell) {
     const TrainOptions options = train_options_of(cell.given);
     const std::string key = options.classes + "|" + std::to_string(options.per_class);
@@ -131,16 +129,16 @@ std::string dry_run_text(const std::vector<Run>& runs, const Results& results, c
     const std::string state = result.state == RunState::begun ? fmt::format("{} of {} epochs done, ", result.epochs,
                                                                             value_of(run.cell->effective, "epochs"))
                                                               : "";
-    const auto seconds = estimator.seconds(run, result);
-    if (!seconds) {
+    const auto speed = estimator.speed(*run.cell);
+    if (!speed) {
       ++unknown;
       text += name + state + "time unknown: bench does not run this\n";
       continue;
     }
-    total += *seconds;
-    const Speed speed = *estimator.speed(*run.cell);
+    const double seconds = estimator.images_left(run, result) / speed->images_per_second;
+    total += seconds;
     text += name + state +
-            fmt::format("{} at {:.0f} images/s ({})\n", clock_text(*seconds), speed.images_per_second, speed.source);
+            fmt::format("{} at {:.0f} images/s ({})\n", clock_text(seconds), speed->images_per_second, speed->source);
   }
   return text + fmt::format("{} of {} runs to do, about {} with {} at a time on {} threads each{}\n", to_do,
                             runs.size(), clock_text(total / flags.jobs), flags.jobs, flags.threads,

@@ -1,7 +1,5 @@
 #include "apps/ablate_recipe.h"
 
-#include <spdlog/fmt/fmt.h>
-
 #include <algorithm>
 #include <regex>
 
@@ -89,14 +87,11 @@ class RecipeReader {
   }
 
   void read_run(const std::string& value) {
-    for (std::size_t begin = 0; begin <= value.size();) {
-      const std::size_t end = std::min(value.find(',', begin), value.size());
-      const std::string part = value.substr(begin, end - begin);
+    for (const std::string& part : split(value, ',')) {
       if (part != "stacked" && part != "leave-one-out") {
         fail("run lists \"stacked\" and \"leave-one-out\", got \"" + part + "\"");
       }
       (part == "stacked" ? stacked_ : leave_one_out_) = true;
-      begin = end + 1;
     }
   }
 
@@ -284,12 +279,6 @@ const std::string& value_of(const Values& values, const std::string& flag) {
   const auto found = std::find_if(values.begin(), values.end(), [&](const auto& item) { return item.first == flag; });
   if (found == values.end()) throw std::out_of_range("no flag " + flag);
   return found->second;
-}
-
-std::string one_spelling(const std::string& value) {
-  double number = 0;
-  const bool whole = value.find_first_not_of("0123456789") == std::string::npos;
-  return !whole && CLI::detail::lexical_cast(value, number) ? fmt::format("{}", number) : value;
 }
 
 }  // namespace striate::apps

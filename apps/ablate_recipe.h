@@ -60,7 +60,4 @@ Values effective_flags(const Values& given);
 /// The flag's value; throws std::out_of_range where there is no such flag.
 const std::string& value_of(const Values& values, const std::string& flag);
 
-/// A number as one text, whatever way it was written in (5e-4, 0.0005); anything else as it is.
-std::string one_spelling(const std::string& value);
-
 }  // namespace striate::apps

@@ -7,6 +7,7 @@
 
 #include "apps/ablate_chart.h"
 #include "core/file.h"
+#include "core/joined.h"
 
 namespace striate::apps {
 namespace {
@@ -67,13 +68,13 @@ std::string row_line(const Results& results, const Table& table, const Row& row,
                      const std::vector<std::string>& extras) {
   const CellResults& cell = results.cells[row.cell];
   const std::vector<double> values = cell.values(kAccuracy);
-  std::string seeds;
-  for (const double value : values) seeds += (seeds.empty() ? "" : ", ") + percent(value);
+  std::vector<std::string> seeds;
+  for (const double value : values) seeds.push_back(percent(value));
   const std::size_t failed = cell.count(RunState::failed);
   const std::string runs = fmt::format("{}{}", values.size(), failed > 0 ? fmt::format(", {} failed", failed) : "");
   std::string line =
       fmt::format("| {} | {} | {} | {} | {} |", row.label, runs, values.empty() ? "" : percent(mean(values)),
-                  values.size() < 2 ? "" : percent(standard_deviation(values)), seeds);
+                  values.size() < 2 ? "" : percent(standard_deviation(values)), joined(seeds));
   if (row.against) {
     const Row& other = table.rows[*row.against];
     line += fmt::format(" {} | {} |", other.label, delta_cells(values, results.cells[other.cell].values(kAccuracy)));
@@ -105,16 +106,16 @@ std::string failed_and_missing(const Results& results) {
   std::string missing;
   for (const auto* list : {&results.prepared, &results.cells}) {
     for (const CellResults& cell : *list) {
-      std::string seeds;
+      std::vector<std::string> seeds;
       for (std::size_t i = 0; i < cell.runs.size(); ++i) {
         const RunResult& result = cell.results[i];
         if (result.state == RunState::failed) {
           failed += fmt::format("- {}: {}\n", cell.runs[i].label(), table_text(result.reason));
         } else if (result.state != RunState::finished) {
-          seeds += (seeds.empty() ? "" : ", ") + cell.runs[i].seed;
+          seeds.push_back(cell.runs[i].seed);
         }
       }
-      if (!seeds.empty()) missing += fmt::format("- {}: seeds {}\n", cell.runs[0].cell->name, seeds);
+      if (!seeds.empty()) missing += fmt::format("- {}: seeds {}\n", cell.runs[0].cell->name, joined(seeds));
     }
   }
   return (failed.empty() ? "" : "## Failed\n\n" + failed + "\n") +

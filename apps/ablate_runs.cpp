@@ -9,6 +9,7 @@
 #include "apps/command_line.h"
 #include "apps/run_folder.h"
 #include "core/file.h"
+#include "core/joined.h"
 
 namespace striate::apps {
 namespace {
@@ -25,24 +26,17 @@ std::string text_of(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-std::vector<std::string> fields_of(const std::string& line) {
-  std::vector<std::string> fields;
-  std::istringstream stream(line);
-  for (std::string field; std::getline(stream, field, ',');) fields.push_back(field);
-  return fields;
-}
-
 // Columns are found by name, since runs differ in what they measure. The row of an epoch that --max-steps cut
 // short has no test figures and counts for nothing.
 void read_metrics(const std::string& text, RunResult& result) {
   std::istringstream lines(text);
   std::string line;
   std::getline(lines, line);
-  const auto names = fields_of(line);
+  const auto names = split(line, ',');
   double images = 0;
   while (std::getline(lines, line)) {
     std::map<std::string, double> row;
-    const auto fields = fields_of(line);
+    const auto fields = split(line, ',');
     for (std::size_t i = 0; i < std::min(names.size(), fields.size()); ++i) {
       double value = 0;
       if (CLI::detail::lexical_cast(fields[i], value)) row[names[i]] = value;
@@ -117,14 +111,14 @@ std::string changed_flags(const Run& run) {
   for (const auto& [flag, value] : defaults) before.try_emplace(flag, value);
   Values now = run.cell->effective;
   now.emplace_back("seed", run.seed);
-  std::string changed;
+  std::vector<std::string> changed;
   for (const auto& [flag, value] : now) {
     const std::string& old = before[flag];
     if (old == value) continue;
-    changed += fmt::format("{}--{} was {} and is now {}", changed.empty() ? "" : "; ", flag,
-                           old.empty() ? "not given" : old, value.empty() ? "not given" : value);
+    changed.push_back(fmt::format("--{} was {} and is now {}", flag, old.empty() ? "not given" : old,
+                                  value.empty() ? "not given" : value));
   }
-  return changed;
+  return joined(changed, "; ");
 }
 
 std::vector<std::string> train_arguments(const Run& run, const fs::path& out) {

@@ -55,9 +55,8 @@ BenchOptions parse_bench(const Arguments& arguments) {
   app.add_flag("--layers", options.layers, "Then show where the time of a training step goes");
   app.add_flag("--json", options.json, "Print one JSON object");
   parse(app, arguments);
-  if (options.steps < 1) throw UsageError("--steps must be 1 or more, got " + std::to_string(options.steps));
-  if (options.batch_size < 1)
-    throw UsageError("--batch-size must be 1 or more, got " + std::to_string(options.batch_size));
+  at_least("steps", options.steps, 1);
+  at_least("batch-size", options.batch_size, 1);
   return options;
 }
 

@@ -1,13 +1,12 @@
 #include "apps/command_line.h"
 
-#include <spdlog/fmt/fmt.h>
-
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "core/file.h"
+#include "core/joined.h"
 #include "core/nearest_name.h"
 #include "core/parallel.h"
 
@@ -106,7 +105,7 @@ void parse(CLI::App& app, const Arguments& arguments) {
   try {
     app.parse(all);
   } catch (const CLI::CallForHelp&) {
-    fmt::print("{}", app.help("striate " + app.get_name()));
+    fmt::print("{}", app.help("striate"));
     throw;
   } catch (const CLI::ParseError& error) {
     throw UsageError(std::string(error.what()) + " (striate " + app.get_name() + " --help lists the flags)");
@@ -134,24 +133,44 @@ void add_threads_flag(CLI::App& app, int& threads) {
 }
 
 void use_threads(int threads) {
-  require(threads >= 0 && threads <= kMostThreads, "threads", "from 0 to " + std::to_string(kMostThreads),
-          std::to_string(threads));
+  within("threads", threads, 0, kMostThreads);
   if (threads > 0) set_num_threads(threads);
+}
+
+std::string one_spelling(const std::string& value) {
+  double number = 0;
+  const bool whole =
+      value.find_first_not_of("0123456789") == std::string::npos;  // a seed has more digits than a double
+  return !whole && CLI::detail::lexical_cast(value, number) ? fmt::format("{}", number) : value;
 }
 
 void require(bool good, const std::string& flag, const std::string& expected, const std::string& got) {
   if (!good) throw UsageError("--" + flag + " must be " + expected + ", got " + got);
 }
 
+std::size_t one_of(const std::string& flag, const std::string& value, const std::vector<std::string>& names) {
+  const auto found = std::find(names.begin(), names.end(), value);
+  if (found != names.end()) return static_cast<std::size_t>(found - names.begin());
+  throw UsageError("--" + flag + " must be one of " + joined(names) + ", got " + value + "; did you mean " +
+                   nearest_name(value, names) + "?");
+}
+
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> items;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(separator, begin), text.size());
+    items.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return items;
+}
+
 std::vector<std::int64_t> parse_sizes(const std::string& text, const std::string& flag) {
   std::vector<std::int64_t> sizes;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find('x', begin), text.size());
-    const std::string item = text.substr(begin, end - begin);
+  for (const std::string& item : split(text, 'x')) {
     const bool good = item.size() < 6 && whole_number_problem<std::int64_t>(item).empty() && std::stoll(item) > 0;
     require(good, flag, "HxWxC like 32x32x3", text);
     sizes.push_back(std::stoll(item));
-    begin = end + 1;
   }
   require(sizes.size() == 3, flag, "HxWxC like 32x32x3", text);
   return sizes;

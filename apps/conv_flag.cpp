@@ -3,7 +3,6 @@
 #include <vector>
 
 #include "apps/command_line.h"
-#include "core/nearest_name.h"
 
 namespace striate::apps {
 
@@ -15,14 +14,11 @@ void add_conv_flag(CLI::App& app, std::string& name) {
 }
 
 ConvAlgorithm conv_algorithm_of(const std::string& name) {
+  using enum ConvAlgorithm;
+  const std::vector<ConvAlgorithm> all = {automatic, im2col, direct, winograd_f2, winograd_f4};
   std::vector<std::string> names;
-  for (const ConvAlgorithm algorithm : {ConvAlgorithm::automatic, ConvAlgorithm::im2col, ConvAlgorithm::direct,
-                                        ConvAlgorithm::winograd_f2, ConvAlgorithm::winograd_f4}) {
-    names.emplace_back(to_string(algorithm));
-    if (name == names.back()) return algorithm;
-  }
-  throw UsageError("--conv is automatic, im2col, direct, winograd_f2 or winograd_f4, got " + name + "; did you mean " +
-                   nearest_name(name, names) + "?");
+  for (const ConvAlgorithm algorithm : all) names.emplace_back(to_string(algorithm));
+  return all[one_of("conv", name, names)];
 }
 
 }  // namespace striate::apps

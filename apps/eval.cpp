@@ -39,15 +39,10 @@ EvalOptions parse_eval(const Arguments& arguments) {
   add_threads_flag(app, options.threads);
   app.add_flag("--json", options.json, "Print one JSON object");
   parse(app, arguments);
-  if (options.split != "test" && options.split != "train") {
-    throw UsageError("--split must be test or train, got " + options.split);
-  }
-  if (options.limit < 0) throw UsageError("--limit must be 0 or more, got " + std::to_string(options.limit));
-  if (options.batch_size < 1)
-    throw UsageError("--batch-size must be 1 or more, got " + std::to_string(options.batch_size));
-  const bool known =
-      options.tta.empty() || options.tta == "flip" || options.tta == "shift" || options.tta == "flip+shift";
-  require(known, "tta", "flip, shift or flip+shift", options.tta);
+  one_of("split", options.split, {"test", "train"});
+  at_least("limit", options.limit, 0);
+  at_least("batch-size", options.batch_size, 1);
+  if (!options.tta.empty()) one_of("tta", options.tta, {"flip", "shift", "flip+shift"});
   return options;
 }
 

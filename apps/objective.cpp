@@ -6,19 +6,10 @@
 #include "apps/evaluate.h"
 #include "core/autograd.h"
 #include "core/elementwise.h"
+#include "core/joined.h"
 #include "layers/distillation.h"
 
 namespace striate::apps {
-namespace {
-
-// Not fmt::join, in which gcc 12 sees an overflow that is none.
-std::string list(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
-
-}  // namespace
 
 Objective::Objective(const TrainOptions& options, const std::vector<std::string>& class_names)
     : cross_entropy_{.label_smoothing = options.label_smoothing,
@@ -26,10 +17,12 @@ Objective::Objective(const TrainOptions& options, const std::vector<std::string>
       temperature_(options.temperature),
       distill_weight_(options.distill_weight) {
   if (options.teacher.empty()) return;
-  teacher_ = load_weights(options.teacher, {.precision = options.precision});
+  teacher_ = load_weights(options.teacher, {.precision = options.precision},
+                          "give --teacher a weights.safetensors of striate train, or save the file with metadata like "
+                          R"({"model": "vgg16", "class_names": "[\"cat\", \"dog\"]"})");
   if (teacher_->card.class_names != class_names) {
     throw UsageError(fmt::format("--teacher {} was trained on other classes ({}) than these images have ({})",
-                                 options.teacher, list(teacher_->card.class_names), list(class_names)));
+                                 options.teacher, joined(teacher_->card.class_names), joined(class_names)));
   }
 }
 

@@ -1,17 +1,15 @@
 #include "apps/precision.h"
 
+#include <array>
+
 #include "apps/command_line.h"
-#include "core/nearest_name.h"
 
 namespace striate::apps {
 
 Precision precision_of(const std::string& name) {
-  if (name == "fp32") return {DType::f32, DType::f32};
-  if (name == "bf16") return {DType::f32, DType::bf16};
-  if (name == "fp16") return {DType::f32, DType::f16};
-  if (name == "fp64") return {DType::f64, DType::f64};
-  throw UsageError("--precision is fp32, bf16, fp16 or fp64, got " + name + "; did you mean " +
-                   nearest_name(name, {"fp32", "bf16", "fp16", "fp64"}) + "?");
+  using enum DType;
+  constexpr std::array<Precision, 4> all = {{{f32, f32}, {f32, bf16}, {f32, f16}, {f64, f64}}};
+  return all.at(one_of("precision", name, {"fp32", "bf16", "fp16", "fp64"}));
 }
 
 }  // namespace striate::apps

@@ -9,6 +9,7 @@
 #include "apps/evaluate.h"
 #include "apps/weights.h"
 #include "core/autograd.h"
+#include "core/elementwise.h"
 #include "core/parallel.h"
 #include "data/image.h"
 #include "data/normalize.h"
@@ -42,7 +43,7 @@ PredictOptions parse_predict(const Arguments& arguments) {
   add_threads_flag(app, options.threads);
   app.add_flag("--json", options.json, "Print one JSON object for each image");
   parse(app, arguments);
-  if (options.top < 1) throw UsageError("--top must be 1 or more, got " + std::to_string(options.top));
+  at_least("top", options.top, 1);
   return options;
 }
 
@@ -57,7 +58,7 @@ std::vector<Guess> classify(LoadedModel& loaded, const std::string& file, std::i
   batch.insert(batch.begin(), 1);
   const DType dtype = loaded.precision.parameters;
   const Tensor input = as_input(normalized(image, dtype).viewed_as(batch), loaded.precision.activations);
-  const auto probabilities = softmax((*loaded.model)(input)).to_vector();
+  const auto probabilities = softmax(cast((*loaded.model)(input), dtype)).to_vector();
   if (!all_finite_values(probabilities))
     throw std::runtime_error(file + ": the model's outputs are not finite; its weights are of no use");
   std::vector<std::size_t> order(probabilities.size());

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "apps/command_line.h"
+#include "core/joined.h"
 
 namespace striate::apps {
 namespace {
@@ -53,14 +54,14 @@ class LineReader {
   }
   std::string value() {
     if (peek() != '[') return scalar();
-    std::string joined;
+    std::vector<std::string> items;
     for (expect('['); peek() != ']';) {
-      joined += (joined.empty() ? "" : ",") + scalar();
+      items.push_back(scalar());
       skip_space();
       if (peek() != ']') expect(',');
     }
     ++at_;
-    return joined;
+    return joined(items, ",");
   }
 
  private:

@@ -16,6 +16,7 @@
 #include "apps/train_parts.h"
 #include "apps/trainer.h"
 #include "core/file.h"
+#include "core/joined.h"
 #include "core/parallel.h"
 #include "core/random.h"
 
@@ -44,28 +45,29 @@ Parsed parse_train(const Arguments& arguments) {
   return parsed;
 }
 
-bool same_value(const std::string& a, const std::string& b) {
-  const auto whole = [](const std::string& text) { return text.find_first_not_of("0123456789") == std::string::npos; };
-  double x = 0;
-  double y = 0;
-  if (a == b || (whole(a) && whole(b))) return a == b;  // a seed has more digits than a double
-  return CLI::detail::lexical_cast(a, x) && CLI::detail::lexical_cast(b, y) && x == y;
-}
-
 // The flags of the interrupted run (its config.toml, from the checkpoint), then the ones given now, which may
 // not contradict it.
 Parsed merge_with_run(const Arguments& arguments, const Parsed& now, const std::string& config) {
   Arguments merged;
+  Arguments unknown;
   std::map<std::string, std::string> before;
   for (const auto& [name, value] : parse_toml(config, "the checkpoint's flags")) {
+    const std::string flag = "--" + name + "=" + value;
+    const bool known = std::any_of(now.effective.begin(), now.effective.end(),
+                                   [&name = name](const auto& item) { return item.first == name; });
+    if (!known) unknown.push_back(flag);
     before[name] = value;
-    if (name != "out" && name != "max-steps") merged.push_back("--" + name + "=" + value);
+    if (name != "out" && name != "max-steps") merged.push_back(flag);
+  }
+  if (!unknown.empty()) {
+    throw UsageError("the run was begun by a version with flags that this one does not have (" + joined(unknown) +
+                     "): go on with that version, or start another run with another --out");
   }
   std::string refused;
   for (const auto& [name, value] : now.effective) {
     const bool given = std::find(now.given.begin(), now.given.end(), name) != now.given.end();
     const std::string& old = before[name];
-    if (!given || may_change_on_resume(name) || same_value(old, value)) continue;
+    if (!given || may_change_on_resume(name) || one_spelling(old) == one_spelling(value)) continue;
     refused += fmt::format(" --{} was {} and is now {};", name, old.empty() ? "not given" : old, value);
   }
   if (!refused.empty()) {

@@ -1,6 +1,3 @@
-#include <spdlog/fmt/fmt.h>
-
-#include <algorithm>
 #include <cmath>
 
 #include "apps/command_line.h"
@@ -8,7 +5,6 @@
 #include "apps/loss_scale.h"
 #include "apps/train_options.h"
 #include "apps/train_parts.h"
-#include "core/nearest_name.h"
 
 namespace striate::apps {
 namespace {
@@ -16,29 +12,8 @@ namespace {
 // Of epochs, and of images a batch: more is a slip of the hand.
 constexpr std::int64_t kMost = 1000000;
 
-template <class T>
-void at_least(const std::string& flag, T value, T least) {
-  require(std::isfinite(static_cast<double>(value)) && value >= least, flag, fmt::format("{} or more", least),
-          fmt::format("{}", value));
-}
-
-template <class T>
-void within(const std::string& flag, T value, T least, T most) {
-  require(value >= least && value <= most, flag, fmt::format("from {} to {}", least, most), fmt::format("{}", value));
-}
-
 void more_than_0(const std::string& flag, double value) {
   require(value > 0 && std::isfinite(value), flag, "more than 0", fmt::format("{}", value));
-}
-
-void one_of(const std::string& flag, const std::string& value, const std::vector<std::string>& names) {
-  if (std::find(names.begin(), names.end(), value) != names.end()) return;
-  std::string list;
-  for (const std::string& name : names) {
-    list += (list.empty() ? "" : &name == &names.back() ? " or " : ", ") + name;
-  }
-  throw UsageError("--" + flag + " must be " + list + ", got " + value + "; did you mean " +
-                   nearest_name(value, names) + "?");
 }
 
 // Flags that say something only about what another one turns on.
@@ -51,34 +26,31 @@ void check_model(const TrainOptions& o) {
   conv_algorithm_of(o.conv);
   loss_scale_of(o.loss_scale, o.precision);
   more_than_0("width-multiplier", o.width_multiplier);
-  within<double>("dropout", o.dropout, 0, 1);
+  within("dropout", o.dropout, 0, 1);
   for (const auto& [flag, on] : {std::pair{"--zero-gamma", o.zero_gamma}, std::pair{"--whiten", o.whiten}}) {
     if (on && !o.init.empty()) throw UsageError(std::string(flag) + " sets first values that --init sets too");
   }
 }
 
 void check_optimiser(const TrainOptions& o) {
-  within<std::int64_t>("epochs", o.epochs, 1, kMost);
-  within<std::int64_t>("batch-size", o.batch_size, 1, kMost);
-  within<std::int64_t>("accumulate", o.accumulate, 1, kMost);
-  at_least("momentum", o.momentum, 0.0);
-  at_least("weight-decay", o.weight_decay, 0.0);
-  at_least("clip-norm", o.clip_norm, 0.0);
-  within<std::int64_t>("lookahead", o.lookahead, 0, kMost);
-  within<double>("lookahead-alpha", o.lookahead_alpha, 0, 1);
-  refuse_unless(o.lookahead > 0, o.lookahead_alpha != TrainOptions().lookahead_alpha, "lookahead-alpha", "--lookahead");
+  within("epochs", o.epochs, 1, kMost);
+  within("batch-size", o.batch_size, 1, kMost);
+  within("accumulate", o.accumulate, 1, kMost);
+  at_least("momentum", o.momentum, 0);
+  at_least("weight-decay", o.weight_decay, 0);
+  at_least("clip-norm", o.clip_norm, 0);
 }
 
 // As the schedule itself would say it, but before anything has been read or written.
 void check_rate(const TrainOptions& o) {
-  at_least("lr", o.lr, 0.0);
-  within<std::int64_t>("base-batch-size", o.base_batch_size, 0, kMost);
-  at_least("head-lr", o.head_lr, 0.0);
+  at_least("lr", o.lr, 0);
+  within("base-batch-size", o.base_batch_size, 0, kMost);
+  at_least("head-lr", o.head_lr, 0);
   refuse_unless(o.lr > 0, o.head_lr > 0, "head-lr", "an --lr above 0; to train the head alone, --freeze the rest");
-  at_least("norm-lr-scale", o.norm_lr_scale, 0.0);
+  at_least("norm-lr-scale", o.norm_lr_scale, 0);
   one_of("schedule", o.schedule, {"cosine", "step", "multistep", "exponential", "poly", "onecycle", "constant"});
-  within<double>("warmup-epochs", o.warmup_epochs, 0, kMost);
-  at_least<std::int64_t>("step-size", o.step_size, 1);
+  within("warmup-epochs", o.warmup_epochs, 0, kMost);
+  at_least("step-size", o.step_size, 1);
   more_than_0("gamma", o.gamma);
   more_than_0("power", o.power);
   require(o.schedule != "multistep" || !o.milestones.empty(), "milestones",
@@ -89,21 +61,21 @@ void check_rate(const TrainOptions& o) {
 void check_data(const TrainOptions& o) {
   const auto names = comma_list(o.classes, "classes");
   require(names.size() != 1, "classes", "two names or more", o.classes);
-  at_least<std::int64_t>("per-class", o.per_class, 0);
+  at_least("per-class", o.per_class, 0);
   one_of("augment", o.augment, {"standard", "none"});
   one_of("pad", o.pad, {"zero", "reflect"});
   one_of("flip", o.flip, {"none", "random", "alternating"});
   const bool standard = o.augment == "standard";
   refuse_unless(standard, o.pad == "reflect", "pad reflect", "--augment standard");
   refuse_unless(standard, o.flip == "alternating", "flip alternating", "--augment standard");
-  at_least<std::int64_t>("cutout", o.cutout, 0);
-  at_least("mixup", o.mixup, 0.0);
-  at_least("cutmix", o.cutmix, 0.0);
+  at_least("cutout", o.cutout, 0);
+  at_least("mixup", o.mixup, 0);
+  at_least("cutmix", o.cutmix, 0);
 }
 
 void check_loss(const TrainOptions& o) {
   const TrainOptions defaults;
-  within<double>("label-smoothing", o.label_smoothing, 0, 1);
+  within("label-smoothing", o.label_smoothing, 0, 1);
   one_of("label-smoothing-form", o.label_smoothing_form, {"pytorch", "paper"});
   refuse_unless(o.label_smoothing > 0, o.label_smoothing_form == "paper", "label-smoothing-form paper",
                 "--label-smoothing");
@@ -116,7 +88,7 @@ void check_loss(const TrainOptions& o) {
 
 void check_averages(const TrainOptions& o) {
   require(o.ema >= 0 && o.ema < 1, "ema", "0 or more and below 1", fmt::format("{}", o.ema));
-  at_least<std::int64_t>("swa-from", o.swa_from, 0);
+  at_least("swa-from", o.swa_from, 0);
   if (o.swa_from > o.epochs) {
     throw UsageError(fmt::format("--swa-from {} is after the last of {} --epochs", o.swa_from, o.epochs));
   }
@@ -132,9 +104,9 @@ void check_train_options(const TrainOptions& options) {
   check_loss(options);
   comma_list(options.freeze, "freeze");
   check_averages(options);
-  at_least<std::int64_t>("max-steps", options.max_steps, 0);
+  at_least("max-steps", options.max_steps, 0);
   within("workers", options.workers, 0, 256);
-  at_least("checkpoint-minutes", options.checkpoint_minutes, 0.0);
+  at_least("checkpoint-minutes", options.checkpoint_minutes, 0);
 }
 
 }  // namespace striate::apps

@@ -37,8 +37,6 @@ void add_optimiser_flags(CLI::App& app, TrainOptions& o) {
   add(app, "weight-decay", o.weight_decay, "L2 penalty, as PyTorch's SGD");
   app.add_flag("--no-bias-decay", o.no_bias_decay, "Weight decay on conv and linear weights only");
   add(app, "clip-norm", o.clip_norm, "Clip the gradient's total L2 norm; 0: off");
-  add(app, "lookahead", o.lookahead, "Updates between two of Lookahead's slow weights; 0: off");
-  add(app, "lookahead-alpha", o.lookahead_alpha, "How far slow weights go towards fast ones");
 }
 
 void add_rate_flags(CLI::App& app, TrainOptions& o) {
@@ -129,14 +127,10 @@ bool may_change_on_resume(const std::string& flag) {
 }
 
 std::vector<std::string> comma_list(const std::string& text, const std::string& flag) {
-  std::vector<std::string> items;
-  if (text.empty()) return items;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    items.push_back(text.substr(begin, end - begin));
-    require(!items.back().empty(), flag, "names with commas between them", text);
-    begin = end + 1;
-  }
+  if (text.empty()) return {};
+  std::vector<std::string> items = split(text, ',');
+  const bool whole = std::find(items.begin(), items.end(), "") == items.end();
+  require(whole, flag, "names with commas between them", text);
   return items;
 }
 

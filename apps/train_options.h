@@ -28,8 +28,6 @@ struct TrainOptions {
   double weight_decay = 5e-4;
   bool no_bias_decay = false;
   double clip_norm = 0;
-  std::int64_t lookahead = 0;
-  double lookahead_alpha = 0.5;
   // Learning rate.
   double lr = 0.1;
   std::int64_t base_batch_size = 0;

@@ -133,11 +133,11 @@ Sgd build_optimizer(const TrainOptions& options, Module& model) {
   sgd.weight_decay = options.weight_decay;
   sgd.nesterov = options.nesterov && options.momentum > 0;
   const GroupOptions plain{.no_bias_decay = options.no_bias_decay, .frozen = comma_list(options.freeze, "freeze")};
-  GroupOptions groups = plain;
-  const auto made = in_flag("freeze", [&] {
-    set_frozen(model, groups.frozen);
+  in_flag("freeze", [&] {
+    set_frozen(model, plain.frozen);
     return make_groups(model, sgd, plain);
   });
+  GroupOptions groups = plain;
   if (options.head_lr > 0 && options.head_lr != options.lr) {
     groups.head = model.head();
     groups.head_lr_scale = options.head_lr / options.lr;

@@ -125,7 +125,7 @@ void Trainer::train_step() {
     add_gradient(batch, static_cast<double>(batch.size()) / images);
     ++state_.position;
   }
-  update_.apply(state_.step + 1);
+  update_.apply();
   if (update_.collapsed()) {
     diverged(fmt::format("the gradients are not finite at step {}: {}", state_.step + 1, update_.describe()),
              "every layer's output is finite, so it is on the way back");

@@ -9,8 +9,6 @@
 namespace striate::apps {
 namespace {
 
-constexpr const char* kLookahead = "lookahead.";
-
 // A scale that stays cannot help itself; one batch with an outlier is no reason to give up.
 constexpr double kMostLeftOut = 20;
 
@@ -33,9 +31,6 @@ Update::Update(const TrainOptions& options, Layer& model)
     dynamic_ = scale->dynamic;
     scaler_.emplace(*scale);
   }
-  if (options.lookahead > 0) {
-    lookahead_.emplace(trained_, LookaheadOptions{.every = options.lookahead, .alpha = options.lookahead_alpha});
-  }
 }
 
 void Update::begin(double learning_rate) {
@@ -43,7 +38,7 @@ void Update::begin(double learning_rate) {
   optimizer_.zero_grad();
 }
 
-void Update::apply(std::int64_t step) {
+void Update::apply() {
   bool finite = true;
   if (scaler_) {
     finite = scaler_->unscale(trained_);
@@ -55,7 +50,6 @@ void Update::apply(std::int64_t step) {
     if (clip_norm_ > 0) clip_grad_norm_(model_.parameters(), clip_norm_);
     optimizer_.step();
   }
-  if (lookahead_) lookahead_->after_step(step);
 }
 
 bool Update::collapsed() const {
@@ -69,22 +63,18 @@ std::string Update::describe() const {
 }
 
 void Update::save(TrainingState& state) const {
-  if (scaler_) {
-    state.metrics["loss_scale"] = scaler_->scale();
-    state.metrics["loss_scale.tracker"] = scaler_->tracker();
-    state.metrics["left_out"] = left_out_;
-    state.metrics["left_out_in_a_row"] = left_out_in_a_row_;
-  }
-  if (lookahead_) state.tensors.merge(lookahead_->state(kLookahead));
+  if (!scaler_) return;
+  state.metrics["loss_scale"] = scaler_->scale();
+  state.metrics["loss_scale.tracker"] = scaler_->tracker();
+  state.metrics["left_out"] = left_out_;
+  state.metrics["left_out_in_a_row"] = left_out_in_a_row_;
 }
 
 void Update::load(const TrainingState& state) {
-  if (scaler_) {
-    scaler_->load_state(state.metrics.at("loss_scale"), state.metrics.at("loss_scale.tracker"));
-    left_out_ = state.metrics.at("left_out");
-    left_out_in_a_row_ = state.metrics.at("left_out_in_a_row");
-  }
-  if (lookahead_) lookahead_->load_state(state.tensors, kLookahead);
+  if (!scaler_) return;
+  scaler_->load_state(state.metrics.at("loss_scale"), state.metrics.at("loss_scale.tracker"));
+  left_out_ = state.metrics.at("left_out");
+  left_out_in_a_row_ = state.metrics.at("left_out_in_a_row");
 }
 
 }  // namespace striate::apps

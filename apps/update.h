@@ -7,13 +7,12 @@
 #include "apps/train_options.h"
 #include "core/module.h"
 #include "optim/checkpoint.h"
-#include "optim/lookahead.h"
 #include "optim/loss_scaler.h"
 #include "optim/sgd.h"
 
 namespace striate::apps {
 
-/// SGD with --clip-norm, --loss-scale and --lookahead around it.
+/// SGD with --clip-norm and --loss-scale around it.
 class Update {
  public:
   /// Make it after the model has its first values. Throws UsageError as build_optimizer.
@@ -25,8 +24,8 @@ class Update {
   void begin(double learning_rate);
   /// The loss is multiplied by this on its way back.
   [[nodiscard]] double loss_scale() const { return scaler_ ? scaler_->scale() : 1; }
-  /// Update number `step`. With a loss scale, one whose gradients are not finite is left out, as GradScaler does.
-  void apply(std::int64_t step);
+  /// The update. With a loss scale, one whose gradients are not finite is left out, as GradScaler does.
+  void apply();
 
   /// Whether so many updates were left out in a row, or the scale has fallen so low, that no scale helps.
   [[nodiscard]] bool collapsed() const;
@@ -43,7 +42,6 @@ class Update {
   Sgd optimizer_;
   std::vector<NamedTensor> trained_;
   std::optional<LossScaler> scaler_;
-  std::optional<Lookahead> lookahead_;
   double left_out_ = 0;
   double left_out_in_a_row_ = 0;
 };

@@ -140,13 +140,14 @@ void add_weights_flags(CLI::App& app, WeightsFlags& flags) {
   app.add_option("--width-multiplier", flags.width_multiplier, "Factor on all channel counts (default: the file's)");
 }
 
-LoadedModel load_weights(const std::filesystem::path& path, const WeightsFlags& flags) {
+LoadedModel load_weights(const std::filesystem::path& path, const WeightsFlags& flags, const std::string& remedy) {
   const TensorFile file = read_safetensors(path);
   LoadedModel loaded;
   loaded.card = read_card(path, file);
   if (flags.model) loaded.card.model = *flags.model;
   if (loaded.card.model.empty()) {
-    throw UsageError(path.string() + ": the file does not say which model it is for; give --model");
+    throw UsageError(fmt::format("{}: expected metadata that name the model of these weights, got {}; {}",
+                                 path.string(), file.metadata.empty() ? "none" : "some without a model", remedy));
   }
   if (flags.precision) loaded.card.precision = *flags.precision;
   if (!flags.precision && holds_f64(file)) loaded.card.precision = "fp64";

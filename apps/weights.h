@@ -45,8 +45,9 @@ struct LoadedModel {
 
 /// Builds the model that a file of weights is for. What the flags give wins over the metadata; what neither
 /// tells (the files of others) is read off the shapes: the classes, the width. Throws FileError or
-/// UsageError.
-LoadedModel load_weights(const std::filesystem::path& path, const WeightsFlags& flags);
+/// UsageError, with `remedy` where neither tells the model.
+LoadedModel load_weights(const std::filesystem::path& path, const WeightsFlags& flags,
+                         const std::string& remedy = "give --model");
 
 /// Copies the values of a file of weights into a model for these classes. A head for others (another number of them,
 /// or other names in the file's metadata) stays as it is, and its prefix is returned, else nothing. Throws FileError

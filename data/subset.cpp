@@ -4,6 +4,7 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "core/joined.h"
 #include "core/nearest_name.h"
 
 namespace striate {
@@ -27,12 +28,6 @@ Dataset gathered(const Dataset& dataset, const std::vector<std::int64_t>& places
     *out_label++ = labels[place];
   }
   return result;
-}
-
-std::string joined(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
 }
 
 /// For every label of the data set its number among `names`, or -1.

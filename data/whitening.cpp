@@ -8,17 +8,9 @@
 #include <vector>
 
 #include "core/gemm.h"
+#include "core/own_eigen.h"
 #include "core/parallel.h"
 #include "data/normalize.h"
-
-// As in core/gemm.cpp: Eigen under the library's own name, and gcc 12's false alarms.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#define Eigen striate_eigen
-#include <Eigen/Eigenvalues>
-#undef Eigen
 
 namespace striate {
 

@@ -3,6 +3,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "core/joined.h"
 #include "core/nearest_name.h"
 #include "models/resnet.h"
 #include "models/vgg.h"
@@ -58,10 +59,8 @@ std::unique_ptr<Layer> make_model(const std::string& name, const ModelOptions& o
     if (known == name) return make(options);
   }
   const std::vector<std::string> names = model_names();
-  std::string list;
-  for (const std::string& known : names) list += (list.empty() ? "" : ", ") + known;
   throw std::invalid_argument("unknown model '" + name + "': did you mean '" + nearest_name(name, names) +
-                              "'? Known models: " + list);
+                              "'? Known models: " + joined(names));
 }
 
 std::vector<std::string> model_names() {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "core/parallel.h"
+#include "optim/own_gradient.h"
 
 namespace striate {
 
@@ -70,12 +71,8 @@ double clip_grad_norm_(const std::vector<NamedTensor>& parameters, double max_no
   const double factor = max_norm / (norm + 1e-6);
   if (!std::isfinite(norm) || factor >= 1) return norm;
   for (const NamedTensor& parameter : parameters) {
-    Tensor gradient = parameter.value.grad();
+    Tensor gradient = own_gradient(parameter.value);
     if (!gradient.defined()) continue;
-    if (!gradient.unique()) {  // someone else's tensor may stand in for the gradient: it is not ours to scale
-      gradient = gradient.clone();
-      Tensor(parameter.value).set_grad(gradient);
-    }
     scale(gradient, factor);
   }
   return norm;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/parallel.h"
+#include "optim/own_gradient.h"
 
 namespace striate {
 
@@ -53,12 +54,8 @@ LossScaler::LossScaler(const LossScalerOptions& options) : options_(options), sc
 bool LossScaler::unscale(const std::vector<NamedTensor>& parameters) const {
   bool finite = true;
   for (const NamedTensor& parameter : parameters) {
-    Tensor gradient = parameter.value.grad();
+    Tensor gradient = own_gradient(parameter.value);
     if (!gradient.defined()) continue;
-    if (!gradient.unique()) {  // someone else's tensor may stand in for the gradient: it is not ours to scale
-      gradient = gradient.clone();
-      Tensor(parameter.value).set_grad(gradient);
-    }
     const bool this_finite = dispatch_floating("loss_scaler", gradient.dtype(),
                                                [&]<class T>(T) { return scale_all<T>(gradient, 1 / scale_); });
     finite = finite && this_finite;

@@ -6,6 +6,8 @@
 #include <numbers>
 #include <stdexcept>
 
+#include "core/joined.h"
+
 namespace striate {
 
 namespace {
@@ -74,9 +76,7 @@ double onecycle(const ScheduleOptions& options, std::int64_t index, std::int64_t
 ScheduleKind schedule_kind(const std::string& name) {
   const auto* const found = std::find(kind_names.begin(), kind_names.end(), name);
   if (found != kind_names.end()) return static_cast<ScheduleKind>(found - kind_names.begin());
-  std::string names;
-  for (const char* kind : kind_names) names += (names.empty() ? "" : ", ") + std::string(kind);
-  throw std::invalid_argument("[schedule] expected one of " + names + ", got \"" + name + "\"");
+  throw std::invalid_argument("[schedule] expected one of " + joined(kind_names) + ", got \"" + name + "\"");
 }
 
 std::string to_string(ScheduleKind kind) { return kind_names[static_cast<std::size_t>(kind)]; }

@@ -48,8 +48,6 @@ const std::vector<std::pair<std::string, std::vector<std::string>>>& choices() {
       {"weight-decay", {"0", "0.01"}},
       {"no-bias-decay", {""}},
       {"clip-norm", {"0.5"}},
-      {"lookahead", {"1", "3"}},
-      {"lookahead-alpha", {"0.2"}},
       {"lr", {"0", "0.02"}},
       {"base-batch-size", {"16"}},
       {"head-lr", {"0.03"}},
@@ -104,7 +102,6 @@ std::set<std::string> reasons(const Drawn& drawn) {
   because(on("temperature") && !on("teacher"), "temperature");
   because(on("distill-weight") && !on("teacher"), "distill-weight");
   because(value("label-smoothing-form") == "paper" && !on("label-smoothing"), "label-smoothing-form");
-  because(on("lookahead-alpha") && !on("lookahead"), "lookahead-alpha");
   because(value("pad") == "reflect" && value("augment") == "none", "pad");
   because(value("flip") == "alternating" && value("augment") == "none", "flip");
   because(value("schedule") == "multistep" && !on("milestones"), "schedule");

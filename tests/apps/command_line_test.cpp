@@ -28,6 +28,7 @@ TEST(CommandLine, HelpListsCommandsAndFlags) {
     const Outcome one = striate({command, "--help"});
     EXPECT_EQ(one.status, 0);
     EXPECT_NE(one.out.find("--config"), std::string::npos) << one.out;
+    EXPECT_NE(one.out.find(std::string("Usage: striate ") + command + " ["), std::string::npos) << one.out;
   }
   EXPECT_EQ(striate({}).status, 2);
 }
@@ -52,7 +53,7 @@ TEST(CommandLine, ValuesAreChecked) {
       {{"--lr", "nan"}, "--lr must be 0 or more, got nan"},
       {{"--label-smoothing", "1.5"}, "--label-smoothing must be from 0 to 1"},
       {{"--dropout", "-0.1"}, "--dropout must be from 0 to 1"},
-      {{"--augment", "some"}, "--augment must be standard or none, got some"},
+      {{"--augment", "some"}, "--augment must be one of standard, none, got some"},
       {{"--width-multiplier", "0"}, "--width-multiplier must be more than 0"},
       {{"--milestones", "3,x"}, "--milestones must be epochs like 60,90"},
       {{"--epochs", "many"}, "--epochs"},

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -106,6 +107,32 @@ TEST_F(Commands, PredictShowsTheTopClasses) {
   const Outcome text = striate({"predict", "--weights", weights(), image("a.ppm")});
   EXPECT_NE(text.out.find("%"), std::string::npos);
   EXPECT_EQ(striate({"predict", "--weights", weights(), "/nowhere.png"}).status, 1);
+}
+
+TEST_F(Commands, PredictInAnyPrecision) {
+  const auto run = folder_.path() / "fp16";
+  ASSERT_EQ(striate(small_train(run, {"--precision", "fp16", "--max-steps", "3"})).status, 0);
+  const auto predict = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {
+        "predict", "--weights", (run / "weights.safetensors").string(), image("a.ppm"), "--top", "10", "--json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Outcome outcome = striate(arguments);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    std::map<std::string, double> probabilities;
+    const json result = json::parse(outcome.out);
+    for (const json& guess : result["top"]) probabilities[guess["class"]] = guess["probability"];
+    EXPECT_EQ(probabilities.size(), 10U);
+    return probabilities;
+  };
+  const auto own = predict({});
+  EXPECT_EQ(own, predict({"--precision", "fp16"}));
+  const auto exact = predict({"--precision", "fp64"});
+  // Some twenty stores, each rounded by 2^-11 in fp16 and 2^-8 in bf16, move logits below 1 by sqrt(20) as much and
+  // probabilities by no more than half of that.
+  for (const auto& [precision, tolerance] : {std::pair{"fp32", 1e-5}, {"fp16", 1.1e-3}, {"bf16", 8.7e-3}}) {
+    for (const auto& [name, probability] : predict({"--precision", precision}))
+      EXPECT_NEAR(probability, exact.at(name), tolerance) << precision << " " << name;
+  }
 }
 
 TEST_F(Commands, SummaryShowsTheNotesTable) {

@@ -123,12 +123,11 @@ class UpdateOf : public testing::Test {
     for (NamedTensor& parameter : model_->parameters()) {
       parameter.value.set_grad(Tensor::full(parameter.value.shape(), gradient));
     }
-    update.apply(++step_);
+    update.apply();
   }
   [[nodiscard]] double first() const { return model_->parameters()[0].value.to_vector()[0]; }
 
   std::unique_ptr<Layer> model_ = make_model("vgg11", {.width_multiplier = kWidth});
-  std::int64_t step_ = 0;
 };
 
 TEST_F(UpdateOf, LeavesOutWhatIsNotFiniteAndStopsWhenNoScaleHelps) {

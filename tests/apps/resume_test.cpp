@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/random.h"
+#include "core/safetensors.h"
 #include "tests/support/small_run.h"
 
 namespace striate {
@@ -25,8 +26,6 @@ std::vector<std::string> everything(const std::filesystem::path& teacher) {
           "2",
           "--batch-size",
           "16",
-          "--lookahead",
-          "3",
           "--ema",
           "0.9",
           "--swa-from",
@@ -156,6 +155,18 @@ TEST(Resume, RefusesOtherFlags) {
   EXPECT_EQ(read_text(run / "checkpoint.safetensors"), before);
   // The same value written in another way is the same flag.
   EXPECT_EQ(striate(small_train(run, {"--resume", "--lr", "1e-1", "--max-steps", "4"})).status, 0);
+}
+
+TEST(Resume, RefusesFlagsThatAreNoMore) {
+  const TempFolder folder;
+  const auto run = folder.path() / "run";
+  ASSERT_EQ(striate(small_train(run, {"--max-steps", "3"})).status, 0);
+  TensorFile file = read_safetensors(run / "checkpoint.safetensors");
+  file.metadata.at("text.config") += "bygone = 5\n";
+  write_safetensors(run / "checkpoint.safetensors", file);
+  const Outcome outcome = striate(small_train(run, {"--resume"}));
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_NE(outcome.err.find("flags that this one does not have (--bygone=5)"), std::string::npos) << outcome.err;
 }
 
 TEST(Resume, KeepsTheConfigurationThatRepeatsTheRun) {

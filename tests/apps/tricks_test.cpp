@@ -122,13 +122,12 @@ TEST_F(Tricks, EveryFlagHasAnEffect) {
   };
   const std::vector<std::pair<Flags, std::vector<Flags>>> cases = {
       {{}, {{"--per-class", "6"},     {"--accumulate", "2"}, {"--base-batch-size", "4"}, {"--head-lr", "0.3"},
-            {"--norm-lr-scale", "3"}, {"--no-bias-decay"},   {"--lookahead", "3"},       {"--whiten"},
+            {"--norm-lr-scale", "3"}, {"--no-bias-decay"},   {"--clip-norm", "0.1"},     {"--whiten"},
             {"--pad", "reflect"},     {"--flip", "none"},    {"--flip", "alternating"},  {"--augment", "none"},
             {"--cutout", "9"},        {"--mixup", "1"},      {"--cutmix", "1"},          {"--label-smoothing", "0.1"},
             {"--teacher", teacher},   {"--init", teacher},   {"--freeze", "features.0"}, {"--precision", "bf16"},
             {"--precision", "fp16"}}},
       {{"--mixup", "1"}, {{"--cutmix", "1"}}},
-      {{"--lookahead", "3"}, {{"--lookahead-alpha", "0.2"}, {"--lookahead", "2"}}},
       {{"--label-smoothing", "0.1"}, {{"--label-smoothing-form", "paper"}}},
       {{"--teacher", teacher}, {{"--temperature", "2"}, {"--distill-weight", "0.1"}}},
       {{"--model", "resnet20", "--width-multiplier", "0.25"}, {{"--zero-gamma"}, {"--head-lr", "0.3"}}},
@@ -283,7 +282,6 @@ TEST_F(Tricks, SenselessCombinationsAreRefused) {
   expect_refused({"--temperature", "4"}, "--temperature means nothing without --teacher");
   expect_refused({"--distill-weight", "4"}, "--distill-weight means nothing without --teacher");
   expect_refused({"--label-smoothing-form", "paper"}, "means nothing without --label-smoothing");
-  expect_refused({"--lookahead-alpha", "0.3"}, "--lookahead-alpha means nothing without --lookahead");
   expect_refused({"--augment", "none", "--pad", "reflect"}, "--pad reflect means nothing without --augment standard");
   expect_refused({"--augment", "none", "--flip", "alternating"}, "--flip alternating means nothing without");
   expect_refused({"--flip", "altering"}, "did you mean alternating?");
@@ -301,9 +299,18 @@ TEST_F(Tricks, SenselessCombinationsAreRefused) {
   expect_refused({"--ema", "1"}, "--ema must be 0 or more and below 1");
   for (const char* scale : {"0", "-1", "nan", "1e39", "dynamc", ""})
     expect_refused({"--loss-scale", scale}, "--loss-scale must be");
-  for (const char* flag : {"--accumulate", "--base-batch-size", "--lookahead", "--swa-from", "--per-class"}) {
+  for (const char* flag : {"--accumulate", "--base-batch-size", "--swa-from", "--per-class"}) {
     for (const char* number : {"-1", "010", "1.5", "x"}) expect_refused({flag, number}, flag);
   }
+}
+
+TEST_F(Tricks, ATeacherOfNoNamedModelIsRefused) {
+  TensorFile file = read_safetensors(train({"--max-steps", "1"}) / "weights.safetensors");
+  file.metadata.clear();
+  const auto bare = folder_.path() / "bare.safetensors";
+  write_safetensors(bare, file);
+  expect_refused({"--teacher", bare.string()},
+                 bare.string() + ": expected metadata that name the model of these weights, got none; give --teacher");
 }
 
 TEST_F(Tricks, AnotherTeacherIsNoticedOnResume) {

@@ -1,5 +1,5 @@
-// Everything beside the optimiser that a run may carry (averages, slow weights, a loss scale, groups, frozen
-// layers) goes through a checkpoint bit for bit.
+// Everything beside the optimiser that a run may carry (averages, a loss scale, groups, frozen layers) goes through a
+// checkpoint bit for bit.
 
 #include <gtest/gtest.h>
 
@@ -16,7 +16,6 @@
 #include "optim/averaging.h"
 #include "optim/checkpoint.h"
 #include "optim/groups.h"
-#include "optim/lookahead.h"
 #include "optim/loss_scaler.h"
 #include "tests/support/errors.h"
 #include "tests/support/files.h"
@@ -68,7 +67,6 @@ struct Training {
     const bool finite = scaler.unscale(net.parameters());
     if (finite) optimizer.step();
     scaler.update(finite);
-    lookahead.after_step(state.step);
     ema.update_ema(0.9);
     if (state.step > 3) swa.update_equal();
   }
@@ -76,7 +74,6 @@ struct Training {
   void save(const std::filesystem::path& path) {
     state.tensors = ema.state("ema.");
     state.tensors.merge(swa.state("swa."));
-    state.tensors.merge(lookahead.state("slow."));
     state.metrics = {{"ema", static_cast<double>(ema.count())},
                      {"swa", static_cast<double>(swa.count())},
                      {"scale", scaler.scale()},
@@ -88,7 +85,6 @@ struct Training {
     load_checkpoint(path, state);
     ema.load_state(state.tensors, "ema.", static_cast<std::int64_t>(state.metrics.at("ema")));
     swa.load_state(state.tensors, "swa.", static_cast<std::int64_t>(state.metrics.at("swa")));
-    lookahead.load_state(state.tensors, "slow.");
     scaler.load_state(state.metrics.at("scale"), state.metrics.at("tracker"));
   }
 
@@ -98,7 +94,6 @@ struct Training {
   TrainingState state{.model = net, .optimizer = optimizer, .generator = generator};
   WeightAverage ema{net};
   WeightAverage swa{net};
-  Lookahead lookahead{net.parameters(), {.every = 3}};
   LossScaler scaler{{.init = 1024, .interval = 2}};
 };
 

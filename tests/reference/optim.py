@@ -7,7 +7,6 @@ on; b has none in step 0. CASE.a and CASE.b hold the values after every step.
 Schedules: CASE.lr[i] is the rate after i calls of the scheduler's step().
 Averages: parameter a and buffer b of 7 numbers are hashed("CASE.a.s", 7) and so on at update s; CASE.a and CASE.b hold
 the average after every update.
-Lookahead: SGD on a alone, as above, behind the formula of Zhang et al. 2019 on top of it.
 Groups: SGD on the parameters of GROUPS with their rates as multiples of lr / (s + 1) in step s.
 """
 import os
@@ -99,24 +98,6 @@ def average(case, updates=6, **options):
 average("average_equal")
 average("average_ema", decay=0.9)
 
-
-def lookahead(case, every, alpha, steps, **options):
-    w = torch.tensor(hashed(f"{case}.a", (7,))).requires_grad_()
-    slow = w.detach().clone()
-    optimizer = torch.optim.SGD([w], **options)
-    history = []
-    for step in range(steps):
-        w.grad = torch.tensor(hashed(f"{case}.a.grad.{step}", (7,)))
-        optimizer.step()
-        if (step + 1) % every == 0:
-            slow.lerp_(w.detach(), alpha)
-            w.data.copy_(slow)
-        history.append(w.detach().numpy().copy())
-    tensors[case + ".a"] = np.stack(history)
-    cases[case] = options_text(op="lookahead", every=every, alpha=alpha, steps=steps, **options)
-
-
-lookahead("lookahead", every=3, alpha=0.3, steps=8, lr=0.1, momentum=0.9)
 
 # name: shape, multiple of the rate, whether it decays
 GROUPS = {"conv.weight": ((2, 1, 3, 3), 1, True), "conv.bias": ((2,), 1, False), "norm.weight": ((2,), 4, False),
