@@ -73,7 +73,7 @@ std::vector<std::size_t> chosen_cells(const Recipe& recipe, const std::string& o
     std::iota(chosen.begin(), chosen.end(), std::size_t{0});
     return chosen;
   }
-  for (const std::string& name : split(only, ',')) {
+  for (const std::string& name : comma_list(only, "only")) {
     const std::size_t cell = recipe.find(name);
     if (std::find(chosen.begin(), chosen.end(), cell) == chosen.end()) chosen.push_back(cell);
   }
@@ -126,7 +126,7 @@ int run_ablate(const Arguments& arguments) {
   // A report is for others, too: no path of this machine in it.
   const fs::path file = options.recipe;
   const std::string shown = file.is_absolute() ? file.filename().string() : options.recipe;
-  const auto results = [&] { return gather(recipe, shown, options.seeds, out); };
+  const auto results = [&] { return gather(recipe, shown, options.seeds, options.epochs, out); };
   const std::vector<Run> runs = planned_runs(recipe, options, out);
   refuse_changed(results());
   if (options.dry_run) {
@@ -134,8 +134,9 @@ int run_ablate(const Arguments& arguments) {
     return 0;
   }
   const FolderLock lock(out);
-  if (options.retry) {
-    for (const Run& run : runs) forget_failure(run);
+  // What failed before it began (for want of data, say) is cheap to try again, and may have had other flags.
+  for (const Run& run : runs) {
+    if (options.retry || !fs::exists(RunFiles{run.folder}.config())) forget_failure(run);
   }
   catch_interrupts();
   write_report(results(), out);

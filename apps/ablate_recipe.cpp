@@ -16,7 +16,7 @@ bool is_about_running(const std::string& flag) { return may_change_on_resume(fla
 
 // What the ablation itself gives to a run.
 bool is_reserved(const std::string& flag) {
-  return flag == "seed" || flag == "config" || (is_about_running(flag) && flag != "workers");
+  return flag == "seed" || flag == "config" || flag == "help" || (is_about_running(flag) && flag != "workers");
 }
 
 // Later flags win. They go behind, so that of --nesterov and --no-nesterov, too, the later one does.

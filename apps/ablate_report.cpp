@@ -59,7 +59,8 @@ std::string delta_cells(const std::vector<double>& values, const std::vector<dou
 std::string seconds_an_epoch(const CellResults& cell) {
   std::vector<double> seconds;
   for (const RunResult& result : cell.results) {
-    if (result.state == RunState::finished) seconds.push_back(result.seconds / static_cast<double>(result.epochs));
+    if (result.state == RunState::finished && result.epochs > 0)
+      seconds.push_back(result.seconds / static_cast<double>(result.epochs));
   }
   return seconds.empty() ? "" : fmt::format("{:.1f}", mean(seconds));
 }
@@ -122,6 +123,36 @@ std::string failed_and_missing(const Results& results) {
          (missing.empty() ? "" : "## Still missing\n\n" + missing + "\n");
 }
 
+// The rows of a cell's runs that have ended, with these columns of their last epoch.
+std::string csv_rows(const CellResults& cell, const std::string& prefix, const std::vector<std::string>& measured) {
+  std::string text;
+  for (std::size_t i = 0; i < cell.runs.size(); ++i) {
+    const RunResult& result = cell.results[i];
+    if (result.state != RunState::finished && result.state != RunState::failed) continue;
+    const bool finished = result.state == RunState::finished;
+    text +=
+        fmt::format("{}{},{},{}", prefix, cell.runs[i].cell->name, cell.runs[i].seed, finished ? "finished" : "failed");
+    for (const std::string& column : measured) {
+      const auto value = result.last.find(column);
+      text += finished && value != result.last.end() ? fmt::format(",{}", value->second) : ",";
+    }
+    text += fmt::format(",{:.2f},{:.1f},{}", result.seconds, result.images_per_second, result.epochs);
+    for (const auto& [flag, value] : cell.runs[i].cell->effective) text += "," + csv_field(value);
+    text += "," + csv_field(result.reason) + "\n";
+  }
+  return text;
+}
+
+// What was trained beforehand, for the other runs to start from or be taught by.
+std::string prepared_runs(const Results& results) {
+  std::vector<std::string> runs;
+  for (const CellResults& cell : results.prepared) {
+    for (const double value : cell.values(kAccuracy))
+      runs.push_back(cell.runs[0].cell->name + " " + percent(value) + "%");
+  }
+  return runs.empty() ? "" : "Prepared: " + joined(runs) + ".\n\n";
+}
+
 }  // namespace
 
 std::vector<double> CellResults::values(const std::string& column) const {
@@ -138,9 +169,10 @@ std::size_t CellResults::count(RunState state) const {
       std::count_if(results.begin(), results.end(), [&](const RunResult& result) { return result.state == state; }));
 }
 
-Results gather(const Recipe& recipe, const std::string& recipe_file, std::int64_t seeds,
+Results gather(const Recipe& recipe, const std::string& recipe_file, std::int64_t seeds, std::int64_t epochs,
                const std::filesystem::path& out) {
-  Results results{.recipe = &recipe, .recipe_file = recipe_file, .seeds = seeds, .cells = {}, .prepared = {}};
+  Results results{
+      .recipe = &recipe, .recipe_file = recipe_file, .seeds = seeds, .epochs = epochs, .cells = {}, .prepared = {}};
   for (const Cell& cell : recipe.cells) results.cells.push_back(gather_cell(cell, seeds, out));
   for (const Cell& cell : recipe.prepared) {
     const Run run = prepared_run(cell, out);
@@ -170,21 +202,8 @@ std::string results_csv(const Results& results) {
   text += ",seconds,images_per_second,epochs_done";
   for (const auto& [flag, value] : results.recipe->cells[0].effective) text += "," + flag;
   text += ",reason\n";
-  for (const CellResults& cell : results.cells) {
-    for (std::size_t i = 0; i < cell.runs.size(); ++i) {
-      const RunResult& result = cell.results[i];
-      if (result.state != RunState::finished && result.state != RunState::failed) continue;
-      const bool finished = result.state == RunState::finished;
-      text += fmt::format("{},{},{}", cell.runs[i].cell->name, cell.runs[i].seed, finished ? "finished" : "failed");
-      for (const std::string& column : measured) {
-        const auto value = result.last.find(column);
-        text += finished && value != result.last.end() ? fmt::format(",{}", value->second) : ",";
-      }
-      text += fmt::format(",{:.2f},{:.1f},{}", result.seconds, result.images_per_second, result.epochs);
-      for (const auto& [flag, value] : cell.runs[i].cell->effective) text += "," + csv_field(value);
-      text += "," + csv_field(result.reason) + "\n";
-    }
-  }
+  for (const CellResults& cell : results.prepared) text += csv_rows(cell, "prepare.", measured);
+  for (const CellResults& cell : results.cells) text += csv_rows(cell, "", measured);
   return text;
 }
 
@@ -198,12 +217,14 @@ std::string report_markdown(const Results& results) {
   std::string text = "# " + results.recipe->title + "\n\n";
   if (!results.recipe->about.empty()) text += results.recipe->about + "\n\n";
   text += fmt::format(
-      "{} of {} runs are finished. `striate ablate {} --seeds {} --out DIR` makes this page and goes "
+      "{} of {} runs are finished. `striate ablate {} --seeds {}{} --out DIR` makes this page and goes "
       "on with what is missing;\nresults.csv has every run with all its flags.\n\n",
-      finished, all, results.recipe_file, results.seeds);
+      finished, all, results.recipe_file, results.seeds,
+      results.epochs > 0 ? fmt::format(" --epochs {}", results.epochs) : "");
   text += "![test accuracy by cell](chart.svg)\n\n";
   const auto extras = extra_accuracies(results);
   for (const Table& table : results.recipe->tables) text += table_markdown(results, table, extras);
+  text += prepared_runs(results);
   text +=
       "Test accuracy after the last epoch, whatever was reached before. Deltas are in percentage points, with "
       "their 95% interval\nby Welch's t test; \"not resolved\" where it holds zero or a side has fewer than two "

@@ -26,11 +26,12 @@ struct Results {
   const Recipe* recipe = nullptr;
   std::string recipe_file;
   std::int64_t seeds = 0;
+  std::int64_t epochs = 0;            ///< given instead of the recipe's; 0: none
   std::vector<CellResults> cells;     ///< as recipe->cells
   std::vector<CellResults> prepared;  ///< as recipe->prepared, one run each
 };
 
-Results gather(const Recipe& recipe, const std::string& recipe_file, std::int64_t seeds,
+Results gather(const Recipe& recipe, const std::string& recipe_file, std::int64_t seeds, std::int64_t epochs,
                const std::filesystem::path& out);
 
 /// The *_accuracy columns that finished runs have beside those of training and of the plain test, sorted.

@@ -112,7 +112,8 @@ std::string changed_flags(const Run& run) {
   Values now = run.cell->effective;
   now.emplace_back("seed", run.seed);
   std::vector<std::string> changed;
-  for (const auto& [flag, value] : now) {
+  for (const auto& [flag, given] : now) {
+    const std::string value = without_folder(given);
     const std::string& old = before[flag];
     if (old == value) continue;
     changed.push_back(fmt::format("--{} was {} and is now {}", flag, old.empty() ? "not given" : old,

@@ -3,6 +3,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <thread>
@@ -34,7 +35,7 @@ void wait_for_folder(const fs::path& folder) {
     try {
       const FolderLock lock(folder);
       return;
-    } catch (const std::exception&) {
+    } catch (const FolderBusy&) {
       if (i == tries) throw;
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }
@@ -119,18 +120,19 @@ void RunQueue::look_after(Item& item) {
   const auto status = item.child->poll();
   if (!status) return;
   item.child.reset();
-  if (*status == 0) return end(item, "");
+  if (*status == 0) return end(item, "", true);
   // One that had not yet begun to listen ends by the signal itself.
   if (*status == kInterrupted || stopping_) {
     item.stage = Stage::waiting;
     stopping_ = true;
     return;
   }
-  end(item, reason_of(item.run, *status));
+  end(item, reason_of(item.run, *status), *status != 128 + SIGKILL);
 }
 
-void RunQueue::end(Item& item, const std::string& failure) {
-  write_outcome(item.run, failure);
+// What was killed from outside, for want of memory say, may go on another time.
+void RunQueue::end(Item& item, const std::string& failure, bool for_good) {
+  if (for_good) write_outcome(item.run, failure);
   item.stage = failure.empty() ? Stage::finished : Stage::failed;
   ++ended_;
   std::error_code ignored;

@@ -45,7 +45,7 @@ class RunQueue {
   [[nodiscard]] bool weights_are_ready(Item& item);
   void start(Item& item);
   void look_after(Item& item);
-  void end(Item& item, const std::string& failure);
+  void end(Item& item, const std::string& failure, bool for_good);
   [[nodiscard]] std::size_t count(Stage stage) const;
   [[nodiscard]] std::string time_left() const;
 

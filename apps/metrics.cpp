@@ -13,7 +13,7 @@ std::string metrics_header(const std::vector<std::string>& averages) {
 std::string metrics_row(std::int64_t epoch, std::int64_t step, const RunningMetrics& train,
                         const std::vector<std::optional<Evaluation>>& tests, double learning_rate) {
   std::string tested;
-  for (const auto& test : tests) tested += test ? fmt::format("{:.6f},{:.4f},", test->loss, test->accuracy) : ",,";
+  for (const auto& test : tests) tested += test ? fmt::format("{:.6f},{:.6f},", test->loss, test->accuracy) : ",,";
   return fmt::format("{},{},{:.6f},{:.6f},{}{:.8g},{:.2f},{:.1f}\n", epoch, step, train.loss(), train.accuracy(),
                      tested, learning_rate, train.seconds, train.images_per_second());
 }

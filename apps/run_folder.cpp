@@ -6,8 +6,6 @@
 
 #include <string>
 
-#include "core/error.h"
-
 namespace striate::apps {
 
 namespace fs = std::filesystem;
@@ -22,7 +20,7 @@ FolderLock::FolderLock(const fs::path& folder) {
   handle_ = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (handle_ < 0 || ::flock(handle_, LOCK_EX | LOCK_NB) != 0) {
     if (handle_ >= 0) ::close(handle_);
-    throw FileError(folder.string(), "another striate train works in this --out; wait for it or give another one");
+    throw FolderBusy(folder.string(), "another striate works in this --out; wait for it or give another one");
   }
   for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();

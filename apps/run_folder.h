@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <string>
 
+#include "core/error.h"
+
 namespace striate::apps {
 
 /// The files of a run.
@@ -20,11 +22,18 @@ struct RunFiles {
   [[nodiscard]] std::filesystem::path log() const { return folder / "log.txt"; }
 };
 
+/// Another process works in the folder.
+class FolderBusy : public FileError {
+ public:
+  using FileError::FileError;
+};
+
 /// Holds the folder for this process, until it ends in whatever way.
 class FolderLock {
  public:
   /// Makes the folder where it is missing, takes it, and removes what a process killed in the middle of a
-  /// save left there. Throws FileError where it is no folder, cannot be made, or another process holds it.
+  /// save left there. Throws FolderBusy where another process holds it, FileError where it is no folder or cannot be
+  /// made.
   explicit FolderLock(const std::filesystem::path& folder);
   ~FolderLock();
   FolderLock(const FolderLock&) = delete;

@@ -86,6 +86,15 @@ void refuse_earlier_run(const RunFiles& files) {
   }
 }
 
+// Empty where no run has begun.
+std::map<std::string, std::string> text_to_resume(const RunFiles& files) {
+  if (fs::exists(files.checkpoint())) return checkpoint_text(files.checkpoint());
+  if (!fs::exists(files.weights())) return {};
+  throw FileError(files.folder.string(),
+                  "--out holds the weights of a run, but no checkpoint to go on from; it stays "
+                  "as it is: give another --out");
+}
+
 // The first sink is the file.
 std::shared_ptr<spdlog::logger> open_log(const RunFiles& files, bool append) {
   try {
@@ -178,7 +187,7 @@ int run_train(const Arguments& arguments) {
   const FolderLock lock(files.folder);
   Text saved;
   if (!options.resume) refuse_earlier_run(files);
-  if (options.resume && fs::exists(files.checkpoint())) saved = checkpoint_text(files.checkpoint());
+  if (options.resume) saved = text_to_resume(files);
   const bool resuming = !saved.empty();
   if (resuming) {
     parsed = merge_with_run(arguments, parsed, saved.at("config"));

@@ -4,6 +4,8 @@
 
 #include "apps/command_line.h"
 #include "apps/conv_flag.h"
+#include "core/joined.h"
+#include "models/registry.h"
 
 namespace striate::apps {
 namespace {
@@ -16,7 +18,7 @@ CLI::Option* add(CLI::App& app, const std::string& flag, T& value, const std::st
 
 void add_model_flags(CLI::App& app, TrainOptions& o) {
   app.option_defaults()->group("Model");
-  add(app, "model", o.model, "Model by name");
+  add(app, "model", o.model, joined(model_names()));
   add(app, "width-multiplier", o.width_multiplier, "Factor on all channel counts");
   add(app, "dropout", o.dropout, "Probability before the last layer");
   app.add_flag("--zero-gamma", o.zero_gamma, "Residual blocks start as their shortcut");

@@ -80,12 +80,14 @@ std::vector<std::int64_t> milestones_of(const std::string& text) {
   return epochs;
 }
 
-ScheduleOptions schedule_of(const TrainOptions& o, std::int64_t steps_per_epoch) {
+ScheduleOptions schedule_of(const TrainOptions& o, std::int64_t images) {
+  const std::int64_t update = std::min(o.batch_size * o.accumulate, images);
+  const std::int64_t steps_per_epoch = (images + update - 1) / update;
   ScheduleOptions schedule;
   schedule.kind = schedule_kind(o.schedule);
   schedule.lr = o.lr;
   if (o.base_batch_size > 0) {
-    schedule.lr *= static_cast<double>(o.batch_size * o.accumulate) / static_cast<double>(o.base_batch_size);
+    schedule.lr *= static_cast<double>(update) / static_cast<double>(o.base_batch_size);
   }
   schedule.total_steps = o.epochs * steps_per_epoch;
   schedule.steps_per_epoch = steps_per_epoch;

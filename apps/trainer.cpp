@@ -30,7 +30,7 @@ Trainer::Trainer(const TrainOptions& options, RunFiles files, std::map<std::stri
       card_(card_of(options, train)),
       train_size_(train.size()),
       loader_(train, loader_options(options)),
-      schedule_(schedule_of(options, (loader_.batches_per_epoch() + options.accumulate - 1) / options.accumulate)),
+      schedule_(schedule_of(options, train.size())),
       start_(build_model(options, train)),
       model_(*start_.model),
       objective_(options, train.class_names),

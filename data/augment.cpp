@@ -48,6 +48,11 @@ void check_augment(const AugmentOptions& options, std::int64_t height, std::int6
   if (options.cutout < 0) {
     throw std::invalid_argument("cutout must be at least 0, got " + std::to_string(options.cutout));
   }
+  if (const std::int64_t all = 2 * std::max(height, width); options.cutout >= all) {
+    throw std::invalid_argument("cutout must be less than " + std::to_string(all) +
+                                ", which leaves nothing of an image wherever it lies, got " +
+                                std::to_string(options.cutout));
+  }
   if (options.pad_mode == PadMode::reflect && options.crop_padding >= std::min(height, width)) {
     throw std::invalid_argument("reflect padding must be less than the image's sides: padding " +
                                 std::to_string(options.crop_padding) + ", image " + std::to_string(height) + "x" +

@@ -39,7 +39,7 @@ Results write_results(const TempFolder& out, const Recipe& recipe) {
   }
   write_run(out, "runs/+two/seed-0", "0.7100");
   out.write("runs/+two/seed-1/outcome.txt", "failed: the loss became nan, \"really\"");
-  return gather(recipe, "small.toml", 3, out.path());
+  return gather(recipe, "small.toml", 3, 0, out.path());
 }
 
 void expect_line(const std::string& text, const std::string& line) {
@@ -76,7 +76,7 @@ TEST(AblationReport, SmallDifferencesAreNotResolved) {
     write_run(out, "runs/b/seed-" + std::to_string(seed), "0.6" + std::to_string(2 * seed + 1) + "00");
     write_run(out, "runs/c/seed-" + std::to_string(seed), "0.5" + std::to_string(2 * seed + 1) + "00");
   }
-  const std::string report = report_markdown(gather(recipe, "x.toml", 3, out.path()));
+  const std::string report = report_markdown(gather(recipe, "x.toml", 3, 0, out.path()));
   EXPECT_NE(report.find("| a | +1.00 | -3.53 to +5.53 | not resolved |"), std::string::npos) << report;
   EXPECT_NE(report.find("| b | -10.00 | -14.53 to -5.47 | worse |"), std::string::npos) << report;
   EXPECT_EQ(report.find("Still missing"), std::string::npos) << report;
@@ -86,7 +86,7 @@ TEST(AblationReport, SeedsBesideTheOnesAskedForCount) {
   const TempFolder out;
   const Recipe recipe = small_recipe();
   write_results(out, recipe);
-  const std::string report = report_markdown(gather(recipe, "small.toml", 1, out.path()));
+  const std::string report = report_markdown(gather(recipe, "small.toml", 1, 0, out.path()));
   EXPECT_NE(report.find("| baseline | 3 | 62.00 |"), std::string::npos) << report;
   expect_line(report, "- +three: seeds 0");
 }
@@ -111,6 +111,18 @@ TEST(AblationReport, Csv) {
   EXPECT_NE(csv.find("\n+two,1,failed,,,,,,0.00,0.0,0,"), std::string::npos) << csv;
   EXPECT_NE(csv.find(",\"the loss became nan, \"\"really\"\"\"\n"), std::string::npos) << csv;
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 1 + 7 + 1);
+}
+
+TEST(AblationReport, PreparedRunsAreInIt) {
+  const TempFolder out;
+  const Recipe recipe = parse_recipe(
+      "title=\"T\"\n[baseline]\nepochs=2\n[prepare.teacher]\nlr=0.2\n[cell.a]\n[cell.b]\nteacher=\"{teacher}\"\n",
+      "x.toml");
+  write_run(out, "prepare/teacher", "0.8125");
+  const Results results = gather(recipe, "x.toml", 1, 0, out.path());
+  EXPECT_NE(results_csv(results).find("\nprepare.teacher,0,finished,0.8125,0.5,"), std::string::npos)
+      << results_csv(results);
+  expect_line(report_markdown(results), "Prepared: teacher 81.25%.");
 }
 
 TEST(AblationReport, ChartHasADotForEverySeed) {

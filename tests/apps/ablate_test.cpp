@@ -157,6 +157,19 @@ TEST(Ablate, AFailedRunStopsNoOther) {
   EXPECT_FALSE(contains(retried.out, "b seed 0")) << retried.out;
 }
 
+TEST(Ablate, WhatFailedBeforeItBeganIsTriedAgain) {
+  const TempFolder folder;
+  const auto out = folder.path() / "out";
+  const auto run = [&](const std::string& flags) {
+    return striate(ablate(folder.write("tiny.toml", kTitle + kBaseline + "[cell.a]\n" + flags), out,
+                          {"--seeds", "1", "--epochs", "1"}));
+  };
+  EXPECT_EQ(run("zero-gamma = true\n").status, 1);
+  EXPECT_TRUE(contains(read_text(out / "report.md"), "- a seed 0: --zero-gamma"));
+  EXPECT_EQ(run("").status, 0);
+  EXPECT_TRUE(contains(read_text(out / "report.md"), "--seeds 1 --epochs 1 --out DIR"));
+}
+
 TEST(Ablate, RefusesRunsOfOtherFlags) {
   const TempFolder folder;
   const auto recipe = folder.write("tiny.toml", kTitle + kBaseline + "[cell.a]\nlr = 0.1\nmixup = 0.2\n");

@@ -39,7 +39,7 @@ TEST(Failure, OneRunAtATimeInAFolder) {
   const TempFolder folder;
   const auto run = folder.path() / "run";
   const apps::FolderLock lock(run);
-  expect_failure(striate(small_train(run)), {"another striate train works in this --out"});
+  expect_failure(striate(small_train(run)), {"another striate works in this --out"});
 }
 
 TEST(Failure, GenerateOverwritesNothing) {

@@ -109,6 +109,15 @@ TEST(Objective, AddsWhatTheTeacherSays) {
   EXPECT_THROW(Objective(options, {"a", "b", "d"}), UsageError);
 }
 
+TEST(Objective, TakesTheMixedLabels) {
+  const Tensor logits = Tensor::from<float>({1, 3}, {0.1F, 0.5F, -0.3F});
+  const Batch batch{.images = {},
+                    .labels = Tensor::from<std::int64_t>({1}, {2}),
+                    .targets = Tensor::from<float>({1, 3}, {0.75F, 0.F, 0.25F})};
+  const double expected = cross_entropy(logits, batch.targets).item();
+  EXPECT_EQ(Objective({}, {"a", "b", "c"}).loss(logits, batch).item(), expected);
+}
+
 class UpdateOf : public testing::Test {
  protected:
   static TrainOptions options(const std::string& scale) {
@@ -159,10 +168,59 @@ TEST_F(UpdateOf, AScaleThatStaysIsGivenUpAfterTwentyInARow) {
   EXPECT_EQ(update.loss_scale(), 128);
 }
 
+// Every gradient is far above the norm, with and without a loss scale: SGD's step is as long as --clip-norm says.
+TEST_F(UpdateOf, ClipsWhatTheLossScaleHasBeenTakenOutOf) {
+  for (const char* scale : {"automatic", "128"}) {
+    TrainOptions clipped = options(scale);
+    clipped.clip_norm = 0.5;
+    clipped.momentum = 0;
+    clipped.weight_decay = 0;
+    Update update(clipped, *model_);
+    std::vector<std::vector<double>> before;
+    for (const NamedTensor& parameter : model_->parameters()) before.push_back(parameter.value.to_vector());
+    apply(update, 1e4);
+    double squares = 0;
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      const std::vector<double> now = model_->parameters()[i].value.to_vector();
+      for (std::size_t j = 0; j < now.size(); ++j) squares += (now[j] - before[i][j]) * (now[j] - before[i][j]);
+    }
+    EXPECT_NEAR(std::sqrt(squares), 0.1 * 0.5, 1e-5) << scale;
+  }
+}
+
+TEST(BuildOptimizer, GroupsHaveTheRatesAndDecaysOfTheirFlags) {
+  TrainOptions options;
+  options.lr = 0.1;
+  options.head_lr = 0.4;
+  options.norm_lr_scale = 3;
+  options.no_bias_decay = true;
+  const auto model = make_model("vgg11", {.width_multiplier = kWidth});
+  Sgd sgd = build_optimizer(options, *model);
+  sgd.set_lr(0.05);
+  for (const ParameterGroup& group : sgd.groups()) {
+    for (const NamedTensor& parameter : group.parameters) {
+      const bool head = parameter.name.starts_with("classifier.");
+      const bool vector = parameter.value.rank() < 2;
+      EXPECT_DOUBLE_EQ(group.options.lr, 0.05 * (head ? 4 : vector ? 3 : 1)) << parameter.name;
+      EXPECT_EQ(group.options.weight_decay, vector ? 0 : 5e-4) << parameter.name;
+    }
+  }
+}
+
 TEST(CommaList, SplitsAndRefuses) {
   EXPECT_EQ(comma_list("a,b c", "freeze"), (std::vector<std::string>{"a", "b c"}));
   EXPECT_TRUE(comma_list("", "freeze").empty());
   for (const char* text : {",", "a,", ",a", "a,,b"}) EXPECT_THROW(comma_list(text, "freeze"), UsageError) << text;
+}
+
+TEST(ScheduleOf, CountsInUpdates) {
+  TrainOptions options;
+  options.epochs = 7;
+  options.warmup_epochs = 1.5;
+  const ScheduleOptions schedule = schedule_of(options, 10 * 128 - 5);
+  EXPECT_EQ(schedule.warmup_steps, 15);
+  EXPECT_EQ(schedule.total_steps, 70);
+  EXPECT_EQ(schedule.steps_per_epoch, 10);
 }
 
 TEST(ScheduleOf, ScalesWithTheImagesOfAnUpdate) {
@@ -171,9 +229,10 @@ TEST(ScheduleOf, ScalesWithTheImagesOfAnUpdate) {
   options.accumulate = 4;
   options.base_batch_size = 256;
   options.lr = 0.2;
-  EXPECT_DOUBLE_EQ(schedule_of(options, 10).lr, 0.2 * 384 / 256);
+  EXPECT_DOUBLE_EQ(schedule_of(options, 10000).lr, 0.2 * 384 / 256);
+  EXPECT_DOUBLE_EQ(schedule_of(options, 100).lr, 0.2 * 100 / 256) << "there are no more";
   options.base_batch_size = 0;
-  EXPECT_DOUBLE_EQ(schedule_of(options, 10).lr, 0.2);
+  EXPECT_DOUBLE_EQ(schedule_of(options, 10000).lr, 0.2);
 }
 
 }  // namespace

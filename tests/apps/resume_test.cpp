@@ -134,6 +134,19 @@ TEST(Resume, OfAFinishedRunChangesNothing) {
   EXPECT_EQ(weights_of(run), before);
 }
 
+// `striate ablate` removes the checkpoint of a finished run: what is left must not be written over.
+TEST(Resume, RefusesWeightsWithoutACheckpoint) {
+  const TempFolder folder;
+  const auto run = folder.path() / "run";
+  ASSERT_EQ(striate(small_train(run, {"--epochs", "1"})).status, 0);
+  std::filesystem::remove(run / "checkpoint.safetensors");
+  const std::string before = weights_of(run);
+  const Outcome outcome = striate(small_train(run, {"--epochs", "1", "--resume"}));
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_NE(outcome.err.find("no checkpoint to go on from"), std::string::npos) << outcome.err;
+  EXPECT_EQ(weights_of(run), before);
+}
+
 TEST(Resume, RefusesOtherFlags) {
   const TempFolder folder;
   const auto run = folder.path() / "run";

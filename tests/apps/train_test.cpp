@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -46,7 +47,7 @@ TEST(Train, EvalAgreesWithTheLastEpoch) {
   const TempFolder folder;
   train(folder.path() / "run", {});
   const Outcome outcome = striate({"eval", "--weights", (folder.path() / "run/weights.safetensors").string(), "--data",
-                                   small_data().string(), "--threads", "1"});
+                                   small_data().string(), "--threads", "1", "--json"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   std::istringstream metrics(read_text(folder.path() / "run/metrics.csv"));
   std::string last;
@@ -54,8 +55,10 @@ TEST(Train, EvalAgreesWithTheLastEpoch) {
   std::vector<std::string> cells;
   std::istringstream columns(last);
   for (std::string cell; std::getline(columns, cell, ',');) cells.push_back(cell);
-  EXPECT_NE(outcome.out.find("loss " + cells[4].substr(0, 5)), std::string::npos) << outcome.out << last;
-  EXPECT_NE(outcome.out.find("accuracy " + cells[5]), std::string::npos) << outcome.out << last;
+  // To the digits that metrics.csv has.
+  const auto result = nlohmann::json::parse(outcome.out);
+  EXPECT_NEAR(result["loss"], std::stod(cells[4]), 1e-6);
+  EXPECT_NEAR(result["accuracy"], std::stod(cells[5]), 1e-6);
 }
 
 TEST(Train, BytesDoNotDependOnThreadsOrWorkers) {

@@ -55,7 +55,9 @@ void expect_near(const TensorFile& a, const TensorFile& b, double tolerance) {
 // 300 images: the last of ten updates an epoch has 12 images, in batches of 8 and 4. In f64 both sides are the same
 // but for the order of sums, 1e-16 a step, which ten steps of a small net do not amplify a millionfold.
 TEST_F(Tricks, AccumulatedBatchesAreOneLargeBatch) {
-  const Flags base = {"--model", "vgg11_nobn", "--precision", "fp64", "--epochs", "1", "--cutout", "4"};
+  // The rate stays, since a cosine's last update, which is the partial one here, would have none.
+  const Flags base = {"--model", "vgg11_nobn", "--precision", "fp64",       "--epochs",
+                      "1",       "--cutout",   "4",           "--schedule", "constant"};
   const auto run = [&](const Flags& flags) {
     Flags all = base;
     all.insert(all.end(), flags.begin(), flags.end());
@@ -78,6 +80,13 @@ TEST_F(Tricks, MaxStepsCountsUpdates) {
   const auto run = train({"--batch-size", "8", "--accumulate", "4", "--max-steps", "3"});
   EXPECT_EQ(weights(run).find("features.1.num_batches_tracked").item(), 12);
   EXPECT_NE(read_text(run / "metrics.csv").find("\n1,3,"), std::string::npos);
+}
+
+// The third of ten updates of warmup.
+TEST_F(Tricks, WarmupReachesTheRateInALine) {
+  const auto run = train({"--schedule", "constant", "--warmup-epochs", "1", "--lr", "0.1", "--max-steps", "3"});
+  const std::string metrics = metrics_without_time(run);
+  EXPECT_TRUE(metrics.ends_with(",0.03\n")) << metrics;
 }
 
 TEST_F(Tricks, BaseBatchSizeScalesTheRate) {
@@ -187,7 +196,8 @@ TEST_F(Tricks, WeightsOfSomeClassesAreMeasuredOnThose) {
   EXPECT_EQ(result["images"], 12);
   EXPECT_EQ(result["classes"], (std::vector{kClasses[1], kClasses[0]}));
   const std::string row = metrics_without_time(run);
-  EXPECT_NE(row.find(fmt::format("{:.4f}", result["accuracy"].get<double>())), std::string::npos) << row << outcome.out;
+  EXPECT_NE(row.find(fmt::format(",{:.6f},", result["accuracy"].get<double>())), std::string::npos)
+      << row << outcome.out;
 }
 
 TEST_F(Tricks, TestTimeAugmentationIsReportedBesideThePlainFigures) {

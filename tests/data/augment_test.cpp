@@ -145,6 +145,8 @@ TEST(Augment, AlternatingFlipTurnsEveryImageEverySecondEpoch) {
 TEST(Augment, RefusesBadOptions) {
   expect_error<std::invalid_argument>([] { check_augment({.crop_padding = -1}, 32, 32); }, {"crop padding", "-1"});
   expect_error<std::invalid_argument>([] { check_augment({.cutout = -2}, 32, 32); }, {"cutout", "-2"});
+  expect_error<std::invalid_argument>([] { check_augment({.cutout = 64}, 16, 32); }, {"cutout", "less than 64"});
+  check_augment({.cutout = 63}, 16, 32);
   const AugmentOptions wide{.crop_padding = 4, .pad_mode = PadMode::reflect};
   expect_error<std::invalid_argument>([&] { check_augment(wide, 32, 4); }, {"padding 4", "32x4"});
   EXPECT_NO_THROW(check_augment(wide, 5, 5));

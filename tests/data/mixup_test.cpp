@@ -86,6 +86,22 @@ TEST(Mixup, IsAFunctionOfSeedEpochAndBatch) {
   for (std::int64_t i = 0; i < 50; ++i) EXPECT_EQ(sorted[static_cast<std::size_t>(i)], i);
 }
 
+// Mean 1/2 and variance 1 / (4 (2a + 1)), to five deviations of their estimates.
+TEST(Mixup, LambdaIsFromBetaOfTheSameTwice) {
+  for (const double a : {0.2, 1.0}) {
+    const double variance = 1 / (4 * (2 * a + 1));
+    double sum = 0;
+    double squares = 0;
+    for (std::uint64_t batch = 0; batch < kDraws; ++batch) {
+      const double away = draw_mixing(1, 2, batch, 2, a).lambda - 0.5;
+      sum += away;
+      squares += away * away;
+    }
+    EXPECT_NEAR(sum / kDraws, 0, 5 * std::sqrt(variance / kDraws)) << a;
+    EXPECT_NEAR(squares / kDraws, variance, 5 * std::sqrt(variance / 4 / kDraws)) << a;
+  }
+}
+
 TEST(Mixup, BlendsImagesAndLabels) {
   const Mixing mixing{0.75, {2, 1, 0}};
   for (const DType dtype : {DType::f32, DType::f64}) {
