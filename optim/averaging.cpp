@@ -33,7 +33,7 @@ void WeightAverage::update(double share) {
   ++count_;
 }
 
-void WeightAverage::swap() {  // NOLINT(bugprone-exception-escape)
+void WeightAverage::swap() {  // NOLINT(bugprone-exception-escape): a verb
   if (count_ == 0) throw std::logic_error("[weight_average] there is no average before the first update");
   for (std::size_t i = 0; i < weights_.size(); ++i) {
     auto* a = static_cast<std::byte*>(weights_[i].value.mutable_raw());
