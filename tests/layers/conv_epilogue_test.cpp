@@ -59,7 +59,7 @@ void expect_as_behind(const ConvEpilogue<ConvParameter<T>>& epilogue, const std:
   for (std::size_t i = 0; i < sums.size(); ++i) {
     const std::size_t k = i % filters;
     const Exact mean = epilogue.mean[k], scale = epilogue.scale[k], shift = epilogue.shift[k];
-    const Exact sum = static_cast<Exact>(sums[i]);
+    const auto sum = static_cast<Exact>(sums[i]);
     expected[i] = normalised(sum, mean, scale, shift);
     if (epilogue.relu && expected[i] < 0) expected[i] = 0;
     if constexpr (low) {
