@@ -148,7 +148,8 @@ int run_ablate(const Arguments& arguments) {
       fmt::print("done; {}\n", (out / "report.md").string());
       return 0;
     case RunQueue::Ending::some_failed:
-      fmt::print("some runs failed, {} tells why (--retry goes on with them)\n", (out / "report.md").string());
+      fmt::print("some runs failed, {} tells why (--retry goes on with them; what was killed goes on by itself)\n",
+                 (out / "report.md").string());
       return 1;
     case RunQueue::Ending::interrupted:
       fmt::print("interrupted; the same command goes on from here\n");

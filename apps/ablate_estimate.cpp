@@ -3,6 +3,7 @@
 #include <spdlog/fmt/fmt.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -11,6 +12,7 @@
 
 #include "apps/ablate_child.h"
 #include "apps/progress.h"
+#include "apps/run_folder.h"
 #include "apps/train_parts.h"
 #include "data/dataset.h"
 
@@ -121,8 +123,10 @@ std::string dry_run_text(const std::vector<Run>& runs, const Results& results, c
   for (const Run& run : runs) {
     const RunResult result = read_run(run);
     const std::string name = fmt::format("  {:<36} ", run.label());
-    if (result.state == RunState::finished || result.state == RunState::failed) {
-      text += name + (result.state == RunState::failed ? "failed: " + result.reason : "done") + "\n";
+    // What failed before it began is tried again.
+    const bool failed = result.state == RunState::failed && std::filesystem::exists(RunFiles{run.folder}.config());
+    if (result.state == RunState::finished || failed) {
+      text += name + (failed ? "failed: " + result.reason : "done") + "\n";
       continue;
     }
     ++to_do;

@@ -4,7 +4,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <string>
+#include <system_error>
 
 namespace striate::apps {
 
@@ -19,8 +21,14 @@ FolderLock::FolderLock(const fs::path& folder) {
   if (error) throw FileError(folder.string(), "--out cannot be made: " + error.message());
   handle_ = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (handle_ < 0 || ::flock(handle_, LOCK_EX | LOCK_NB) != 0) {
-    if (handle_ >= 0) ::close(handle_);
-    throw FolderBusy(folder.string(), "another striate works in this --out; wait for it or give another one");
+    const int why = errno;
+    const bool opened = handle_ >= 0;
+    if (opened) ::close(handle_);
+    if (opened && why == EWOULDBLOCK) {
+      throw FolderBusy(folder.string(), "another striate works in this --out; wait for it or give another one");
+    }
+    throw FileError(folder.string(), "--out cannot be " + std::string(opened ? "locked" : "opened") + ": " +
+                                         std::generic_category().message(why));
   }
   for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();

@@ -32,8 +32,8 @@ class FolderBusy : public FileError {
 class FolderLock {
  public:
   /// Makes the folder where it is missing, takes it, and removes what a process killed in the middle of a
-  /// save left there. Throws FolderBusy where another process holds it, FileError where it is no folder or cannot be
-  /// made.
+  /// save left there. Throws FolderBusy where another process holds it, FileError where it is no folder, or cannot be
+  /// made or locked.
   explicit FolderLock(const std::filesystem::path& folder);
   ~FolderLock();
   FolderLock(const FolderLock&) = delete;

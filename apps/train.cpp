@@ -81,8 +81,9 @@ Parsed merge_with_run(const Arguments& arguments, const Parsed& now, const std::
 void refuse_earlier_run(const RunFiles& files) {
   for (const fs::path& path : {files.checkpoint(), files.weights()}) {
     if (!fs::exists(path)) continue;
-    throw FileError(files.folder.string(), "--out already holds a run (" + path.filename().string() +
-                                               "); go on with --resume, give another --out, or remove it");
+    const std::string go_on = fs::exists(files.checkpoint()) ? "go on with --resume, " : "";
+    throw FileError(files.folder.string(), "--out already holds a run (" + path.filename().string() + "); " + go_on +
+                                               "give another --out, or remove it");
   }
 }
 
@@ -91,8 +92,8 @@ std::map<std::string, std::string> text_to_resume(const RunFiles& files) {
   if (fs::exists(files.checkpoint())) return checkpoint_text(files.checkpoint());
   if (!fs::exists(files.weights())) return {};
   throw FileError(files.folder.string(),
-                  "--out holds the weights of a run, but no checkpoint to go on from; it stays "
-                  "as it is: give another --out");
+                  "--out holds the weights of a run, but no checkpoint to go on from; it stays as it is: give another "
+                  "--out");
 }
 
 // The first sink is the file.
@@ -186,8 +187,11 @@ int run_train(const Arguments& arguments) {
   const RunFiles files = files_of(options);
   const FolderLock lock(files.folder);
   Text saved;
-  if (!options.resume) refuse_earlier_run(files);
-  if (options.resume) saved = text_to_resume(files);
+  if (options.resume) {
+    saved = text_to_resume(files);
+  } else {
+    refuse_earlier_run(files);
+  }
   const bool resuming = !saved.empty();
   if (resuming) {
     parsed = merge_with_run(arguments, parsed, saved.at("config"));

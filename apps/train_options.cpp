@@ -45,7 +45,7 @@ void add_rate_flags(CLI::App& app, TrainOptions& o) {
   app.option_defaults()->group("Learning rate");
   add(app, "lr", o.lr, "The schedule's highest learning rate");
   add(app, "base-batch-size", o.base_batch_size,
-      "Rates are for updates of so many images: they grow by batch-size * accumulate / base-batch-size; 0: off");
+      "Rates are for updates of so many images: they grow by an update's images / base-batch-size; 0: off");
   add(app, "head-lr", o.head_lr, "The classifier's highest rate; 0: as --lr");
   add(app, "norm-lr-scale", o.norm_lr_scale, "Factor on the rate of the norms' scales and shifts");
   add(app, "schedule", o.schedule, "cosine, step, multistep, exponential, poly, onecycle or constant");

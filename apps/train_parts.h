@@ -23,7 +23,7 @@ LoaderOptions loader_options(const TrainOptions& options);
 /// The epochs in --milestones. Throws UsageError.
 std::vector<std::int64_t> milestones_of(const std::string& text);
 
-/// The schedule of a run on so many images. Throws std::invalid_argument, UsageError.
+/// The schedule of a run on so many images, 1 or more. Throws std::invalid_argument, UsageError.
 ScheduleOptions schedule_of(const TrainOptions& options, std::int64_t images);
 
 /// What is said about the weights of this run's model.

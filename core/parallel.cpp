@@ -1,12 +1,12 @@
 #include "core/parallel.h"
 
-// A user's program may carry another build of Eigen; under a name of our own the two never meet.
-#define Eigen striate_eigen
-#define EIGEN_USE_THREADS
 #if defined(__linux__)
 #include <sched.h>
 #endif
 
+// A user's program may carry another build of Eigen; under a name of our own the two never meet.
+#define Eigen striate_eigen
+#define EIGEN_USE_THREADS
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>

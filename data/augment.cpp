@@ -50,7 +50,7 @@ void check_augment(const AugmentOptions& options, std::int64_t height, std::int6
   }
   if (const std::int64_t all = 2 * std::max(height, width); options.cutout >= all) {
     throw std::invalid_argument("cutout must be less than " + std::to_string(all) +
-                                ", which leaves nothing of an image wherever it lies, got " +
+                                " (a square of that side leaves nothing of an image), got " +
                                 std::to_string(options.cutout));
   }
   if (options.pad_mode == PadMode::reflect && options.crop_padding >= std::min(height, width)) {

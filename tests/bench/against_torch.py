@@ -148,11 +148,12 @@ def compare_custom(args):
         def epoch(command):
             return (seconds(command("3")) - seconds(command("1"))) / 2
 
+        cores = ",".join(map(str, sorted(os.sched_getaffinity(0))[: args.threads]))
         ratios = []
         for _ in range(args.rounds):
             theirs = epoch(lambda n: [sys.executable, __file__, args.apps, "--only", "custom", "--data", args.data,
                                       "--layout", "nhwc", "--threads", str(args.threads), "--epochs", n])
-            ours = epoch(lambda n: ["taskset", "-c", f"0-{args.threads - 1}",
+            ours = epoch(lambda n: ["taskset", "-c", cores,
                                     os.path.join(args.apps, "custom_model"), args.data, n])
             ratios.append(theirs / ours)
         print(f"| custom_model | fp32 | {statistics.median(ratios):.2f} | |", flush=True)
