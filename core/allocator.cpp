@@ -1,18 +1,35 @@
 #include "core/allocator.h"
 
+#include <sys/mman.h>
+
+#include <iterator>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <new>
-#include <vector>
+#include <set>
+#include <utility>
 
 namespace striate {
 namespace {
 
 constexpr std::align_val_t kAlignment{64};
 
+// Blocks from here on are cut to what is asked for and grow together again when they come back. Smaller requests
+// leave them alone: a little that stays would keep a lot apart.
+constexpr std::size_t kLarge = 1U << 20U;
+
+struct Block {
+  std::size_t size;
+  bool first;  // of one piece from the system: what lies below in memory is no part of it
+  bool cached;
+};
+using Blocks = std::map<char*, Block>;
+
 struct Cache {
   std::mutex mutex;
-  std::map<std::size_t, std::vector<void*>> blocks;  // by size
+  Blocks blocks;                                   // all there are, by address
+  std::set<std::pair<std::size_t, char*>> cached;  // what waits for reuse, by size
   AllocatorStats stats;
 };
 
@@ -22,48 +39,107 @@ Cache& cache() {
   return *instance;
 }
 
-// Blocks carry their true size in front of them, since a request may get a larger one.
-constexpr std::size_t kHeader = 64;
-
-std::size_t& size_of_block(void* block) { return *reinterpret_cast<std::size_t*>(static_cast<char*>(block) - kHeader); }
-
-void free_to_system(void* block) { ::operator delete(static_cast<char*>(block) - kHeader, kAlignment); }
-
 // Coarser steps for larger blocks, so that nearly equal sizes share blocks.
 std::size_t round_up(std::size_t bytes) {
-  const std::size_t step = bytes < 4096 ? 64 : bytes < (1U << 20U) ? 4096 : (64U << 10U);
+  const std::size_t step = bytes < 4096 ? 64 : bytes < kLarge ? 4096 : (64U << 10U);
   return bytes == 0 ? step : (bytes + step - 1) / step * step;
 }
 
-// The smallest cached block that fits; one more than half empty is left for larger requests.
-void* take_cached(Cache& cache, std::size_t size) {
-  const auto found = cache.blocks.lower_bound(size);
-  if (found == cache.blocks.end() || found->first > 2 * size) return nullptr;
-  void* block = found->second.back();
-  found->second.pop_back();
-  cache.stats.cached_bytes -= found->first;
-  if (found->second.empty()) cache.blocks.erase(found);
+void put_into_cache(Cache& all, Blocks::iterator block) {
+  all.cached.emplace(block->second.size, block->first);
+  all.stats.cached_bytes += block->second.size;
+  block->second.cached = true;
+}
+
+void take_out_of_cache(Cache& all, Blocks::iterator block) {
+  all.cached.erase({block->second.size, block->first});
+  all.stats.cached_bytes -= block->second.size;
+  block->second.cached = false;
+}
+
+// What is over goes back into the cache, where it is large.
+void cut(Cache& all, Blocks::iterator block, std::size_t size) {
+  const std::size_t over = block->second.size - size;
+  if (size < kLarge || over < kLarge) return;
+  put_into_cache(all, all.blocks.emplace(block->first + size, Block{over, false, false}).first);
+  block->second.size = size;
+}
+
+// The smallest cached block that fits; end() where there is none. Small blocks are not cut, so one more than half
+// empty is left for larger requests.
+Blocks::iterator take_cached(Cache& all, std::size_t size) {
+  const auto found = all.cached.lower_bound({size, nullptr});
+  if (found == all.cached.end()) return all.blocks.end();
+  if (size < kLarge && (found->first > 2 * size || found->first >= kLarge)) return all.blocks.end();
+  const auto block = all.blocks.find(found->second);
+  take_out_of_cache(all, block);
+  cut(all, block, size);
   return block;
 }
 
-void release_all(Cache& cache) {
-  for (auto& [size, blocks] : cache.blocks) {
-    for (void* block : blocks) free_to_system(block);
-  }
-  cache.blocks.clear();
-  cache.stats.cached_bytes = 0;
+bool is_first(const Cache& all, Blocks::const_iterator block) {
+  return block == all.blocks.end() || block->second.first;
 }
 
-void* take_from_system(Cache& cache, std::size_t size) {
-  ++cache.stats.system_requests;
-  void* memory = ::operator new(size + kHeader, kAlignment, std::nothrow);
+// A cached block takes in the cached block above it, if that belongs to the same piece.
+void join_next(Cache& all, Blocks::iterator block) {
+  const auto next = std::next(block);
+  if (is_first(all, next) || !next->second.cached) return;
+  take_out_of_cache(all, block);
+  take_out_of_cache(all, next);
+  block->second.size += next->second.size;
+  all.blocks.erase(next);
+  put_into_cache(all, block);
+}
+
+// Large pieces come from the kernel, since malloc's heap would not shrink when they go back. Null where there is none.
+char* obtain(std::size_t size) {
+  if (size < kLarge) return static_cast<char*>(::operator new(size, kAlignment, std::nothrow));
+  void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return memory == MAP_FAILED ? nullptr : static_cast<char*>(memory);
+}
+
+void give_back(char* memory, std::size_t size) {
+  if (size < kLarge) {
+    ::operator delete(memory, kAlignment);
+  } else {
+    munmap(memory, size);
+  }
+}
+
+bool is_whole_piece(const Cache& all, Blocks::const_iterator block) {
+  return block->second.first && is_first(all, std::next(block));
+}
+
+// Gives whole pieces that wait back to the system, the largest first, until these are `bytes` or there are no more.
+void release_pieces(Cache& all, std::size_t bytes) {
+  std::size_t released = 0;
+  for (auto at = all.cached.end(); at != all.cached.begin() && released < bytes;) {
+    const auto [size, memory] = *--at;
+    const auto block = all.blocks.find(memory);
+    if (!is_whole_piece(all, block)) continue;
+    ++at;
+    take_out_of_cache(all, block);
+    all.blocks.erase(block);
+    give_back(memory, size);
+    released += size;
+  }
+}
+
+constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+
+// Pieces that are too small for a large request make room for it, so that sizes which change add up to what is in use
+// at once, not to all that ever was.
+Blocks::iterator take_from_system(Cache& all, std::size_t size) {
+  ++all.stats.system_requests;
+  if (size >= kLarge) release_pieces(all, size);
+  char* memory = obtain(size);
   if (memory == nullptr) {
-    release_all(cache);
-    memory = ::operator new(size + kHeader, kAlignment);
+    release_pieces(all, kAll);
+    memory = obtain(size);
   }
-  void* block = static_cast<char*>(memory) + kHeader;
-  new (memory) std::size_t{size};
-  return block;
+  if (memory == nullptr) throw std::bad_alloc();
+  return all.blocks.emplace(memory, Block{size, true, false}).first;
 }
 
 }  // namespace
@@ -72,23 +148,24 @@ void* allocate_block(std::size_t bytes) {
   Cache& all = cache();
   const std::scoped_lock lock(all.mutex);
   const std::size_t size = round_up(bytes);
-  void* block = take_cached(all, size);
-  if (block == nullptr) block = take_from_system(all, size);
-  all.stats.live_bytes += size_of_block(block);
+  auto block = take_cached(all, size);
+  if (block == all.blocks.end()) block = take_from_system(all, size);
+  all.stats.live_bytes += block->second.size;
   if (all.stats.live_bytes > all.stats.peak_bytes) all.stats.peak_bytes = all.stats.live_bytes;
-  return block;
+  return block->first;
 }
 
-void release_block(void* block) noexcept {
+void release_block(void* memory) noexcept {
   Cache& all = cache();
   const std::scoped_lock lock(all.mutex);
-  const std::size_t size = size_of_block(block);
-  all.stats.live_bytes -= size;
+  const auto block = all.blocks.find(static_cast<char*>(memory));
+  all.stats.live_bytes -= block->second.size;
   try {
-    all.blocks[size].push_back(block);
-    all.stats.cached_bytes += size;
+    put_into_cache(all, block);
+    join_next(all, block);
+    if (!block->second.first && std::prev(block)->second.cached) join_next(all, std::prev(block));
   } catch (const std::bad_alloc&) {
-    free_to_system(block);
+    // Not even a line for the books is to be had: the block stays out of use.
   }
 }
 
@@ -107,7 +184,7 @@ void reset_peak_bytes() {
 void release_cached_blocks() {
   Cache& all = cache();
   const std::scoped_lock lock(all.mutex);
-  release_all(all);
+  release_pieces(all, kAll);
 }
 
 }  // namespace striate

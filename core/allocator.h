@@ -1,6 +1,6 @@
 #pragma once
 // Where tensors get their memory: 64-byte-aligned blocks, kept and handed out again instead of freed, so that a
-// training loop with fixed shapes stops asking the system after its second step.
+// training loop with fixed shapes stops asking the system after its first steps.
 
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +21,7 @@ void release_block(void* block) noexcept;
 
 AllocatorStats allocator_stats();
 void reset_peak_bytes();
-/// Gives all cached blocks back to the system.
+/// Gives cached blocks back to the system, but for those that were cut from a larger one which is still in use.
 void release_cached_blocks();
 
 }  // namespace striate

@@ -7,7 +7,6 @@
 #include <limits>
 #include <vector>
 
-#include "core/allocator.h"
 #include "tests/support/op_checks.h"
 
 namespace striate {
@@ -86,35 +85,6 @@ TEST(Tensor, ConvertsBetweenDtypes) {
   Tensor whole = Tensor::empty({3}, DType::i64);
   whole.copy_from(from);
   EXPECT_EQ(whole.to_vector(), (std::vector<double>{1, -2, 1000}));
-}
-
-TEST(Allocator, ReusesBlocksAndCounts) {
-  release_cached_blocks();
-  const AllocatorStats start = allocator_stats();
-  EXPECT_EQ(start.cached_bytes, 0U);
-  const void* first = nullptr;
-  {
-    const Tensor a = Tensor::empty({1000});
-    first = a.raw();
-    EXPECT_GE(allocator_stats().live_bytes, start.live_bytes + 4000);
-  }
-  EXPECT_EQ(allocator_stats().live_bytes, start.live_bytes);
-  const Tensor b = Tensor::empty({990});
-  EXPECT_EQ(b.raw(), first);
-  EXPECT_EQ(allocator_stats().system_requests, start.system_requests + 1);
-  // A block is not given away to a request that leaves more than half of it empty.
-  const Tensor small = Tensor::empty({10});
-  EXPECT_EQ(allocator_stats().system_requests, start.system_requests + 2);
-}
-
-TEST(Allocator, PeakIsTheMostAtOnce) {
-  reset_peak_bytes();
-  const std::size_t before = allocator_stats().peak_bytes;
-  { const Tensor a = Tensor::empty({1 << 20}); }
-  { const Tensor b = Tensor::empty({1 << 20}); }
-  const std::size_t peak = allocator_stats().peak_bytes - before;
-  EXPECT_GE(peak, 4U << 20U);
-  EXPECT_LT(peak, 8U << 20U);
 }
 
 }  // namespace
