@@ -18,6 +18,7 @@
 #include <thread>
 #include <unsupported/Eigen/CXX11/ThreadPool>
 #include <utility>
+#include <vector>
 
 namespace striate {
 namespace {
@@ -34,13 +35,19 @@ Pool& pool() {
   return instance;
 }
 
+// Chunks in a row, which one thread begins with.
+struct alignas(64) Share {
+  std::atomic<std::int64_t> next{0};
+  std::int64_t end = 0;
+};
+
 // One loop in flight. Kept alive by every task, since a late worker may look at it after the loop returned.
 struct Loop {
   std::int64_t count = 0;
   std::int64_t grain = 0;
   std::int64_t chunks = 0;
   const std::function<void(std::int64_t, std::int64_t)>* body = nullptr;
-  std::atomic<std::int64_t> next{0};
+  std::vector<Share> shares;
   std::atomic<std::int64_t> done{0};
   std::mutex mutex;  // guards the failure
   std::condition_variable finished;
@@ -60,12 +67,19 @@ struct Loop {
     }
   }
 
-  void work() {
+  explicit Loop(std::size_t threads) : shares(threads) {}
+
+  // A thread works on the same share of every loop, as long as there is some left: of many loops in a row over the
+  // same images each finds the results of the one before in its own cache. Then it helps the others.
+  void work(std::size_t thread) {
     inside_loop = true;
     std::int64_t mine = 0;
-    for (std::int64_t chunk = next.fetch_add(1); chunk < chunks; chunk = next.fetch_add(1)) {
-      run_chunk(chunk);
-      ++mine;
+    for (std::size_t i = 0; i < shares.size(); ++i) {
+      Share& share = shares[(thread + i) % shares.size()];
+      for (std::int64_t chunk = share.next++; chunk < share.end; chunk = share.next++) {
+        run_chunk(chunk);
+        ++mine;
+      }
     }
     inside_loop = false;
     if (mine == 0 || done.fetch_add(mine) + mine != chunks) return;
@@ -120,14 +134,21 @@ void parallel_for(std::int64_t count, std::int64_t grain,
     run_serially(count, grain, body);
     return;
   }
-  auto loop = std::make_shared<Loop>();
+  const auto threads = std::min<std::int64_t>(num_threads(), chunks);
+  auto loop = std::make_shared<Loop>(static_cast<std::size_t>(threads));
   loop->count = count;
   loop->grain = grain;
   loop->chunks = chunks;
   loop->body = &body;
-  const auto helpers = std::min<std::int64_t>(num_threads(), chunks) - 1;
-  for (std::int64_t i = 0; i < helpers; ++i) pool().workers->Schedule([loop] { loop->work(); });
-  loop->work();
+  for (std::int64_t i = 0; i < threads; ++i) {
+    Share& share = loop->shares[static_cast<std::size_t>(i)];
+    share.next = i * chunks / threads;
+    share.end = (i + 1) * chunks / threads;
+  }
+  for (int i = 1; i < threads; ++i) {
+    pool().workers->ScheduleWithHint([loop, i] { loop->work(static_cast<std::size_t>(i)); }, i - 1, i);
+  }
+  loop->work(0);
   loop->wait();
 }
 

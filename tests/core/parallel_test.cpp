@@ -6,8 +6,10 @@
 #endif
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <cstdlib>
+#include <map>
 #include <mutex>
 #include <set>
 #include <stdexcept>
@@ -42,6 +44,39 @@ TEST(Parallel, ChunksDependOnTheSizeAlone) {
     EXPECT_EQ(chunks_of(0, 8), Chunks{});
     EXPECT_EQ(chunks_of(1000, 1).size(), 1000U);
   }
+}
+
+TEST(Parallel, EachThreadBeginsWithItsShare) {
+  const Threads guard(2);
+  std::mutex mutex;
+  std::condition_variable both_began;
+  std::map<std::thread::id, std::int64_t> first_chunks;
+  parallel_for(6, 1, [&](std::int64_t chunk, std::int64_t) {
+    std::unique_lock lock(mutex);
+    first_chunks.emplace(std::this_thread::get_id(), chunk);
+    both_began.notify_all();
+    both_began.wait(lock, [&] { return first_chunks.size() == 2; });
+  });
+  EXPECT_EQ(first_chunks[std::this_thread::get_id()], 0);
+  first_chunks.erase(std::this_thread::get_id());
+  EXPECT_EQ(first_chunks.begin()->second, 3);
+}
+
+// Nobody waits for a share whose thread is late.
+TEST(Parallel, ThreadsHelpEachOther) {
+  const Threads guard(2);
+  std::mutex mutex;
+  std::condition_variable all_others_ran;
+  int others = 0;
+  parallel_for(6, 1, [&](std::int64_t chunk, std::int64_t) {
+    std::unique_lock lock(mutex);
+    if (chunk != 3) {
+      ++others;
+      all_others_ran.notify_all();
+    }
+    if (chunk == 3) all_others_ran.wait(lock, [&] { return others == 5; });
+  });
+  EXPECT_EQ(others, 5);
 }
 
 TEST(Parallel, LoopsInsideLoopsRun) {
