@@ -1,6 +1,7 @@
 #include "layers/winograd.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "core/parallel.h"
 #include "core/scratch.h"
@@ -186,48 +187,93 @@ void multiply_weight_gradient(const Conv3x3Shape& shape, std::ptrdiff_t depth, c
   });
 }
 
-/// Tiles whose weight gradient is summed in one go: few, so that their planes stay in the shared
-/// cache; even, so that pairs share words.
+/// The tiles first .. last-1, whose weight gradient is summed on its own.
+struct TileRange {
+  std::ptrdiff_t first;
+  std::ptrdiff_t last;
+
+  [[nodiscard]] std::ptrdiff_t count() const { return last - first; }
+};
+
+/// Fewer tiles in one go, and the gradient's own transforms would cost more than the planes' way to memory.
+std::ptrdiff_t enough_tiles(const Conv3x3Shape& shape) {
+  return std::max<std::ptrdiff_t>(3 * shape.channels * shape.filters / (2 * (shape.channels + shape.filters)), 16);
+}
+
+/// How many parts the tiles are cut into, so that a thread sums a part from planes that no other core reads. Partial
+/// sums stay within some bytes: with many channels there are few parts, or one.
+std::ptrdiff_t weight_parts(const Conv3x3Shape& shape, std::ptrdiff_t tiles) {
+  constexpr std::ptrdiff_t most_bytes = std::ptrdiff_t{10} << 20;
+  const std::ptrdiff_t bytes = 9 * shape.channels * shape.filters * std::ptrdiff_t{sizeof(float)};
+  const std::ptrdiff_t least_tiles = std::max<std::ptrdiff_t>(enough_tiles(shape), 128);
+  const auto parts = std::min<std::ptrdiff_t>({64, most_bytes / bytes, tiles / least_tiles});
+  return static_cast<std::ptrdiff_t>(std::bit_floor(static_cast<std::size_t>(std::max<std::ptrdiff_t>(parts, 1))));
+}
+
+/// Tiles of a range that are summed in one go: few, so that their planes stay in the cache; even, so that pairs share
+/// words.
 template <class Scheme, class Word>
-std::ptrdiff_t group_tiles(const Conv3x3Shape& shape, std::ptrdiff_t tiles) {
-  constexpr std::ptrdiff_t cache_bytes = std::ptrdiff_t{6} << 20;
+std::ptrdiff_t group_tiles(const Conv3x3Shape& shape, std::ptrdiff_t tiles, std::ptrdiff_t cache_bytes) {
   const std::ptrdiff_t tile_bytes =
       plane_count<Scheme> * (shape.channels + shape.filters) * std::ptrdiff_t{sizeof(Word)} / word_depth<Word>;
-  // Below so many tiles the gradient's own transforms would cost more than the planes' way to memory.
-  const std::ptrdiff_t enough = 3 * shape.channels * shape.filters / (2 * (shape.channels + shape.filters));
-  const auto most = std::max<std::ptrdiff_t>({cache_bytes / tile_bytes, enough, 16});
+  const std::ptrdiff_t most = std::max(cache_bytes / tile_bytes, enough_tiles(shape));
   return round_up(ceil_div(tiles, ceil_div(tiles, most)), 2);
 }
 
 template <class Scheme, class T>
-void backward_weights(const Conv3x3Shape& shape, const T* x, const T* dy, float* dw) {
+void sum_weight_gradient(const Conv3x3Shape& shape, const TileRange& range, std::ptrdiff_t group, const T* x,
+                         const T* dy, const T* zeros, float* dw) {
   using Word = WordOf<T>;
   const TileGrid grid = tile_grid<Scheme>(shape);
   const std::ptrdiff_t origin = Scheme::own_padding ? 0 : -shape.padding;
-  const std::ptrdiff_t tiles = shape.batch * grid.per_image();
-  if (tiles == 0) {
-    std::fill_n(dw, 9 * shape.channels * shape.filters, 0.F);
-    return;
-  }
-  const std::ptrdiff_t group = group_tiles<Scheme, Word>(shape, tiles);
   const Images<const T> in{x, shape.height, shape.width, shape.channels};
   const Images<const T> out{dy, shape.out_height(), shape.out_width(), shape.filters};
-  Zeros<T> zeros(std::max(shape.channels, shape.filters));
   PlaneScratch<Word> v(plane_count<Scheme>, group / word_depth<Word>, shape.channels);
   PlaneScratch<Word> z(plane_count<Scheme>, group / word_depth<Word>, shape.filters);
-  for (std::ptrdiff_t first = 0; first < tiles; first += group) {
-    const std::ptrdiff_t count = std::min(group, tiles - first);
+  for (std::ptrdiff_t first = range.first; first < range.last; first += group) {
+    const std::ptrdiff_t count = std::min(group, range.last - first);
     constexpr std::ptrdiff_t grain = 8;
     parallel_for(count, grain, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
       const std::ptrdiff_t word = begin / word_depth<Word>;
-      gather_tiles<InputSide<Scheme>, Neighbours::tiles, T>(grid, in, zeros.data(), origin, first + begin, end - begin,
+      gather_tiles<InputSide<Scheme>, Neighbours::tiles, T>(grid, in, zeros, origin, first + begin, end - begin,
                                                             v.planes().from(word));
-      gather_tiles<OutputSide<Scheme>, Neighbours::tiles, T>(grid, out, zeros.data(), 0, first + begin, end - begin,
+      gather_tiles<OutputSide<Scheme>, Neighbours::tiles, T>(grid, out, zeros, 0, first + begin, end - begin,
                                                              z.planes().from(word));
     });
-    multiply_weight_gradient<Scheme, Word>(shape, ceil_div(count, word_depth<Word>), v.planes(), z.planes(), first == 0,
-                                           dw);
+    multiply_weight_gradient<Scheme, Word>(shape, ceil_div(count, word_depth<Word>), v.planes(), z.planes(),
+                                           first == range.first, dw);
   }
+}
+
+template <class Scheme, class T>
+void backward_weights(const Conv3x3Shape& shape, const T* x, const T* dy, float* dw) {
+  const std::ptrdiff_t tiles = shape.batch * tile_grid<Scheme>(shape).per_image();
+  const std::ptrdiff_t size = 9 * shape.channels * shape.filters;
+  if (tiles == 0) {
+    std::fill_n(dw, size, 0.F);
+    return;
+  }
+  Zeros<T> zeros(std::max(shape.channels, shape.filters));
+  const std::ptrdiff_t parts = weight_parts(shape, tiles);
+  const std::ptrdiff_t part_tiles = round_up(ceil_div(tiles, parts), 2);
+  const std::ptrdiff_t cache_bytes = std::ptrdiff_t{parts == 1 ? 6 : 2} << 20;
+  const std::ptrdiff_t group = group_tiles<Scheme, WordOf<T>>(shape, part_tiles, cache_bytes);
+  Scratch<float> sums((parts - 1) * size);
+  const auto sum_of = [&](std::ptrdiff_t part) { return part == 0 ? dw : sums.data() + (part - 1) * size; };
+  // More threads than parts take them one after the other, each together: the same sums in the same order.
+  parallel_for(parts, num_threads() > parts ? parts : 1, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+    for (std::ptrdiff_t part = begin; part < end; ++part) {
+      const TileRange range{part * part_tiles, std::min(tiles, (part + 1) * part_tiles)};
+      sum_weight_gradient<Scheme, T>(shape, range, group, x, dy, zeros.data(), sum_of(part));
+    }
+  });
+  if (parts == 1) return;
+  parallel_for(size, 4096, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+    for (std::ptrdiff_t part = 1; part < parts; ++part) {
+      const float* from = sum_of(part);
+      for (std::ptrdiff_t i = begin; i < end; ++i) dw[i] += from[i];
+    }
+  });
 }
 
 template <class F>
