@@ -90,12 +90,12 @@ Tensor random_labels(std::int64_t count) {
 // One step, in the spans that --layers shows.
 void train_step(Layer& model, const Tensor& images, DType activations, const Tensor& labels, Sgd& optimizer) {
   const ProfileSpan rest("step", "rest");
+  optimizer.zero_grad();
   const Tensor logits = model(as_input(images, activations));
   const Tensor loss = [&] {
     const ProfileSpan span("loss", "forward");
     return cross_entropy(logits, labels, {.label_smoothing = 0.1});
   }();
-  optimizer.zero_grad();
   loss.backward();
   const ProfileSpan span("optimiser", "update");
   optimizer.step();

@@ -43,8 +43,8 @@ int main(int argc, char** argv) try {
     model.train();
     loader.start_epoch(epoch);
     for (Batch batch; loader.next(batch);) {
-      const Tensor loss = cross_entropy(model(batch.images), batch.labels);
       sgd.zero_grad();
+      const Tensor loss = cross_entropy(model(batch.images), batch.labels);
       loss.backward();
       sgd.step();
       loss_sum += loss.item() / double(loader.batches_per_epoch());

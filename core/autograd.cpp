@@ -71,6 +71,7 @@ void run(Node& node) {
   check_not_freed(node);
   const ProfileSpan span(node.place, "backward");
   const auto closure = std::exchange(node.closure, nullptr);
+  node.again = nullptr;
   node.freed = true;
   try {
     Backward view(node);
@@ -118,9 +119,21 @@ void walk(const std::shared_ptr<Node>& root) {
 
 }  // namespace
 
-Saved::Saved(const Tensor& tensor) : tensor_(tensor.detach()), version_(tensor.defined() ? tensor.version() : 0) {}
+Saved::Saved(const Tensor& tensor) {
+  if (!tensor.defined()) return;
+  version_ = tensor.version();
+  if (tensor.node() && tensor.node()->again && tensor.node()->again->version == version_) {
+    again_ = tensor.node()->again;
+  } else {
+    tensor_ = tensor.detach();
+  }
+}
 
-const Tensor& Saved::get() const {
+Tensor Saved::get() const {
+  if (again_) {
+    const ProfileSpan span(again_->place, "backward");
+    return again_->compute();
+  }
   if (tensor_.defined() && tensor_.version() != version_) {
     throw std::logic_error("a tensor " + to_string(tensor_.shape()) +
                            " saved for backward was written to after the forward pass; clone() it before writing");
@@ -169,6 +182,12 @@ void record(const char* op, Tensor& y, const std::vector<Tensor>& inputs, std::f
   for (const Tensor& input : inputs) node->inputs.push_back(input.requires_grad() ? input.node() : nullptr);
   node->closure = std::move(closure);
   y.set_node(std::move(node));
+}
+
+void compute_again(Tensor& y, std::function<Tensor()> compute) {
+  if (!y.requires_grad()) return;
+  y.node()->again =
+      std::make_shared<const ComputedAgain>(ComputedAgain{profiled_place(), y.version(), std::move(compute)});
 }
 
 GradModeGuard::GradModeGuard(bool records) : before_(std::exchange(grad_enabled, records)) {}

@@ -12,18 +12,26 @@
 
 namespace striate {
 
-/// A tensor kept for backward, outside the graph. get() throws std::logic_error where it was written to
-/// since.
+/// How backward can have an op's output without its memory being kept.
+struct ComputedAgain {
+  std::string place;  ///< of the profiler's span that said so
+  std::uint64_t version = 0;
+  std::function<Tensor()> compute;
+};
+
+/// A tensor kept for backward, outside the graph: its memory, or how to compute it again. get() throws
+/// std::logic_error where the memory was written to since.
 class Saved {
  public:
   Saved() = default;
   explicit Saved(const Tensor& tensor);
-  [[nodiscard]] const Tensor& get() const;
-  [[nodiscard]] bool defined() const { return tensor_.defined(); }
+  /// Hold on to the result while you use its memory: nobody else may.
+  [[nodiscard]] Tensor get() const;
 
  private:
   Tensor tensor_;
   std::uint64_t version_ = 0;
+  std::shared_ptr<const ComputedAgain> again_;
 };
 
 /// What a backward closure sees: the gradient of the op's output, and for each input of record(), by its
@@ -47,6 +55,11 @@ class Backward {
 /// (an absent bias). The closure must not own y: keep Saved(y) where backward needs the output. Throws
 /// std::logic_error where y is in a graph already, as an input would be.
 void record(const char* op, Tensor& y, const std::vector<Tensor>& inputs, std::function<void(Backward&)> closure);
+
+/// For an output that is cheaper to compute than to keep: backward of later ops calls `compute` for its values,
+/// which must be the same to the bit, from what this op keeps for its own backward. Follows record(); does nothing
+/// where that entered nothing. A y that is written to before it is saved is kept after all.
+void compute_again(Tensor& y, std::function<Tensor()> compute);
 
 /// True where record() would enter an output of these inputs: to skip work that only backward needs.
 bool recording(const std::vector<Tensor>& inputs);
@@ -80,6 +93,7 @@ struct Node {
   DType dtype = DType::f32;
   std::vector<std::shared_ptr<Node>> inputs;  ///< null where no gradient is wanted
   std::function<void(Backward&)> closure;
+  std::shared_ptr<const ComputedAgain> again;  ///< null where later ops keep the output's memory
   Tensor grad;
   bool leaf = false;
   bool freed = false;   ///< a backward pass went through and let go of what was saved

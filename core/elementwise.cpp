@@ -91,9 +91,9 @@ Tensor sub(const Tensor& a, const Tensor& b) {
 
 Tensor mul(const Tensor& a, const Tensor& b) {
   Tensor y = apply("mul", a, b, [](auto l, auto r) { return l * r; });
-  record("mul", y, {a, b}, [a = Saved(a), b = Saved(b)](Backward& bw) {
-    if (bw.wants(0)) bw.add(0, sum_to(bw.dy() * b.get(), a.get().shape()));
-    if (bw.wants(1)) bw.add(1, sum_to(bw.dy() * a.get(), b.get().shape()));
+  record("mul", y, {a, b}, [a_shape = a.shape(), b_shape = b.shape(), a = Saved(a), b = Saved(b)](Backward& bw) {
+    if (bw.wants(0)) bw.add(0, sum_to(bw.dy() * b.get(), a_shape));
+    if (bw.wants(1)) bw.add(1, sum_to(bw.dy() * a.get(), b_shape));
   });
   return y;
 }
@@ -101,9 +101,10 @@ Tensor mul(const Tensor& a, const Tensor& b) {
 Tensor div(const Tensor& a, const Tensor& b) {
   Tensor y = apply("div", a, b, [](auto l, auto r) { return l / r; });
   record("div", y, {a, b}, [a_shape = a.shape(), b = Saved(b), y = Saved(y)](Backward& bw) {
-    const Tensor da = bw.dy() / b.get();
+    const Tensor divisor = b.get();
+    const Tensor da = bw.dy() / divisor;
     if (bw.wants(0)) bw.add(0, sum_to(da, a_shape));
-    if (bw.wants(1)) bw.add(1, -sum_to(da * y.get(), b.get().shape()));
+    if (bw.wants(1)) bw.add(1, -sum_to(da * y.get(), divisor.shape()));
   });
   return y;
 }

@@ -128,7 +128,12 @@ V normalised(const T* x, const Factors<P>& f, std::int64_t c) {
   return striate::normalised(read<V>(x), read<V>(f.mean + c), read<V>(f.scale + c), read<V>(f.shift + c));
 }
 
-// y = (x - mean) * scale + shift, with relu 0 where that is below.
+// f(std::bool_constant<relu>).
+template <class F>
+void with_constant(bool relu, F f) {
+  relu ? f(std::true_type{}) : f(std::false_type{});
+}
+
 template <bool relu, class T>
 void normalise_rows(const T* x, const RowPlan& plan, const Factors<compute_t<T>>& f, T* y) {
   parallel_for(plan.rows, plan.chunk, [=](std::int64_t begin, std::int64_t end) {
@@ -138,6 +143,17 @@ void normalise_rows(const T* x, const RowPlan& plan, const Factors<compute_t<T>>
       write(y + i, value);
     });
   });
+}
+
+// y = (x - mean) * scale + shift, with relu 0 where that is below.
+Tensor normalise(const Tensor& x, const RowPlan& plan, const Tensor& factors, bool relu) {
+  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  dispatch_floating("batch_norm", x.dtype(), [&]<class T>(T) {
+    with_constant(relu, [&]<bool cut>(std::bool_constant<cut>) {
+      normalise_rows<cut>(x.data<T>(), plan, Factors<compute_t<T>>(plan, factors), y.mutable_data<T>());
+    });
+  });
+  return y;
 }
 
 // The gradient of what was normalised: with relu 0 where that cut.
@@ -235,36 +251,32 @@ void backward(Backward& bw, const T* x, const RowPlan& plan, const Tensor& facto
   add_sum(2, totals, false);
 }
 
-// f(std::bool_constant<relu>).
-template <class F>
-void with_constant(bool relu, F f) {
-  relu ? f(std::true_type{}) : f(std::false_type{});
-}
-
 }  // namespace
 
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor running_mean, Tensor running_var,
                   const BatchNormOptions& options) {
   check(x, weight, bias, running_mean, running_var, options.training);
   const RowPlan plan = plan_rows(x);
-  Tensor y = Tensor::empty(x.shape(), x.dtype());
   const Tensor factors = dispatch_floating("batch_norm", x.dtype(), [&]<class T>(T) {
-    Tensor memory = factors_for<T>(x, plan, weight, bias, running_mean, running_var, options);
-    with_constant(options.relu, [&]<bool relu>(std::bool_constant<relu>) {
-      normalise_rows<relu>(x.data<T>(), plan, Factors<compute_t<T>>(plan, memory), y.mutable_data<T>());
-    });
-    return memory;
+    return factors_for<T>(x, plan, weight, bias, running_mean, running_var, options);
   });
+  Tensor y = normalise(x, plan, factors, options.relu);
   // In evaluation without ReLU the gradient of x needs no x.
   const bool needs_x = options.training || options.relu || recording({weight, bias});
+  const Saved kept(needs_x ? x : Tensor());
   record(options.relu ? "batch_norm_relu" : "batch_norm", y, {x, weight, bias},
-         [x = Saved(needs_x ? x : Tensor()), factors, plan, options](Backward& bw) {
+         [kept, factors, plan, options](Backward& bw) {
+           const Tensor x = kept.get();
            dispatch_floating("batch_norm", bw.dy().dtype(), [&]<class T>(T) {
              with_constant(options.relu, [&]<bool relu>(std::bool_constant<relu>) {
-               backward<relu>(bw, data_or_null<T>(x.get()), plan, factors, options.training);
+               backward<relu>(bw, data_or_null<T>(x), plan, factors, options.training);
              });
            });
          });
+  // A convolution after this needs y for its weights: one more pass over x, which is kept anyway.
+  if (needs_x) {
+    compute_again(y, [kept, factors, plan, relu = options.relu] { return normalise(kept.get(), plan, factors, relu); });
+  }
   return y;
 }
 

@@ -123,11 +123,11 @@ Tensor backward_weights(const ConvGeometry& g, const Tensor& x, const Tensor& dy
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2dOptions& options) {
   const ConvGeometry g = check_conv2d(x, w, b, options);
   Tensor y = forward(g, x, w, b);
-  record(kOp, y, {x, w, b}, [g, x = Saved(x), w = Saved(w)](Backward& bw) {
+  record(kOp, y, {x, w, b}, [g, x = Saved(x), w = Saved(w), parameters = w.dtype()](Backward& bw) {
     const Tensor& dy = bw.dy();
-    const DType parameters = w.get().dtype();
-    if (bw.wants(0)) bw.add(0, backward_data(g, dy, w.get()));
+    // First, so that an x which is computed again is gone before dx is made.
     if (bw.wants(1)) bw.add(1, backward_weights(g, x.get(), dy, parameters));
+    if (bw.wants(0)) bw.add(0, backward_data(g, dy, w.get()));
     if (bw.wants(2)) {
       const Tensor db =
           sum(dy.dtype() == parameters ? dy : cast(dy, parameters), {Axis::batch, Axis::height, Axis::width});

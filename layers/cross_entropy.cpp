@@ -135,11 +135,12 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntr
     using T = compute_t<decltype(zero)>;
     const Factors factors = factors_of<T>(target, logp.size(1), options);
     Tensor loss = weighted_loss<T>(logp, factors, options.reduction);
-    record("cross_entropy", loss, {logp}, [factor = Saved(factors.factor), divisor = factors.divisor](Backward& bw) {
+    record("cross_entropy", loss, {logp}, [saved = Saved(factors.factor), divisor = factors.divisor](Backward& bw) {
       const Tensor& dloss = bw.dy();
-      Tensor dlogp = Tensor::empty(factor.get().shape(), factor.get().dtype());
+      const Tensor factor = saved.get();
+      Tensor dlogp = Tensor::empty(factor.shape(), factor.dtype());
       const std::int64_t classes = dlogp.size(1);
-      const T* f = factor.get().template data<T>();
+      const T* f = factor.template data<T>();
       const T* up = dloss.data<T>();
       T* d = dlogp.mutable_data<T>();
       for (std::int64_t i = 0; i < dlogp.size(0); ++i) {

@@ -51,8 +51,9 @@ Tensor softmax(const Tensor& x) {
       for (std::int64_t j = at; j < at + k; ++j) out[j] = static_cast<T>(std::exp(static_cast<C>(in[j]) - peak) / sum);
     });
     record("softmax", y, {x}, [y = Saved(y), k](Backward& bw) {
-      Tensor dx = Tensor::empty(y.get().shape(), y.get().dtype());
-      const T* p = y.get().template data<T>();
+      const Tensor kept = y.get();
+      Tensor dx = Tensor::empty(kept.shape(), kept.dtype());
+      const T* p = kept.template data<T>();
       const T* dy = bw.dy().data<T>();
       T* d = dx.mutable_data<T>();
       for_rows(dx, [&](std::int64_t at) {
@@ -83,8 +84,9 @@ Tensor log_softmax(const Tensor& x) {
       for (std::int64_t j = at; j < at + k; ++j) out[j] = static_cast<T>(static_cast<C>(in[j]) - peak - log_sum);
     });
     record("log_softmax", y, {x}, [y = Saved(y), k](Backward& bw) {
-      Tensor dx = Tensor::empty(y.get().shape(), y.get().dtype());
-      const T* logp = y.get().template data<T>();
+      const Tensor kept = y.get();
+      Tensor dx = Tensor::empty(kept.shape(), kept.dtype());
+      const T* logp = kept.template data<T>();
       const T* dy = bw.dy().data<T>();
       T* d = dx.mutable_data<T>();
       for_rows(dx, [&](std::int64_t at) {

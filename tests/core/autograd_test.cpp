@@ -150,6 +150,59 @@ TEST(Autograd, AnOpOfOnesOwn) {
   EXPECT_EQ(x.grad().to_vector(), (std::vector<double>{12, 12}));
 }
 
+// twice(x), which backward of later ops computes again.
+Tensor twice(const Tensor& x, int& calls) {
+  Tensor y = affine(x.detach(), 2, 0);
+  record("twice", y, {x}, [](Backward& bw) { bw.add(0, affine(bw.dy(), 2, 0)); });
+  compute_again(y, [x = Saved(x), &calls] {
+    ++calls;
+    return affine(x.get(), 2, 0);
+  });
+  return y;
+}
+
+TEST(Autograd, WhatIsComputedAgainIsNotKept) {
+  const Tensor x = Tensor::full({64, 64}, 0.5).set_requires_grad();
+  const Tensor w = Tensor::full({64, 64}, 0.25).set_requires_grad();
+  int calls = 0;
+  Tensor loss;
+  const std::size_t before = allocator_stats().live_bytes;
+  {
+    const Tensor y = twice(x, calls);
+    loss = sum(matmul(y, w));
+  }
+  EXPECT_LT(allocator_stats().live_bytes, before + x.bytes());
+  EXPECT_EQ(calls, 0);
+  loss.backward();
+  EXPECT_EQ(calls, 1);
+  // dw = y' 1 and dx = 2 (1 w').
+  EXPECT_EQ(w.grad().to_vector(), std::vector<double>(64 * 64, 64));
+  EXPECT_EQ(x.grad().to_vector(), std::vector<double>(64 * 64, 2 * 64 * 0.25));
+}
+
+TEST(Autograd, WhatIsComputedAgainKnowsAboutWrites) {
+  const Tensor w = leaf(3);
+  int calls = 0;
+  // Written to before it is saved: what backward needs is no longer what would be computed.
+  Tensor x = leaf(5);
+  Tensor y = twice(x, calls);
+  y.mutable_data<double>()[0] = 7;
+  sum(y * w).backward();
+  EXPECT_EQ(calls, 0);
+  EXPECT_EQ(w.grad().to_vector(), (std::vector<double>{7, 10}));
+  // Written to afterwards: what it was is computed again.
+  w.node()->grad = {};
+  y = twice(x, calls);
+  Tensor loss = sum(y * w);
+  y.mutable_data<double>()[0] = 7;
+  loss.backward();
+  EXPECT_EQ(w.grad().to_vector(), (std::vector<double>{10, 10}));
+  // What it would be computed from was written to.
+  loss = sum(twice(x, calls) * w);
+  x.mutable_data<double>()[0] = 1;
+  EXPECT_THROW(loss.backward(), std::logic_error);
+}
+
 TEST(Autograd, MistakesInAnOpOfOnesOwnAreNamed) {
   const Tensor x = leaf(2);
   Tensor same = x;

@@ -6,9 +6,11 @@
 #include <limits>
 #include <vector>
 
+#include "core/allocator.h"
 #include "core/elementwise.h"
 #include "core/error.h"
 #include "layers/batch_norm.h"
+#include "layers/conv2d.h"
 #include "layers/relu.h"
 #include "tests/support/op_checks.h"
 
@@ -50,6 +52,17 @@ TEST(BatchNormRelu, IsReluOfIt) {
       }
     }
   }
+}
+
+// A convolution keeps what goes into it, but of a norm only what the norm keeps.
+TEST(BatchNormRelu, OutputIsNotKept) {
+  const Tensor x = random_tensor({2, 16, 16, 64}, 1, DType::f32).set_requires_grad();
+  const Tensor w = random_tensor({3, 3, 64, 4}, 2, DType::f32).set_requires_grad();
+  const Tensor weight = Tensor::full({64}, 1);
+  const Tensor bias = Tensor::zeros({64});
+  const std::size_t before = allocator_stats().live_bytes;
+  const Tensor y = conv2d(batch_norm(x, weight, bias, {}, {}, {.training = true, .relu = true}), w, {}, {.padding = 1});
+  EXPECT_LT(allocator_stats().live_bytes - before, y.bytes() + x.bytes() / 4);
 }
 
 // Values of three kinds only, so that a third of the outputs are 0 or as near to it as rounding goes. Not in f16,
