@@ -159,23 +159,34 @@ void forward(const Conv3x3Shape& shape, const T* x, const float* w, const ConvEp
   });
 }
 
-/// dw = or += G' (V' z) G over `depth` words of tiles, split by blocks of channels and filters.
+/// Blocks of channels by filters, which a weight gradient is shared out by.
+struct WeightBlocks {
+  std::ptrdiff_t channels = panel_width;
+  std::ptrdiff_t filters;
+  std::ptrdiff_t across;  ///< blocks side by side along the filters
+  std::ptrdiff_t count;
+
+  explicit WeightBlocks(const Conv3x3Shape& shape)
+      : filters((shape.channels * shape.filters < 128 * 128 ? 1 : 2) * panel_width),
+        across(ceil_div(shape.filters, filters)),
+        count(ceil_div(shape.channels, channels) * across) {}
+};
+
+/// dw = or += G' (V' z) G over `depth` words of tiles.
 template <class Scheme, class Word>
 void multiply_weight_gradient(const Conv3x3Shape& shape, std::ptrdiff_t depth, const Planes<Word>& v,
                               const Planes<Word>& z, bool overwrite, float* dw) {
   constexpr int planes = plane_count<Scheme>;
-  const std::ptrdiff_t c_block = panel_width;
-  const std::ptrdiff_t k_block = (shape.channels * shape.filters < 128 * 128 ? 1 : 2) * panel_width;
-  const std::ptrdiff_t k_blocks = ceil_div(shape.filters, k_block);
-  parallel_for(ceil_div(shape.channels, c_block) * k_blocks, 1, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+  const WeightBlocks blocks(shape);
+  parallel_for(blocks.count, 1, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
     // Planes end in a spare register: a power of two between them would make them compete for lines.
-    const std::ptrdiff_t plane = c_block * k_block + lanes;
+    const std::ptrdiff_t plane = blocks.channels * blocks.filters + lanes;
     Scratch<float> u(planes * plane);
     for (std::ptrdiff_t at = begin; at < end; ++at) {
-      const std::ptrdiff_t c0 = at / k_blocks * c_block;
-      const std::ptrdiff_t k0 = at % k_blocks * k_block;
-      const std::ptrdiff_t rows = std::min(c_block, shape.channels - c0);
-      const std::ptrdiff_t row = std::min(k_block, round_up(shape.filters - k0, panel_width));
+      const std::ptrdiff_t c0 = at / blocks.across * blocks.channels;
+      const std::ptrdiff_t k0 = at % blocks.across * blocks.filters;
+      const std::ptrdiff_t rows = std::min(blocks.channels, shape.channels - c0);
+      const std::ptrdiff_t row = std::min(blocks.filters, round_up(shape.filters - k0, panel_width));
       for (std::ptrdiff_t p = 0; p < planes; ++p) {
         for (std::ptrdiff_t k = 0; k < row; k += panel_width) {
           multiply_panel<Word>(rows, PanelDepth(depth), {v.at(c0) + p * v.plane, 1, panel_width},
@@ -260,8 +271,9 @@ void backward_weights(const Conv3x3Shape& shape, const T* x, const T* dy, float*
   const std::ptrdiff_t group = group_tiles<Scheme, WordOf<T>>(shape, part_tiles, cache_bytes);
   Scratch<float> sums((parts - 1) * size);
   const auto sum_of = [&](std::ptrdiff_t part) { return part == 0 ? dw : sums.data() + (part - 1) * size; };
-  // More threads than parts take them one after the other, each together: the same sums in the same order.
-  parallel_for(parts, num_threads() > parts ? parts : 1, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+  // Threads that the parts would leave idle take them one after the other, each together: the same sums.
+  const bool together = parts < std::min<std::ptrdiff_t>(num_threads(), WeightBlocks(shape).count);
+  parallel_for(parts, together ? parts : 1, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
     for (std::ptrdiff_t part = begin; part < end; ++part) {
       const TileRange range{part * part_tiles, std::min(tiles, (part + 1) * part_tiles)};
       sum_weight_gradient<Scheme, T>(shape, range, group, x, dy, zeros.data(), sum_of(part));
