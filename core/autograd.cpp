@@ -132,7 +132,7 @@ Saved::Saved(const Tensor& tensor) {
 Tensor Saved::get() const {
   if (again_) {
     const ProfileSpan span(again_->place, "backward");
-    return again_->compute();
+    return again_->compute(again_->from.get());
   }
   if (tensor_.defined() && tensor_.version() != version_) {
     throw std::logic_error("a tensor " + to_string(tensor_.shape()) +
@@ -184,10 +184,10 @@ void record(const char* op, Tensor& y, const std::vector<Tensor>& inputs, std::f
   y.set_node(std::move(node));
 }
 
-void compute_again(Tensor& y, std::function<Tensor()> compute) {
-  if (!y.requires_grad()) return;
+void compute_again(Tensor& y, const Saved& from, std::function<Tensor(const Tensor& from)> compute) {
+  if (!y.requires_grad() || !from.in_memory()) return;
   y.node()->again =
-      std::make_shared<const ComputedAgain>(ComputedAgain{profiled_place(), y.version(), std::move(compute)});
+      std::make_shared<const ComputedAgain>(ComputedAgain{profiled_place(), y.version(), from, std::move(compute)});
 }
 
 GradModeGuard::GradModeGuard(bool records) : before_(std::exchange(grad_enabled, records)) {}

@@ -12,12 +12,7 @@
 
 namespace striate {
 
-/// How backward can have an op's output without its memory being kept.
-struct ComputedAgain {
-  std::string place;  ///< of the profiler's span that said so
-  std::uint64_t version = 0;
-  std::function<Tensor()> compute;
-};
+struct ComputedAgain;
 
 /// A tensor kept for backward, outside the graph: its memory, or how to compute it again. get() throws
 /// std::logic_error where the memory was written to since.
@@ -25,13 +20,23 @@ class Saved {
  public:
   Saved() = default;
   explicit Saved(const Tensor& tensor);
-  /// Hold on to the result while you use its memory: nobody else may.
+  /// Computes at every call where the memory is not kept. Hold on to the result while you use it: nobody else may.
   [[nodiscard]] Tensor get() const;
+  /// False where there is no tensor, and where get() computes it.
+  [[nodiscard]] bool in_memory() const { return tensor_.defined(); }
 
  private:
   Tensor tensor_;
   std::uint64_t version_ = 0;
   std::shared_ptr<const ComputedAgain> again_;
+};
+
+/// How backward can have an op's output without its memory being kept.
+struct ComputedAgain {
+  std::string place;          ///< of the profiler's span that said so
+  std::uint64_t version = 0;  ///< of the output
+  Saved from;
+  std::function<Tensor(const Tensor&)> compute;
 };
 
 /// What a backward closure sees: the gradient of the op's output, and for each input of record(), by its
@@ -56,10 +61,11 @@ class Backward {
 /// std::logic_error where y is in a graph already, as an input would be.
 void record(const char* op, Tensor& y, const std::vector<Tensor>& inputs, std::function<void(Backward&)> closure);
 
-/// For an output that is cheaper to compute than to keep: backward of later ops calls `compute` for its values,
-/// which must be the same to the bit, from what this op keeps for its own backward. Follows record(); does nothing
-/// where that entered nothing. A y that is written to before it is saved is kept after all.
-void compute_again(Tensor& y, std::function<Tensor()> compute);
+/// For an output that is cheaper to compute than to keep: backward of later ops has its values by `compute`, to the
+/// same bits, from a tensor that this op keeps for its own backward. The closure must not own y. Follows record(). Does
+/// nothing where that entered nothing or `from` is not in memory: a chain of such ops would be computed from its start
+/// for each. A y that is written to before it is saved is kept after all.
+void compute_again(Tensor& y, const Saved& from, std::function<Tensor(const Tensor& from)> compute);
 
 /// True where record() would enter an output of these inputs: to skip work that only backward needs.
 bool recording(const std::vector<Tensor>& inputs);

@@ -145,8 +145,14 @@ void parallel_for(std::int64_t count, std::int64_t grain,
     share.next = i * chunks / threads;
     share.end = (i + 1) * chunks / threads;
   }
+  Eigen::ThreadPool* workers = pool().workers.get();
   for (int i = 1; i < threads; ++i) {
-    pool().workers->ScheduleWithHint([loop, i] { loop->work(static_cast<std::size_t>(i)); }, i - 1, i);
+    // Whichever worker wakes first takes the task, and its own share where it has one.
+    const auto work = [loop, workers, i, threads] {
+      const int worker = workers->CurrentThreadId() + 1;
+      loop->work(static_cast<std::size_t>(worker < threads ? worker : i));
+    };
+    workers->ScheduleWithHint(work, i - 1, i);
   }
   loop->work(0);
   loop->wait();

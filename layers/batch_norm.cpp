@@ -274,9 +274,9 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Ten
            });
          });
   // A convolution after this needs y for its weights: one more pass over x, which is kept anyway.
-  if (needs_x) {
-    compute_again(y, [kept, factors, plan, relu = options.relu] { return normalise(kept.get(), plan, factors, relu); });
-  }
+  compute_again(y, kept, [factors, plan, relu = options.relu](const Tensor& from) {
+    return normalise(from, plan, factors, relu);
+  });
   return y;
 }
 

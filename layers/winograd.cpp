@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cassert>
 
 #include "core/parallel.h"
 #include "core/scratch.h"
@@ -202,8 +203,6 @@ void multiply_weight_gradient(const Conv3x3Shape& shape, std::ptrdiff_t depth, c
 struct TileRange {
   std::ptrdiff_t first;
   std::ptrdiff_t last;
-
-  [[nodiscard]] std::ptrdiff_t count() const { return last - first; }
 };
 
 /// Fewer tiles in one go, and the gradient's own transforms would cost more than the planes' way to memory.
@@ -234,6 +233,7 @@ std::ptrdiff_t group_tiles(const Conv3x3Shape& shape, std::ptrdiff_t tiles, std:
 template <class Scheme, class T>
 void sum_weight_gradient(const Conv3x3Shape& shape, const TileRange& range, std::ptrdiff_t group, const T* x,
                          const T* dy, const T* zeros, float* dw) {
+  assert(range.first < range.last);
   using Word = WordOf<T>;
   const TileGrid grid = tile_grid<Scheme>(shape);
   const std::ptrdiff_t origin = Scheme::own_padding ? 0 : -shape.padding;

@@ -3,7 +3,7 @@
 
     tests/bench/against_torch.py PATH/TO/build/release/apps [--threads 2] [--rounds 3] [--steps 3] [--only NAME]
 
-VGG nets: images/s of a step (forward, backward, SGD) and of inference, on noise; PyTorch in both memory
+Nets: images/s of a step (forward, backward, SGD) and of inference, on noise; PyTorch in both memory
 layouts, of which the faster counts. custom: apps/custom_model.cpp and the same net and loop here, on the same
 generated images, whole programs timed: three epochs less one. Needs Debian's python3-torch and python3-numpy.
 """
@@ -24,11 +24,13 @@ CASES = {
     "width 0.25": ("vgg16", 0.25, 128),
     "17 channels and multiples": ("vgg16", 17 / 64, 128),
     "100 channels and multiples": ("vgg16", 100 / 64, 128),
+    "ResNet-18": ("resnet18", 1, 128),
+    "ResNet-29, bottlenecks": ("resnet29", 1, 128),
 }
 
 
-def conv(c, k, stride=1):
-    return nn.Conv2d(c, k, 3, stride, 1, bias=False)
+def conv(c, k, stride=1, kernel=3):
+    return nn.Conv2d(c, k, kernel, stride, kernel // 2, bias=False)
 
 
 def vgg(plan, width):
@@ -38,6 +40,41 @@ def vgg(plan, width):
         layers += [conv(c, k), nn.BatchNorm2d(k), nn.ReLU(inplace=True)] if k else [nn.MaxPool2d(2)]
         c = k or c
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(c, 10))
+
+
+class Residual(nn.Module):
+    def __init__(self, c, k, stride, bottleneck):
+        super().__init__()
+        plan = [(c, k, 1, 1), (k, k, stride, 3), (k, 4 * k, 1, 1)] if bottleneck else [(c, k, stride, 3), (k, k, 1, 3)]
+        out = plan[-1][1]
+        self.path = nn.Sequential(*[layer for a, b, s, kernel in plan
+                                    for layer in (conv(a, b, s, kernel), nn.BatchNorm2d(b), nn.ReLU(inplace=True))][:-1])
+        same = c == out and stride == 1
+        self.skip = nn.Identity() if same else nn.Sequential(conv(c, out, stride, 1), nn.BatchNorm2d(out))
+
+    def forward(self, x):
+        return torch.relu(self.path(x) + self.skip(x))
+
+
+def resnet(blocks, width, bottleneck):
+    """Bottlenecks: for small images, as striate's resnet29."""
+    layers = [conv(3, width, 1 if bottleneck else 2, 7), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+    layers += [] if bottleneck else [nn.MaxPool2d(3, 2, 1)]
+    c = width
+    for stage, count in enumerate(blocks):
+        for i in range(count):
+            k = width << stage
+            layers.append(Residual(c, k, 2 if stage and not i else 1, bottleneck))
+            c = 4 * k if bottleneck else k
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(c, 10))
+
+
+def make_net(name, width):
+    if name == "resnet18":
+        return resnet([2, 2, 2, 2], 64, False)
+    if name == "resnet29":
+        return resnet([3, 3, 3], 16, True)
+    return vgg({"vgg16": VGG16, "vgg19": VGG19}[name], width)
 
 
 class Block(nn.Module):
@@ -65,7 +102,7 @@ def torch_net(args):
     """One layout of one case, in a process of its own; prints JSON."""
     name, width, batch = CASES[args.only]
     layout = torch.channels_last if args.layout == "nhwc" else torch.contiguous_format
-    model = vgg({"vgg16": VGG16, "vgg19": VGG19}[name], width).to(memory_format=layout)
+    model = make_net(name, width).to(memory_format=layout)
     x, y = torch.randn(batch, 3, 32, 32).contiguous(memory_format=layout), torch.randint(0, 10, (batch,))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4, nesterov=True)
 

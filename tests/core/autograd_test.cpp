@@ -154,9 +154,9 @@ TEST(Autograd, AnOpOfOnesOwn) {
 Tensor twice(const Tensor& x, int& calls) {
   Tensor y = affine(x.detach(), 2, 0);
   record("twice", y, {x}, [](Backward& bw) { bw.add(0, affine(bw.dy(), 2, 0)); });
-  compute_again(y, [x = Saved(x), &calls] {
+  compute_again(y, Saved(x), [&calls](const Tensor& from) {
     ++calls;
-    return affine(x.get(), 2, 0);
+    return affine(from, 2, 0);
   });
   return y;
 }
@@ -178,6 +178,30 @@ TEST(Autograd, WhatIsComputedAgainIsNotKept) {
   // dw = y' 1 and dx = 2 (1 w').
   EXPECT_EQ(w.grad().to_vector(), std::vector<double>(64 * 64, 64));
   EXPECT_EQ(x.grad().to_vector(), std::vector<double>(64 * 64, 2 * 64 * 0.25));
+}
+
+TEST(Autograd, BackwardFreesWhatItComputesFrom) {
+  Tensor y;
+  int calls = 0;
+  const std::size_t before = allocator_stats().live_bytes;
+  {
+    const Tensor w = Tensor::full({64, 64}, 0.5).set_requires_grad();
+    y = twice(w * 2, calls);
+  }
+  EXPECT_GE(allocator_stats().live_bytes, before + 2 * y.bytes());
+  y.backward(Tensor::full({64, 64}, 1));
+  EXPECT_LT(allocator_stats().live_bytes, before + 2 * y.bytes());
+}
+
+TEST(Autograd, AChainOfThemIsKept) {
+  const Tensor x = leaf(1);
+  int calls = 0;
+  Tensor y = x;
+  for (int i = 0; i < 20; ++i) y = twice(y, calls);
+  sum(y * y).backward();
+  EXPECT_LE(calls, 2);  // the last of them, for either factor
+  for (int i = 0; i < 200000; ++i) y = twice(y, calls);
+  y = {};  // and none of them dies inside another
 }
 
 TEST(Autograd, WhatIsComputedAgainKnowsAboutWrites) {
