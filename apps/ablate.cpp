@@ -12,10 +12,12 @@
 #include "apps/ablate_schedule.h"
 #include "apps/commands.h"
 #include "apps/data_path.h"
+#include "apps/fingerprint.h"
 #include "apps/interrupt.h"
 #include "apps/run_folder.h"
 #include "core/file.h"
 #include "core/parallel.h"
+#include "data/dataset.h"
 
 namespace striate::apps {
 namespace {
@@ -116,6 +118,26 @@ void refuse_changed(const Results& results) {
   }
 }
 
+// Nor what came of other images. Data that cannot be read is left to the runs to complain about.
+void refuse_other_images(const fs::path& data, const fs::path& out) {
+  std::string here;
+  try {
+    here = fingerprint(load_split(data, Split::train));
+  } catch (const FileError&) {
+    return;
+  }
+  const fs::path file = out / "data.txt";
+  if (!fs::exists(file)) {
+    write_atomically(file, here);
+    return;
+  }
+  const auto bytes = read_bytes(file);
+  const std::string before(bytes.begin(), bytes.end());
+  if (before == here) return;
+  throw UsageError(fmt::format("the runs in {} are on other images ({}, here {}); give their --data, or another --out",
+                               out.string(), before, here));
+}
+
 }  // namespace
 
 int run_ablate(const Arguments& arguments) {
@@ -134,6 +156,7 @@ int run_ablate(const Arguments& arguments) {
     return 0;
   }
   const FolderLock lock(out);
+  refuse_other_images(data, out);
   // What failed before it began (for want of data, say) is cheap to try again, and may have had other flags.
   for (const Run& run : runs) {
     if (options.retry || !fs::exists(RunFiles{run.folder}.config())) forget_failure(run);

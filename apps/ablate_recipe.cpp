@@ -57,6 +57,9 @@ class RecipeReader {
     if (table.header.empty()) return read_head(table.values);
     if (table.header == "baseline") {
       check_allowed(table);
+      if (!tricks_.empty() || !cells_.empty() || !recipe_.prepared.empty()) {
+        fail("[baseline] must stand before the tables that are built on it");
+      }
       baseline_ = table.values;
       return;
     }

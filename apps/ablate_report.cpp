@@ -78,7 +78,9 @@ std::string row_line(const Results& results, const Table& table, const Row& row,
                   values.size() < 2 ? "" : percent(standard_deviation(values)), joined(seeds));
   if (row.against) {
     const Row& other = table.rows[*row.against];
-    line += fmt::format(" {} | {} |", other.label, delta_cells(values, results.cells[other.cell].values(kAccuracy)));
+    const std::string delta = other.cell == row.cell ? "| | the same flags"
+                                                     : delta_cells(values, results.cells[other.cell].values(kAccuracy));
+    line += fmt::format(" {} | {} |", other.label, delta);
   } else {
     line += " | | | |";
   }
@@ -119,7 +121,9 @@ std::string failed_and_missing(const Results& results) {
       if (!seeds.empty()) missing += fmt::format("- {}: seeds {}\n", cell.runs[0].cell->name, joined(seeds));
     }
   }
-  return (failed.empty() ? "" : "## Failed\n\n" + failed + "\n") +
+  const std::string advice =
+      "`--retry` goes on with these; a run whose folder (runs/CELL/seed-SEED) is removed starts over.\n\n";
+  return (failed.empty() ? "" : "## Failed\n\n" + failed + "\n" + advice) +
          (missing.empty() ? "" : "## Still missing\n\n" + missing + "\n");
 }
 

@@ -82,7 +82,15 @@ RunResult read_run(const Run& run) {
   result.state = RunState::begun;
   read_metrics(text_of(RunFiles{run.folder}.metrics()), result);
   const std::string outcome = text_of(outcome_file(run));
-  if (outcome.starts_with(kFinished)) result.state = RunState::finished;
+  if (outcome.starts_with(kFinished)) {
+    result.state = RunState::finished;
+    const std::string& epochs = value_of(run.cell->effective, "epochs");
+    if (std::to_string(result.epochs) != epochs) {
+      result.state = RunState::failed;
+      result.reason = fmt::format("metrics.csv shows {} of {} epochs, though the run has ended: it was damaged since",
+                                  result.epochs, epochs);
+    }
+  }
   if (outcome.starts_with(kFailed)) {
     result.state = RunState::failed;
     result.reason = outcome.substr(std::string(kFailed).size());
@@ -96,15 +104,24 @@ void write_outcome(const Run& run, const std::string& reason) {
 }
 
 void forget_failure(const Run& run) {
-  if (read_run(run).state == RunState::failed) fs::remove(outcome_file(run));
+  if (read_run(run).state != RunState::failed) return;
+  if (fs::exists(RunFiles{run.folder}.checkpoint())) {
+    fs::remove(outcome_file(run));
+  } else {
+    fs::remove_all(run.folder);
+  }
 }
 
 std::string changed_flags(const Run& run) {
   const fs::path config = RunFiles{run.folder}.config();
   if (!fs::exists(config)) return {};
   std::map<std::string, std::string> before;
-  for (const auto& [flag, value] : parse_toml(text_of(config), config.string())) {
-    before[flag] = one_spelling(without_folder(value));
+  try {
+    for (const auto& [flag, value] : parse_toml(text_of(config), config.string())) {
+      before[flag] = one_spelling(without_folder(value));
+    }
+  } catch (const UsageError& error) {
+    throw UsageError(fmt::format("{}; remove {} to run it again", error.what(), run.folder.string()));
   }
   // What is not in the file had no value, or the program did not have the flag yet: its default, either way.
   static const Values defaults = effective_flags({});

@@ -42,7 +42,8 @@ RunResult read_run(const Run& run);
 /// Ends a run: finished where `reason` is empty. The checkpoint of a finished run is removed, since nothing
 /// goes on from it.
 void write_outcome(const Run& run, const std::string& reason);
-/// Makes a failed run one that may go on; does nothing to others.
+/// Makes a failed run one that may go on, from its checkpoint or, where there is none, from the beginning (its folder
+/// is removed); does nothing to others.
 void forget_failure(const Run& run);
 
 /// The flags in which a run that has begun differs from its cell, as "--lr was 0.1 and is now 0.2"; empty

@@ -67,7 +67,9 @@ Parsed merge_with_run(const Arguments& arguments, const Parsed& now, const std::
   for (const auto& [name, value] : now.effective) {
     const bool given = std::find(now.given.begin(), now.given.end(), name) != now.given.end();
     const std::string& old = before[name];
-    if (!given || may_change_on_resume(name) || one_spelling(old) == one_spelling(value)) continue;
+    // Where its teacher lies may change, but not whether a run has one.
+    const bool may_change = may_change_on_resume(name) && (name != "teacher" || !old.empty());
+    if (!given || may_change || one_spelling(old) == one_spelling(value)) continue;
     refused += fmt::format(" --{} was {} and is now {};", name, old.empty() ? "not given" : old, value);
   }
   if (!refused.empty()) {

@@ -123,6 +123,9 @@ TEST(Recipe, IsRefusedWithTheReason) {
   expect_refused("[cell.a]\n", "title");
   expect_refused(title, "there is nothing to run");
   expect_refused(title + "run = \"stacked\"\n[cell.a]\n", "run needs tricks");
+  for (const char* table : {"[prepare.a]\n", "[trick.a]\n", "[cell.a]\n"}) {
+    expect_refused(title + table + "[baseline]\nlr = 1\n", "[baseline] must stand before");
+  }
   expect_refused(title + "run = [\"stacked\", \"all\"]\n[trick.a]\n", "\"stacked\" and \"leave-one-out\", got \"all\"");
   expect_refused(title + "titel = \"u\"\n[cell.a]\n", "did you mean title?");
   expect_refused(title + "[trik.a]\n", "got [trik.a]");

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <fstream>
 #include <set>
 #include <string>
 #include <vector>
@@ -168,6 +169,41 @@ TEST(Ablate, WhatFailedBeforeItBeganIsTriedAgain) {
   EXPECT_TRUE(contains(read_text(out / "report.md"), "- a seed 0: --zero-gamma"));
   EXPECT_EQ(run("").status, 0);
   EXPECT_TRUE(contains(read_text(out / "report.md"), "--seeds 1 --epochs 1 --out DIR"));
+}
+
+TEST(Ablate, RefusesOtherImages) {
+  const TempFolder folder;
+  const auto recipe = folder.write("tiny.toml", kTitle + kModel + "[cell.a]\n");
+  const auto out = folder.path() / "out";
+  const std::vector<std::string> flags = {"--seeds", "1", "--epochs", "1"};
+  ASSERT_EQ(striate(ablate(recipe, out, flags)).status, 0);
+  const auto others = (folder.path() / "others").string();
+  ASSERT_EQ(striate({"generate", "--out", others, "--train", "65", "--test", "16", "--seed", "5"}).status, 0);
+  const Outcome outcome = striate(ablate(recipe, out, {"--seeds", "1", "--epochs", "1", "--data", others}));
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_TRUE(contains(outcome.err, "are on other images")) << outcome.err;
+}
+
+TEST(Ablate, ADamagedRunIsNoResult) {
+  const TempFolder folder;
+  const auto recipe = folder.write("tiny.toml", kTitle + kModel + "[cell.a]\n");
+  const auto out = folder.path() / "out";
+  const std::vector<std::string> flags = {"--seeds", "1", "--epochs", "1"};
+  ASSERT_EQ(striate(ablate(recipe, out, flags)).status, 0);
+  const std::string weights = read_text(out / "runs/a/seed-0/weights.safetensors");
+  std::ofstream(out / "runs/a/seed-0/metrics.csv") << "epoch,test_accuracy\n";
+  EXPECT_EQ(striate(ablate(recipe, out, flags)).status, 1);
+  const std::string report = read_text(out / "report.md");
+  EXPECT_TRUE(contains(report, "0 of 1 runs are finished.")) << report;
+  EXPECT_TRUE(contains(report, "- a seed 0: metrics.csv shows 0 of 1 epochs")) << report;
+  EXPECT_EQ(striate(ablate(recipe, out, {"--seeds", "1", "--epochs", "1", "--retry"})).status, 0);
+  EXPECT_TRUE(contains(read_text(out / "report.md"), "1 of 1 runs are finished."));
+  EXPECT_TRUE(read_text(out / "runs/a/seed-0/weights.safetensors") == weights);
+  // A file of flags that cannot be read stops everything, with the way out.
+  std::ofstream(out / "runs/a/seed-0/config.toml") << "%%%";
+  const Outcome outcome = striate(ablate(recipe, out, flags));
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_TRUE(contains(outcome.err, "remove " + (out / "runs/a/seed-0").string() + " to run it again")) << outcome.err;
 }
 
 TEST(Ablate, RefusesRunsOfOtherFlags) {

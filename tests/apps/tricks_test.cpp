@@ -339,6 +339,14 @@ TEST_F(Tricks, AnotherTeacherIsNoticedOnResume) {
   EXPECT_EQ(striate(moved).status, 0);
 }
 
+TEST_F(Tricks, NoTeacherComesOnResume) {
+  const auto teacher = (train({"--max-steps", "1"}) / "weights.safetensors").string();
+  const auto run = train({"--max-steps", "2"}).string();
+  const Outcome outcome = striate({"train", "--resume", "--out", run, "--max-steps", "4", "--teacher", teacher});
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_NE(outcome.err.find("--teacher was not given and is now "), std::string::npos) << outcome.err;
+}
+
 TEST_F(Tricks, HelpIsInGroups) {
   const std::string help = striate({"train", "--help"}).out;
   for (const char* group :

@@ -4,9 +4,11 @@
 
 #include <array>
 #include <cmath>
+#include <cstdlib>
 #include <map>
 #include <set>
 
+#include "core/random.h"
 #include "data/normalize.h"
 #include "tests/support/errors.h"
 
@@ -107,6 +109,30 @@ TEST(Augment, DrawsEveryShiftFlipAndCentreAlike) {
   for (const auto& [shift, count] : shifts_x) EXPECT_NEAR(count, 1000, 160) << shift;
   EXPECT_NEAR(flips, kDraws / 2.0, 240);
   EXPECT_EQ(tops.size(), 32U);  // 1 .. 32: of 33 places, the last is clipped to the one before
+}
+
+// DeVries and Taylor (2017): a square around a random pixel, what is outside the image cut off. Theirs has even sides;
+// an odd one has its middle there.
+TEST(Augment, CutoutIsASquareAroundAPixel) {
+  for (const std::int64_t side : {1, 2, 7, 8, 16}) {
+    for (std::uint64_t n = 0; n < 200; ++n) {
+      const Augmentation drawn = draw_augmentation({.cutout = side}, 32, 24, {9, 4, n});
+      const RandomStream stream = random_stream(9, RandomUse::augment, 4, n);
+      const std::int64_t y = stream.below(3, 32);
+      const std::int64_t x = stream.below(4, 24);
+      const auto inside = [&](std::int64_t row, std::int64_t column) {
+        return 2 * std::abs(row - y) < side + (row < y ? 1 : 0) &&
+               2 * std::abs(column - x) < side + (column < x ? 1 : 0);
+      };
+      for (std::int64_t row = 0; row < 32; ++row) {
+        for (std::int64_t column = 0; column < 24; ++column) {
+          const bool cut =
+              row >= drawn.cut_top && row < drawn.cut_bottom && column >= drawn.cut_left && column < drawn.cut_right;
+          ASSERT_EQ(cut, inside(row, column)) << side << " at " << y << "," << x << ": " << row << "," << column;
+        }
+      }
+    }
+  }
 }
 
 TEST(Augment, OptionsDoNotChangeEachOthersNumbers) {
