@@ -17,7 +17,7 @@ struct AllocatorStats {
 /// A block of at least `bytes` bytes, aligned to 64. Safe from any thread. Throws std::bad_alloc.
 void* allocate_block(std::size_t bytes);
 /// Takes back what allocate_block gave.
-void release_block(void* block) noexcept;
+void release_block(void* memory) noexcept;
 
 AllocatorStats allocator_stats();
 void reset_peak_bytes();
