@@ -70,7 +70,8 @@ TEST(AblationReport, Tables) {
 
 TEST(AblationReport, SmallDifferencesAreNotResolved) {
   const TempFolder out;
-  const Recipe recipe = parse_recipe("title=\"t\"\n[cell.a]\n[cell.b]\nlr=0.2\n[cell.c]\nlr=0.3\n", "x");
+  const Recipe recipe =
+      parse_recipe("title=\"t\"\n[baseline]\nepochs=2\n[cell.a]\n[cell.b]\nlr=0.2\n[cell.c]\nlr=0.3\n", "x");
   for (int seed = 0; seed < 3; ++seed) {
     write_run(out, "runs/a/seed-" + std::to_string(seed), "0.6" + std::to_string(2 * seed) + "00");
     write_run(out, "runs/b/seed-" + std::to_string(seed), "0.6" + std::to_string(2 * seed + 1) + "00");
