@@ -14,8 +14,8 @@
 namespace striate {
 namespace {
 
-template <class Scheme>
-constexpr int plane_count = Scheme::positions* Scheme::positions;
+template <class Scheme, class Rows = AllRows<Scheme>>
+constexpr int plane_count = Rows::rows* Scheme::positions;
 
 /// Owns planes for `tiles` tiles of `words` words. Odd numbers of rows keep panels and planes off the powers
 /// of two that would make them compete for the same lines of a cache.
@@ -173,11 +173,11 @@ struct WeightBlocks {
         count(ceil_div(shape.channels, channels) * across) {}
 };
 
-/// dw = or += G' (V' z) G over `depth` words of tiles.
-template <class Scheme, class Word>
+/// dw = or += G' (V' z) G over `depth` words of tiles and some rows of positions.
+template <class Scheme, class Rows, class Word>
 void multiply_weight_gradient(const Conv3x3Shape& shape, std::ptrdiff_t depth, const Planes<Word>& v,
                               const Planes<Word>& z, bool overwrite, float* dw) {
-  constexpr int planes = plane_count<Scheme>;
+  constexpr int planes = plane_count<Scheme, Rows>;
   const WeightBlocks blocks(shape);
   parallel_for(blocks.count, 1, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
     // Planes end in a spare register: a power of two between them would make them compete for lines.
@@ -194,7 +194,8 @@ void multiply_weight_gradient(const Conv3x3Shape& shape, std::ptrdiff_t depth, c
                                {z.at(k0 + k) + p * z.plane}, u.data() + p * plane + k, row, false);
         }
       }
-      add_filter_gradient<Scheme>(u.data(), plane, rows, row, shape.channels, shape.filters, c0, k0, overwrite, dw);
+      add_filter_gradient<Scheme, Rows>(u.data(), plane, rows, row, shape.channels, shape.filters, c0, k0, overwrite,
+                                        dw);
     }
   });
 }
@@ -210,49 +211,69 @@ std::ptrdiff_t enough_tiles(const Conv3x3Shape& shape) {
   return std::max<std::ptrdiff_t>(3 * shape.channels * shape.filters / (2 * (shape.channels + shape.filters)), 16);
 }
 
-/// How many parts the tiles are cut into, so that a thread sums a part from planes that no other core reads. Partial
-/// sums stay within some bytes: with many channels there are few parts, or one.
-std::ptrdiff_t weight_parts(const Conv3x3Shape& shape, std::ptrdiff_t tiles) {
+/// What the planes of a tile take.
+template <class Scheme, class Rows, class Word>
+std::ptrdiff_t tile_bytes(const Conv3x3Shape& shape) {
+  constexpr std::ptrdiff_t word = sizeof(Word);
+  return plane_count<Scheme, Rows> * (shape.channels + shape.filters) * word / word_depth<Word>;
+}
+
+/// How a weight gradient is cut into parts, so that a thread sums a part from planes that no other core reads: into
+/// ranges of tiles, and each of them into halves of the rows of positions where planes of enough tiles are too large.
+struct WeightParts {
+  std::ptrdiff_t ranges;
+  std::ptrdiff_t halves;
+
+  [[nodiscard]] std::ptrdiff_t count() const { return ranges * halves; }
+};
+
+/// Partial sums stay within some bytes: with many channels there are few parts, or one.
+template <class Scheme, class Word>
+WeightParts weight_parts(const Conv3x3Shape& shape, std::ptrdiff_t tiles) {
   constexpr std::ptrdiff_t most_bytes = std::ptrdiff_t{10} << 20;
   const std::ptrdiff_t bytes = 9 * shape.channels * shape.filters * std::ptrdiff_t{sizeof(float)};
   const std::ptrdiff_t least_tiles = std::max<std::ptrdiff_t>(enough_tiles(shape), 128);
   const auto parts = std::min<std::ptrdiff_t>({64, most_bytes / bytes, tiles / least_tiles});
-  return static_cast<std::ptrdiff_t>(std::bit_floor(static_cast<std::size_t>(std::max<std::ptrdiff_t>(parts, 1))));
+  const auto count =
+      static_cast<std::ptrdiff_t>(std::bit_floor(static_cast<std::size_t>(std::max<std::ptrdiff_t>(parts, 1))));
+  const bool large = enough_tiles(shape) * tile_bytes<Scheme, AllRows<Scheme>, Word>(shape) > std::ptrdiff_t{4} << 20;
+  const std::ptrdiff_t halves = count > 1 && large ? 2 : 1;
+  return {count / halves, halves};
 }
 
 /// Tiles of a range that are summed in one go: few, so that their planes stay in the cache; even, so that pairs share
 /// words.
-template <class Scheme, class Word>
+template <class Scheme, class Rows, class Word>
 std::ptrdiff_t group_tiles(const Conv3x3Shape& shape, std::ptrdiff_t tiles, std::ptrdiff_t cache_bytes) {
-  const std::ptrdiff_t tile_bytes =
-      plane_count<Scheme> * (shape.channels + shape.filters) * std::ptrdiff_t{sizeof(Word)} / word_depth<Word>;
-  const std::ptrdiff_t most = std::max(cache_bytes / tile_bytes, enough_tiles(shape));
+  const std::ptrdiff_t most = std::max(cache_bytes / tile_bytes<Scheme, Rows, Word>(shape), enough_tiles(shape));
   return round_up(ceil_div(tiles, ceil_div(tiles, most)), 2);
 }
 
-template <class Scheme, class T>
-void sum_weight_gradient(const Conv3x3Shape& shape, const TileRange& range, std::ptrdiff_t group, const T* x,
+template <class Scheme, class Rows, class T>
+void sum_weight_gradient(const Conv3x3Shape& shape, const TileRange& range, std::ptrdiff_t cache_bytes, const T* x,
                          const T* dy, const T* zeros, float* dw) {
   assert(range.first < range.last);
   using Word = WordOf<T>;
+  constexpr int planes = plane_count<Scheme, Rows>;
+  const std::ptrdiff_t group = group_tiles<Scheme, Rows, Word>(shape, range.last - range.first, cache_bytes);
   const TileGrid grid = tile_grid<Scheme>(shape);
   const std::ptrdiff_t origin = Scheme::own_padding ? 0 : -shape.padding;
   const Images<const T> in{x, shape.height, shape.width, shape.channels};
   const Images<const T> out{dy, shape.out_height(), shape.out_width(), shape.filters};
-  PlaneScratch<Word> v(plane_count<Scheme>, group / word_depth<Word>, shape.channels);
-  PlaneScratch<Word> z(plane_count<Scheme>, group / word_depth<Word>, shape.filters);
+  PlaneScratch<Word> v(planes, group / word_depth<Word>, shape.channels);
+  PlaneScratch<Word> z(planes, group / word_depth<Word>, shape.filters);
   for (std::ptrdiff_t first = range.first; first < range.last; first += group) {
     const std::ptrdiff_t count = std::min(group, range.last - first);
     constexpr std::ptrdiff_t grain = 8;
     parallel_for(count, grain, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
       const std::ptrdiff_t word = begin / word_depth<Word>;
-      gather_tiles<InputSide<Scheme>, Neighbours::tiles, T>(grid, in, zeros, origin, first + begin, end - begin,
-                                                            v.planes().from(word));
-      gather_tiles<OutputSide<Scheme>, Neighbours::tiles, T>(grid, out, zeros, 0, first + begin, end - begin,
-                                                             z.planes().from(word));
+      gather_tiles<InputSide<Scheme, Rows>, Neighbours::tiles, T>(grid, in, zeros, origin, first + begin, end - begin,
+                                                                  v.planes().from(word));
+      gather_tiles<OutputSide<Scheme, Rows>, Neighbours::tiles, T>(grid, out, zeros, 0, first + begin, end - begin,
+                                                                   z.planes().from(word));
     });
-    multiply_weight_gradient<Scheme, Word>(shape, ceil_div(count, word_depth<Word>), v.planes(), z.planes(),
-                                           first == range.first, dw);
+    multiply_weight_gradient<Scheme, Rows, Word>(shape, ceil_div(count, word_depth<Word>), v.planes(), z.planes(),
+                                                 first == range.first, dw);
   }
 }
 
@@ -265,23 +286,33 @@ void backward_weights(const Conv3x3Shape& shape, const T* x, const T* dy, float*
     return;
   }
   Zeros<T> zeros(std::max(shape.channels, shape.filters));
-  const std::ptrdiff_t parts = weight_parts(shape, tiles);
-  const std::ptrdiff_t part_tiles = round_up(ceil_div(tiles, parts), 2);
-  const std::ptrdiff_t cache_bytes = std::ptrdiff_t{parts == 1 ? 6 : 2} << 20;
-  const std::ptrdiff_t group = group_tiles<Scheme, WordOf<T>>(shape, part_tiles, cache_bytes);
-  Scratch<float> sums((parts - 1) * size);
+  const WeightParts parts = weight_parts<Scheme, WordOf<T>>(shape, tiles);
+  const std::ptrdiff_t count = parts.count();
+  const std::ptrdiff_t range_tiles = round_up(ceil_div(tiles, parts.ranges), 2);
+  const std::ptrdiff_t cache_bytes = std::ptrdiff_t{count == 1 ? 6 : 2} << 20;
+  Scratch<float> sums((count - 1) * size);
   const auto sum_of = [&](std::ptrdiff_t part) { return part == 0 ? dw : sums.data() + (part - 1) * size; };
+  const auto sum_part = [&]<class Rows>(Rows /*tag*/, std::ptrdiff_t part) {
+    const std::ptrdiff_t first = part / parts.halves * range_tiles;
+    sum_weight_gradient<Scheme, Rows, T>(shape, {first, std::min(tiles, first + range_tiles)}, cache_bytes, x, dy,
+                                         zeros.data(), sum_of(part));
+  };
   // Threads that the parts would leave idle take them one after the other, each together: the same sums.
-  const bool together = parts < std::min<std::ptrdiff_t>(num_threads(), WeightBlocks(shape).count);
-  parallel_for(parts, together ? parts : 1, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+  const bool together = count < std::min<std::ptrdiff_t>(num_threads(), WeightBlocks(shape).count);
+  parallel_for(count, together ? count : 1, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
     for (std::ptrdiff_t part = begin; part < end; ++part) {
-      const TileRange range{part * part_tiles, std::min(tiles, (part + 1) * part_tiles)};
-      sum_weight_gradient<Scheme, T>(shape, range, group, x, dy, zeros.data(), sum_of(part));
+      if (parts.halves == 1) {
+        sum_part(AllRows<Scheme>{}, part);
+      } else if (part % 2 == 0) {
+        sum_part(UpperRows<Scheme>{}, part);
+      } else {
+        sum_part(LowerRows<Scheme>{}, part);
+      }
     }
   });
-  if (parts == 1) return;
+  if (count == 1) return;
   parallel_for(size, 4096, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
-    for (std::ptrdiff_t part = 1; part < parts; ++part) {
+    for (std::ptrdiff_t part = 1; part < count; ++part) {
       const float* from = sum_of(part);
       for (std::ptrdiff_t i = begin; i < end; ++i) dw[i] += from[i];
     }

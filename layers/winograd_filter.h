@@ -66,21 +66,22 @@ void make_filter_panel(const float* w, std::ptrdiff_t channels, std::ptrdiff_t f
   }
 }
 
-/// Adds (or with `overwrite` writes) G' u G to the gradient dw (3, 3, channels, filters) at channels c0,
-/// c0+1, ... and filters k0, k0+1, ...; u[p*plane + c*row + k] holds `rows` channels and a whole number of
+/// Adds (or with `overwrite` writes) what those rows of u add to G' u G to the gradient dw (3, 3, channels, filters) at
+/// channels c0, c0+1, ... and filters k0, k0+1, ...; u[p*plane + c*row + k] holds `rows` channels and a whole number of
 /// registers.
-template <class Scheme>
+template <class Scheme, class Rows>
 void add_filter_gradient(const float* u, std::ptrdiff_t plane, std::ptrdiff_t rows, std::ptrdiff_t row,
                          std::ptrdiff_t channels, std::ptrdiff_t filters, std::ptrdiff_t c0, std::ptrdiff_t k0,
                          bool overwrite, float* dw) {
   constexpr int n = Scheme::positions;
-  const auto adjoint = [](const Vec* from, Vec(&to)[3]) {
+  const auto adjoint = []<class Some>(Some, const Vec* from, Vec(&to)[3]) {
 #pragma GCC unroll 3
     for (int a = 0; a < 3; ++a) {
       to[a] = Vec{};
 #pragma GCC unroll 6
-      for (int i = 0; i < n; ++i) {
-        if (Scheme::filter[i][a] != 0) to[a] += Scheme::filter[i][a] * from[i];
+      for (int i = 0; i < Some::rows; ++i) {
+        const float g = Scheme::filter[Some::first_row + i][a];
+        if (g != 0) to[a] += g * from[i];
       }
     }
   };
@@ -89,18 +90,18 @@ void add_filter_gradient(const float* u, std::ptrdiff_t plane, std::ptrdiff_t ro
       Vec half[3][n];
 #pragma GCC unroll 6
       for (int j = 0; j < n; ++j) {
-        Vec column[n];
+        Vec column[Rows::rows];
         Vec to[3];
 #pragma GCC unroll 6
-        for (int i = 0; i < n; ++i) column[i] = load(u + (i * n + j) * plane + c * row + k);
-        adjoint(column, to);
+        for (int i = 0; i < Rows::rows; ++i) column[i] = load(u + (i * n + j) * plane + c * row + k);
+        adjoint(Rows{}, column, to);
         for (int a = 0; a < 3; ++a) half[a][j] = to[a];
       }
       const std::ptrdiff_t left = std::min<std::ptrdiff_t>(filters - k0 - k, lanes);
 #pragma GCC unroll 3
       for (int a = 0; a < 3; ++a) {
         Vec to[3];
-        adjoint(half[a], to);
+        adjoint(AllRows<Scheme>{}, half[a], to);
 #pragma GCC unroll 3
         for (int b = 0; b < 3; ++b) {
           float* at = dw + ((a * 3 + b) * channels + c0 + c) * filters + k0 + k;

@@ -134,4 +134,18 @@ struct WinogradLine2 {
   }
 };
 
+/// Those of a tile's rows of positions that a weight gradient is summed over: gradients of some rows add up to that
+/// of all.
+template <int first, int count>
+struct PositionRows {
+  static constexpr int first_row = first;
+  static constexpr int rows = count;
+};
+template <class Scheme>
+using AllRows = PositionRows<0, Scheme::positions>;
+template <class Scheme>
+using UpperRows = PositionRows<0, Scheme::positions / 2>;
+template <class Scheme>
+using LowerRows = PositionRows<Scheme::positions / 2, Scheme::positions - Scheme::positions / 2>;
+
 }  // namespace striate

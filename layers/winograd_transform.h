@@ -11,13 +11,14 @@
 #include "core/simd.h"
 #include "layers/apply_epilogue.h"
 #include "layers/conv_shape.h"
+#include "layers/winograd_scheme.h"
 
 namespace striate {
 
 /// What a word's neighbours are: channels where a product sums over channels, tiles where it sums over tiles.
 enum class Neighbours { channels, tiles };
 
-/// Words in panels, as products want them: position p (of positions^2), tile t, word c is at
+/// Words in panels, as products want them: position p (row by row), tile t, word c is at
 /// data[p*plane + c/panel_width*panel + t*panel_width + c%panel_width].
 template <class Word>
 struct Planes {
@@ -46,18 +47,18 @@ struct TileGrid {
   [[nodiscard]] std::ptrdiff_t per_image() const { return rows * columns; }
 };
 
-/// Tiles of x, which overlap: v = B' d B.
-template <class Scheme>
-struct InputSide {
+/// Tiles of x, which overlap: v = B' d B, of which those rows are wanted.
+template <class Scheme, class Rows = AllRows<Scheme>>
+struct InputSide : Rows {
   static constexpr int size = Scheme::inputs;
   static constexpr int stride = Scheme::outputs;
   static constexpr int positions = Scheme::positions;
   static void transform(const Vec* d, Vec* v) { Scheme::input(d, v); }
 };
 
-/// Tiles of dy, side by side: z = A dy A'.
-template <class Scheme>
-struct OutputSide {
+/// Tiles of dy, side by side: z = A dy A', of which those rows are wanted.
+template <class Scheme, class Rows = AllRows<Scheme>>
+struct OutputSide : Rows {
   static constexpr int size = Scheme::outputs;
   static constexpr int stride = Scheme::outputs;
   static constexpr int positions = Scheme::positions;
@@ -99,8 +100,8 @@ struct TileReader {
   /// The tile's transform for channels c, c+1, ..., of which `count` exist unless `whole`.
   template <bool whole>
   [[gnu::always_inline]] void read(std::ptrdiff_t c, std::ptrdiff_t count,
-                                   Vec (&out)[Side::positions][Side::positions]) const {
-    Vec half[Side::positions][Side::size];
+                                   Vec (&out)[Side::rows][Side::positions]) const {
+    Vec half[Side::rows][Side::size];
 #pragma GCC unroll 6
     for (int j = 0; j < Side::size; ++j) {
       Vec column[Side::size];
@@ -112,10 +113,10 @@ struct TileReader {
       }
       Side::transform(column, to);
 #pragma GCC unroll 6
-      for (int i = 0; i < Side::positions; ++i) half[i][j] = to[i];
+      for (int i = 0; i < Side::rows; ++i) half[i][j] = to[Side::first_row + i];
     }
 #pragma GCC unroll 6
-    for (int i = 0; i < Side::positions; ++i) Side::transform(half[i], out[i]);
+    for (int i = 0; i < Side::rows; ++i) Side::transform(half[i], out[i]);
   }
 
   const T* pixel[Side::size][Side::size];
@@ -130,6 +131,7 @@ void gather_tiles(const TileGrid& grid, const Images<const T>& images, const T* 
   constexpr bool is_float = std::is_same_v<T, float>;
   constexpr std::ptrdiff_t step = !is_float && neighbours == Neighbours::tiles ? 2 : 1;
   constexpr int n = Side::positions;
+  constexpr int planes = Side::rows * n;
   for (std::ptrdiff_t t = 0; t < count; t += step) {
     const TileReader<Side, T> reader(grid, images, zeros, first + t, origin);
     const TileReader<Side, T> next(grid, images, zeros, first + std::min(t + step, count) - 1, origin);
@@ -137,19 +139,19 @@ void gather_tiles(const TileGrid& grid, const Images<const T>& images, const T* 
     const auto transform = [&]<bool whole>(std::ptrdiff_t c, std::ptrdiff_t left, std::bool_constant<whole> /*tag*/) {
       constexpr std::ptrdiff_t per_word = is_float || step == 2 ? 1 : 2;
       WordOf<T>* to = rows.at(c / per_word);
-      Vec v[n][n];
+      Vec v[Side::rows][n];
       reader.template read<whole>(c, left, v);
       if constexpr (step == 2) {
-        Vec u[n][n] = {};
+        Vec u[Side::rows][n] = {};
         if (t + 1 < count) next.template read<whole>(c, left, u);
 #pragma GCC unroll 36
-        for (int p = 0; p < n * n; ++p) {
+        for (int p = 0; p < planes; ++p) {
           const VecBits words = pair_bf16(v[p / n][p % n], u[p / n][p % n]);
           std::memcpy(to + p * rows.plane, &words, sizeof words);
         }
       } else {
 #pragma GCC unroll 36
-        for (int p = 0; p < n * n; ++p) {
+        for (int p = 0; p < planes; ++p) {
           if constexpr (is_float) {
             store(to + p * rows.plane, v[p / n][p % n]);
           } else {

@@ -26,6 +26,9 @@ ConvGeometry conv3x3(std::int64_t n, Extent2d map, std::int64_t c, std::int64_t 
   return conv_geometry(n, map, c, 3, k, 1, padding);
 }
 
+// Winograd's F(4,3) cuts its weight gradient by rows of positions.
+ConvGeometry wide_on_many_tiles() { return conv3x3(303, {2, 1}, 200, 201, 1); }
+
 // Every pair of sizes, as far as the bounds stay quick, and batches that fill the path for many
 // tiles.
 std::vector<ConvGeometry> cases() {
@@ -57,6 +60,7 @@ std::vector<ConvGeometry> cases() {
   all.push_back(conv3x3(5, {33, 31}, 17, 16, 1));
   all.push_back(conv3x3(2, {33, 31}, 5, 100, 0));
   all.push_back(conv3x3(70, {8, 7}, 17, 40, 1));
+  all.push_back(wide_on_many_tiles());
   return all;
 }
 
@@ -90,7 +94,7 @@ TEST(ConvKernels, StayWithinTheErrorOfTheirArithmetic) {
 TEST(ConvKernels, ThreadsDoNotMatter) {
   for (const ConvGeometry& g :
        {conv3x3(3, {17, 9}, 17, 100, 1), conv3x3(6, {33, 31}, 33, 40, 0), conv3x3(5, 4, 100, 130, 1),
-        conv3x3(300, 4, 16, 40, 1), conv3x3(300, 2, 40, 16, 1), conv3x3(2, 2, 100, 100, 1)}) {
+        conv3x3(300, 4, 16, 40, 1), conv3x3(300, 2, 40, 16, 1), conv3x3(2, 2, 100, 100, 1), wide_on_many_tiles()}) {
     for (const ConvAlgorithm algorithm : kAlgorithms) {
       if (!can_do(g, algorithm)) continue;
       expect_same_bits_for_threads<float>(g, algorithm);
