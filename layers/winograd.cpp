@@ -112,7 +112,7 @@ TileGrid tile_grid(const Conv3x3Shape& shape) {
 template <class Scheme>
 std::ptrdiff_t block_tiles(const Conv3x3Shape& shape) {
   const std::ptrdiff_t tile_bytes = plane_count<Scheme> * (shape.channels + shape.filters) * 4;
-  return std::clamp<std::ptrdiff_t>((std::ptrdiff_t{768} << 10) / tile_bytes / 14, 2, 8) * 14;
+  return std::clamp<std::ptrdiff_t>((std::ptrdiff_t{768} << 10) / tile_bytes / 14, 1, 8) * 14;
 }
 
 /// Few tiles are taken through one step after the other, with the work of each step split its own way; many
