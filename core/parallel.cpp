@@ -4,19 +4,17 @@
 #include <sched.h>
 #endif
 
-// A user's program may carry another build of Eigen; under a name of our own the two never meet.
-#define Eigen striate_eigen
-#define EIGEN_USE_THREADS
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
+#include <deque>
 #include <exception>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <string>
 #include <thread>
-#include <unsupported/Eigen/CXX11/ThreadPool>
 #include <utility>
 #include <vector>
 
@@ -25,14 +23,11 @@ namespace {
 
 thread_local bool inside_loop = false;
 
-struct Pool {
-  int threads = 0;
-  std::unique_ptr<Eigen::ThreadPool> workers;  // threads - 1 of them: the caller works too
-};
-
-Pool& pool() {
-  static Pool instance;
-  return instance;
+// Waits awake, at most 1 ms: most chunks are done by then, and the next loop has come.
+template <class F>
+void spin_until(F done) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(1);
+  while (!done() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
 }
 
 // Chunks in a row, which one thread begins with.
@@ -88,14 +83,67 @@ struct Loop {
   }
 
   void wait() {
-    // The others are about to end too, and sleeping would take longer than what most of them have left.
-    for (int i = 0; i < 256 && done < chunks; ++i) std::this_thread::yield();
+    spin_until([&] { return done == chunks; });
     std::unique_lock lock(mutex);
     finished.wait(lock, [&] { return done == chunks; });
     // Moved out: a late worker may be the last to let go of the loop, and the exception is the caller's by then.
     if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
   }
 };
+
+// A thread with a place in every loop, and those loops that it has not looked at.
+class Worker {
+ public:
+  explicit Worker(std::size_t place) : thread_([this, place] { serve(place); }) {}
+  ~Worker() {
+    post(nullptr);
+    thread_.join();
+  }
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+  Worker(Worker&&) = delete;
+  Worker& operator=(Worker&&) = delete;
+
+  // The null loop is the last.
+  void post(std::shared_ptr<Loop> loop) {
+    {
+      const std::scoped_lock lock(mutex_);
+      loops_.push_back(std::move(loop));
+      ++posted_;
+    }
+    wake_.notify_one();
+  }
+
+ private:
+  void serve(std::size_t place) {
+    while (const std::shared_ptr<Loop> loop = take()) loop->work(place);
+  }
+  std::shared_ptr<Loop> take() {
+    spin_until([&] { return posted_ != 0; });
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [&] { return posted_ != 0; });
+    std::shared_ptr<Loop> loop = std::move(loops_.front());
+    loops_.pop_front();
+    --posted_;
+    return loop;
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::shared_ptr<Loop>> loops_;
+  std::atomic<int> posted_{0};  // as many as loops_ holds, for those who spin
+  std::thread thread_;          // the last member: it begins with all others in place
+};
+
+struct Pool {
+  int threads = 0;
+  std::vector<std::unique_ptr<Worker>> workers;  // threads - 1 of them: the caller works too
+};
+
+Pool& pool() {
+  static Pool instance;
+  return instance;
+}
 
 // Those that this process may run on: where it is pinned to some, more threads would only be in each other's way.
 int processors() {
@@ -115,8 +163,9 @@ void run_serially(std::int64_t count, std::int64_t grain, const std::function<vo
 void set_num_threads(int threads) {
   if (threads < 1) throw std::invalid_argument("threads must be 1 or more, got " + std::to_string(threads));
   if (threads == pool().threads) return;
-  pool().workers.reset();
-  if (threads > 1) pool().workers = std::make_unique<Eigen::ThreadPool>(threads - 1);
+  pool().workers.clear();
+  pool().threads = 1;  // until all the others are there
+  for (int i = 1; i < threads; ++i) pool().workers.push_back(std::make_unique<Worker>(i));
   pool().threads = threads;
 }
 
@@ -145,15 +194,7 @@ void parallel_for(std::int64_t count, std::int64_t grain,
     share.next = i * chunks / threads;
     share.end = (i + 1) * chunks / threads;
   }
-  Eigen::ThreadPool* workers = pool().workers.get();
-  for (int i = 1; i < threads; ++i) {
-    // Whichever worker wakes first takes the task, and its own share where it has one.
-    const auto work = [loop, workers, i, threads] {
-      const int worker = workers->CurrentThreadId() + 1;
-      loop->work(static_cast<std::size_t>(worker < threads ? worker : i));
-    };
-    workers->ScheduleWithHint(work, i - 1, i);
-  }
+  for (std::int64_t i = 1; i < threads; ++i) pool().workers[static_cast<std::size_t>(i - 1)]->post(loop);
   loop->work(0);
   loop->wait();
 }
