@@ -78,7 +78,9 @@ void sum_lines(std::int64_t first, std::int64_t last, std::int64_t line, std::in
     });
   }
   for (int k = 0; k < n; ++k) {
-    for (std::int64_t c = 0; c < line; ++c) sums[k * channels + c % channels] += totals[k * line + c];
+    for (const double* row = totals + k * line; row < totals + (k + 1) * line; row += channels) {
+      for (std::int64_t c = 0; c < channels; ++c) sums[k * channels + c] += row[c];
+    }
   }
 }
 
