@@ -12,6 +12,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -36,7 +37,7 @@ struct alignas(64) Share {
   std::int64_t end = 0;
 };
 
-// One loop in flight. Kept alive by every task, since a late worker may look at it after the loop returned.
+// One loop in flight. Kept alive by every worker that it was posted to: a late one looks at it after the loop returned.
 struct Loop {
   std::int64_t count = 0;
   std::int64_t grain = 0;
@@ -91,12 +92,16 @@ struct Loop {
   }
 };
 
-// A thread with a place in every loop, and those loops that it has not looked at.
+// A thread with its place in every loop of that many chunks, and the loops that it has not looked at.
 class Worker {
  public:
   explicit Worker(std::size_t place) : thread_([this, place] { serve(place); }) {}
   ~Worker() {
-    post(nullptr);
+    {
+      const std::scoped_lock lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_one();
     thread_.join();
   }
   Worker(const Worker&) = delete;
@@ -104,11 +109,10 @@ class Worker {
   Worker(Worker&&) = delete;
   Worker& operator=(Worker&&) = delete;
 
-  // The null loop is the last.
-  void post(std::shared_ptr<Loop> loop) {
+  void post(const std::shared_ptr<Loop>& loop) {
     {
       const std::scoped_lock lock(mutex_);
-      loops_.push_back(std::move(loop));
+      loops_.push_back(loop);
       ++posted_;
     }
     wake_.notify_one();
@@ -118,10 +122,13 @@ class Worker {
   void serve(std::size_t place) {
     while (const std::shared_ptr<Loop> loop = take()) loop->work(place);
   }
+  // Null at the end.
   std::shared_ptr<Loop> take() {
-    spin_until([&] { return posted_ != 0; });
+    const auto called = [&] { return posted_ != 0 || stopping_; };
+    spin_until(called);
     std::unique_lock lock(mutex_);
-    wake_.wait(lock, [&] { return posted_ != 0; });
+    wake_.wait(lock, called);
+    if (posted_ == 0) return nullptr;
     std::shared_ptr<Loop> loop = std::move(loops_.front());
     loops_.pop_front();
     --posted_;
@@ -131,8 +138,9 @@ class Worker {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::shared_ptr<Loop>> loops_;
-  std::atomic<int> posted_{0};  // as many as loops_ holds, for those who spin
-  std::thread thread_;          // the last member: it begins with all others in place
+  std::atomic<int> posted_{0};  // as many as loops_ holds, to be seen without the mutex
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;  // the last member: it begins with all others in place
 };
 
 struct Pool {
@@ -194,7 +202,13 @@ void parallel_for(std::int64_t count, std::int64_t grain,
     share.next = i * chunks / threads;
     share.end = (i + 1) * chunks / threads;
   }
-  for (std::int64_t i = 1; i < threads; ++i) pool().workers[static_cast<std::size_t>(i - 1)]->post(loop);
+  for (std::int64_t i = 1; i < threads; ++i) {
+    try {
+      pool().workers[static_cast<std::size_t>(i - 1)]->post(loop);
+    } catch (const std::bad_alloc&) {
+      break;  // the others do its share, and must have done it before `body` goes
+    }
+  }
   loop->work(0);
   loop->wait();
 }

@@ -108,11 +108,22 @@ TileGrid tile_grid(const Conv3x3Shape& shape) {
   return {ceil_div(shape.out_height(), Scheme::outputs), ceil_div(shape.out_width(), Scheme::outputs)};
 }
 
-/// Tiles that are taken through all steps at once, so that their planes stay in the second-level cache.
+/// What the planes of a tile take.
+template <class Scheme, class Rows, class Word>
+std::ptrdiff_t tile_bytes(const Conv3x3Shape& shape) {
+  constexpr std::ptrdiff_t word = sizeof(Word);
+  return plane_count<Scheme, Rows> * (shape.channels + shape.filters) * word / word_depth<Word>;
+}
+
+/// Tiles that are taken through all steps at once, so that their planes stay in the second-level cache. Every block
+/// reads all filters: where these pass the last-level cache, larger blocks cost less.
 template <class Scheme>
 std::ptrdiff_t block_tiles(const Conv3x3Shape& shape) {
-  const std::ptrdiff_t tile_bytes = plane_count<Scheme> * (shape.channels + shape.filters) * 4;
-  return std::clamp<std::ptrdiff_t>((std::ptrdiff_t{768} << 10) / tile_bytes / 14, 1, 8) * 14;
+  constexpr std::ptrdiff_t product_rows = 14;
+  const std::ptrdiff_t filter_bytes = plane_count<Scheme> * shape.channels * shape.filters * 4;
+  const std::ptrdiff_t least = filter_bytes > std::ptrdiff_t{16} << 20 ? 2 : 1;
+  const std::ptrdiff_t fitting = (std::ptrdiff_t{768} << 10) / tile_bytes<Scheme, AllRows<Scheme>, float>(shape);
+  return std::clamp<std::ptrdiff_t>(fitting / product_rows, least, 8) * product_rows;
 }
 
 /// Few tiles are taken through one step after the other, with the work of each step split its own way; many
@@ -200,7 +211,7 @@ void multiply_weight_gradient(const Conv3x3Shape& shape, std::ptrdiff_t depth, c
   });
 }
 
-/// The tiles first .. last-1, whose weight gradient is summed on its own.
+/// The tiles first .. last-1, whose weight gradient, or half of it, is summed on its own.
 struct TileRange {
   std::ptrdiff_t first;
   std::ptrdiff_t last;
@@ -211,18 +222,12 @@ std::ptrdiff_t enough_tiles(const Conv3x3Shape& shape) {
   return std::max<std::ptrdiff_t>(3 * shape.channels * shape.filters / (2 * (shape.channels + shape.filters)), 16);
 }
 
-/// What the planes of a tile take.
-template <class Scheme, class Rows, class Word>
-std::ptrdiff_t tile_bytes(const Conv3x3Shape& shape) {
-  constexpr std::ptrdiff_t word = sizeof(Word);
-  return plane_count<Scheme, Rows> * (shape.channels + shape.filters) * word / word_depth<Word>;
-}
-
 /// How a weight gradient is cut into parts, so that a thread sums a part from planes that no other core reads: into
 /// ranges of tiles, and each of them into halves of the rows of positions where planes of enough tiles are too large.
+/// Part p is half p % halves of range p / halves.
 struct WeightParts {
   std::ptrdiff_t ranges;
-  std::ptrdiff_t halves;
+  std::ptrdiff_t halves;  ///< 1 or 2
 
   [[nodiscard]] std::ptrdiff_t count() const { return ranges * halves; }
 };
@@ -237,7 +242,7 @@ WeightParts weight_parts(const Conv3x3Shape& shape, std::ptrdiff_t tiles) {
   const auto count =
       static_cast<std::ptrdiff_t>(std::bit_floor(static_cast<std::size_t>(std::max<std::ptrdiff_t>(parts, 1))));
   const bool large = enough_tiles(shape) * tile_bytes<Scheme, AllRows<Scheme>, Word>(shape) > std::ptrdiff_t{4} << 20;
-  const std::ptrdiff_t halves = count > 1 && large ? 2 : 1;
+  const std::ptrdiff_t halves = count > 1 && large && Scheme::positions % 2 == 0 ? 2 : 1;
   return {count / halves, halves};
 }
 
@@ -303,7 +308,7 @@ void backward_weights(const Conv3x3Shape& shape, const T* x, const T* dy, float*
     for (std::ptrdiff_t part = begin; part < end; ++part) {
       if (parts.halves == 1) {
         sum_part(AllRows<Scheme>{}, part);
-      } else if (part % 2 == 0) {
+      } else if (part % parts.halves == 0) {
         sum_part(UpperRows<Scheme>{}, part);
       } else {
         sum_part(LowerRows<Scheme>{}, part);

@@ -4,8 +4,8 @@
 //   backward data: the forward convolution of dy with filters turned by half;
 //   backward weights: dw = G' [(A dy A') . (B' x B)] G, summed over tiles, which is products again.
 // (dx could share A dy A' with dw in the adjoint form B [...] B'; measured, the overlapping sums cost more
-// than they save.) Work is cut by sizes only, and where the sum over tiles is cut into parts they are added in
-// order: any number of threads computes the same bits.
+// than they save.) Work is cut by sizes only, and where the sum of a weight gradient is cut into parts they are added
+// in order: any number of threads computes the same bits.
 
 #include "core/dtype.h"
 #include "layers/conv_epilogue.h"

@@ -66,11 +66,11 @@ void make_filter_panel(const float* w, std::ptrdiff_t channels, std::ptrdiff_t f
   }
 }
 
-/// Adds (or with `overwrite` writes) what those rows of u add to G' u G to the gradient dw (3, 3, channels, filters) at
-/// channels c0, c0+1, ... and filters k0, k0+1, ...; u[p*plane + c*row + k] holds `rows` channels and a whole number of
-/// registers.
+/// Adds (or with `overwrite` writes) G' u G, with 0 for the positions outside `Rows`, to the gradient dw (3, 3,
+/// channels, filters) at channels c0, c0+1, ... and filters k0, k0+1, ...; u[p*plane + c*row + k] holds `block`
+/// channels and a whole number of registers.
 template <class Scheme, class Rows>
-void add_filter_gradient(const float* u, std::ptrdiff_t plane, std::ptrdiff_t rows, std::ptrdiff_t row,
+void add_filter_gradient(const float* u, std::ptrdiff_t plane, std::ptrdiff_t block, std::ptrdiff_t row,
                          std::ptrdiff_t channels, std::ptrdiff_t filters, std::ptrdiff_t c0, std::ptrdiff_t k0,
                          bool overwrite, float* dw) {
   constexpr int n = Scheme::positions;
@@ -85,7 +85,7 @@ void add_filter_gradient(const float* u, std::ptrdiff_t plane, std::ptrdiff_t ro
       }
     }
   };
-  for (std::ptrdiff_t c = 0; c < rows; ++c) {
+  for (std::ptrdiff_t c = 0; c < block; ++c) {
     for (std::ptrdiff_t k = 0; k < row && k0 + k < filters; k += lanes) {
       Vec half[3][n];
 #pragma GCC unroll 6

@@ -134,8 +134,7 @@ struct WinogradLine2 {
   }
 };
 
-/// Those of a tile's rows of positions that a weight gradient is summed over: gradients of some rows add up to that
-/// of all.
+/// Some of a tile's rows of positions: weight gradients of all rows are the sum of those of the upper and of the lower.
 template <int first, int count>
 struct PositionRows {
   static constexpr int first_row = first;

@@ -47,7 +47,7 @@ struct TileGrid {
   [[nodiscard]] std::ptrdiff_t per_image() const { return rows * columns; }
 };
 
-/// Tiles of x, which overlap: v = B' d B, of which those rows are wanted.
+/// Tiles of x, which overlap: v = B' d B, of which `Rows` are wanted.
 template <class Scheme, class Rows = AllRows<Scheme>>
 struct InputSide : Rows {
   static constexpr int size = Scheme::inputs;
@@ -56,7 +56,7 @@ struct InputSide : Rows {
   static void transform(const Vec* d, Vec* v) { Scheme::input(d, v); }
 };
 
-/// Tiles of dy, side by side: z = A dy A', of which those rows are wanted.
+/// Tiles of dy, side by side: z = A dy A', of which `Rows` are wanted.
 template <class Scheme, class Rows = AllRows<Scheme>>
 struct OutputSide : Rows {
   static constexpr int size = Scheme::outputs;

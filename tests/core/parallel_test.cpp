@@ -6,6 +6,7 @@
 #endif
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <cstdlib>
@@ -77,6 +78,48 @@ TEST(Parallel, ThreadsHelpEachOther) {
     if (chunk == 3) all_others_ran.wait(lock, [&] { return others == 5; });
   });
   EXPECT_EQ(others, 5);
+}
+
+// Which thread begins with which of three shares; every share needs a thread of its own.
+std::vector<std::thread::id> threads_of_shares() {
+  std::mutex mutex;
+  std::condition_variable all_began;
+  std::vector<std::thread::id> threads(3);
+  int began = 0;
+  parallel_for(3, 1, [&](std::int64_t share, std::int64_t) {
+    std::unique_lock lock(mutex);
+    threads[static_cast<std::size_t>(share)] = std::this_thread::get_id();
+    ++began;
+    all_began.notify_all();
+    all_began.wait(lock, [&] { return began == 3; });
+  });
+  return threads;
+}
+
+TEST(Parallel, ThreadsKeepTheirPlaceAndWakeUp) {
+  const Threads guard(3);
+  const std::vector<std::thread::id> threads = threads_of_shares();
+  for (int repeat = 0; repeat < 20; ++repeat) {
+    EXPECT_EQ(threads_of_shares(), threads);
+    if (repeat % 4 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));  // they no longer look, they sleep
+  }
+}
+
+TEST(Parallel, TheCallerWakesUpForTheLastChunk) {
+  const Threads guard(2);
+  const std::thread::id caller = std::this_thread::get_id();
+  std::atomic<bool> other_began{false};
+  std::atomic<int> ended{0};
+  parallel_for(2, 1, [&](std::int64_t, std::int64_t) {
+    if (std::this_thread::get_id() == caller) {
+      while (!other_began) std::this_thread::yield();
+    } else {
+      other_began = true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    ++ended;
+  });
+  EXPECT_EQ(ended, 2);
 }
 
 TEST(Parallel, LoopsInsideLoopsRun) {

@@ -26,9 +26,6 @@ ConvGeometry conv3x3(std::int64_t n, Extent2d map, std::int64_t c, std::int64_t 
   return conv_geometry(n, map, c, 3, k, 1, padding);
 }
 
-// Winograd's F(4,3) cuts its weight gradient by rows of positions.
-ConvGeometry wide_on_many_tiles() { return conv3x3(303, {2, 1}, 200, 201, 1); }
-
 // Every pair of sizes, as far as the bounds stay quick, and batches that fill the path for many
 // tiles.
 std::vector<ConvGeometry> cases() {
@@ -60,7 +57,6 @@ std::vector<ConvGeometry> cases() {
   all.push_back(conv3x3(5, {33, 31}, 17, 16, 1));
   all.push_back(conv3x3(2, {33, 31}, 5, 100, 0));
   all.push_back(conv3x3(70, {8, 7}, 17, 40, 1));
-  all.push_back(wide_on_many_tiles());
   return all;
 }
 
@@ -94,13 +90,29 @@ TEST(ConvKernels, StayWithinTheErrorOfTheirArithmetic) {
 TEST(ConvKernels, ThreadsDoNotMatter) {
   for (const ConvGeometry& g :
        {conv3x3(3, {17, 9}, 17, 100, 1), conv3x3(6, {33, 31}, 33, 40, 0), conv3x3(5, 4, 100, 130, 1),
-        conv3x3(300, 4, 16, 40, 1), conv3x3(300, 2, 40, 16, 1), conv3x3(2, 2, 100, 100, 1), wide_on_many_tiles()}) {
+        conv3x3(300, 4, 16, 40, 1), conv3x3(300, 2, 40, 16, 1), conv3x3(2, 2, 100, 100, 1)}) {
     for (const ConvAlgorithm algorithm : kAlgorithms) {
       if (!can_do(g, algorithm)) continue;
       expect_same_bits_for_threads<float>(g, algorithm);
       expect_same_bits_for_threads<bfloat16>(g, algorithm);
     }
   }
+}
+
+template <class T>
+void expect_right(const ConvGeometry& g, ConvAlgorithm algorithm) {
+  SCOPED_TRACE(describe(g));
+  const ConvOperands<T> operands(g);
+  ConvBounds<T>(g, operands).expect_near(algorithm, run_conv(g, operands, algorithm));
+  expect_same_bits_for_threads<T>(g, algorithm);
+}
+
+// Just above where weight_parts() in layers/winograd.cpp cuts by rows of positions; the first also into two ranges.
+TEST(ConvKernels, WeightGradientsOfWideLayers) {
+  expect_right<float>(conv3x3(515, {2, 1}, 140, 141, 1), ConvAlgorithm::winograd_f4);
+  expect_right<float>(conv3x3(321, {2, 1}, 212, 213, 1), ConvAlgorithm::winograd_f2);
+  expect_right<bfloat16>(conv3x3(303, {2, 1}, 200, 201, 1), ConvAlgorithm::winograd_f4);
+  expect_right<bfloat16>(conv3x3(451, 1, 298, 299, 1), ConvAlgorithm::winograd_f2);
 }
 
 // What is not a number stays in its image, and crashes nothing.
