@@ -1,5 +1,5 @@
 // kernel_bench [--threads=N] [--benchmark_filter=REGEX] ...: products, convolutions, batch norm and pooling
-// alone.
+// alone, and memory.
 
 #include "tests/bench/kernel_bench.h"
 
@@ -12,6 +12,7 @@
 #include "core/panel_product.h"
 #include "core/parallel.h"
 #include "core/scratch.h"
+#include "core/simd.h"
 #include "layers/avg_pool.h"
 #include "layers/batch_norm.h"
 #include "layers/max_pool.h"
@@ -57,6 +58,42 @@ void panel_product(benchmark::State& state) {
 }
 BENCHMARK(panel_product<float>)->Arg(64)->Arg(256)->Arg(512);
 BENCHMARK(panel_product<BfloatPair>)->Arg(64)->Arg(256)->Arg(512);
+
+// What the ops without arithmetic to speak of are up against: 32 MiB, read or copied on all threads.
+constexpr std::int64_t memory_values = std::int64_t{8} << 20;
+constexpr std::int64_t memory_chunk = 32768;
+
+void memory_read(benchmark::State& state) {
+  const Tensor x = noise({memory_values});
+  const float* from = x.data<float>();
+  for (auto iteration : state) {
+    static_cast<void>(iteration);
+    parallel_for(memory_values, memory_chunk, [=](std::int64_t begin, std::int64_t end) {
+      Vec sums[8] = {};
+      for (std::int64_t i = begin; i < end; i += 8 * lanes) {
+        for (int k = 0; k < 8; ++k) sums[k] += load(from + i + k * lanes);
+      }
+      benchmark::DoNotOptimize(sums);
+    });
+  }
+  report(state, 0, static_cast<double>(x.bytes()));
+}
+BENCHMARK(memory_read)->UseRealTime()->Unit(benchmark::kMillisecond);
+
+void memory_copy(benchmark::State& state) {
+  const Tensor x = noise({memory_values});
+  Tensor y = noise({memory_values});
+  const float* from = x.data<float>();
+  float* to = y.mutable_data<float>();
+  for (auto iteration : state) {
+    static_cast<void>(iteration);
+    parallel_for(memory_values, memory_chunk, [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; i += lanes) store(to + i, load(from + i));
+    });
+  }
+  report(state, 0, static_cast<double>(2 * x.bytes()));
+}
+BENCHMARK(memory_copy)->UseRealTime()->Unit(benchmark::kMillisecond);
 
 // An op on (batch, map, map, channels), forward or backward. Bytes are those of x and y, or of dx, dy and x.
 template <class Op>
