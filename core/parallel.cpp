@@ -178,7 +178,10 @@ void set_num_threads(int threads) {
 }
 
 int num_threads() {
-  if (pool().threads == 0) set_num_threads(processors());
+  static std::once_flag first;
+  std::call_once(first, [] {
+    if (pool().threads == 0) set_num_threads(processors());
+  });
   return pool().threads;
 }
 

@@ -164,6 +164,21 @@ TEST(Parallel, Misuse) {
   EXPECT_THROW(parallel_for(3, 0, [](std::int64_t, std::int64_t) {}), std::invalid_argument);
 }
 
+TEST(Parallel, SeveralThreadsMayBegin) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // in a process of its own, which has no pool yet
+  const auto sum_by_three = [] {
+    std::atomic<std::int64_t> sum{0};
+    std::vector<std::thread> callers;
+    for (int caller = 0; caller < 3; ++caller) {
+      callers.emplace_back(
+          [&] { parallel_for(64, 1, [&](std::int64_t begin, std::int64_t end) { sum += end - begin; }); });
+    }
+    for (std::thread& caller : callers) caller.join();
+    return static_cast<int>(sum);
+  };
+  EXPECT_EXIT(std::_Exit(sum_by_three()), testing::ExitedWithCode(3 * 64), "");
+}
+
 #if defined(__linux__)
 TEST(Parallel, PinnedProcessesUseTheProcessorsTheyHave) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");  // in a process of its own, which has no pool yet
