@@ -65,7 +65,7 @@ constexpr std::int64_t memory_chunk = 32768;
 
 void memory_read(benchmark::State& state) {
   const Tensor x = noise({memory_values});
-  const float* from = x.data<float>();
+  const auto* from = x.data<float>();
   for (auto iteration : state) {
     static_cast<void>(iteration);
     parallel_for(memory_values, memory_chunk, [=](std::int64_t begin, std::int64_t end) {
@@ -83,8 +83,8 @@ BENCHMARK(memory_read)->UseRealTime()->Unit(benchmark::kMillisecond);
 void memory_copy(benchmark::State& state) {
   const Tensor x = noise({memory_values});
   Tensor y = noise({memory_values});
-  const float* from = x.data<float>();
-  float* to = y.mutable_data<float>();
+  const auto* from = x.data<float>();
+  auto* to = y.mutable_data<float>();
   for (auto iteration : state) {
     static_cast<void>(iteration);
     parallel_for(memory_values, memory_chunk, [=](std::int64_t begin, std::int64_t end) {
