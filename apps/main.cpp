@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "apps/commands.h"
-#include "apps/trainer.h"
+#include "apps/cli/commands.h"
+#include "apps/training/trainer.h"
 #include "core/nearest_name.h"
 
 namespace {

@@ -10,8 +10,8 @@
 #include "core/autograd.h"
 #include "core/dtype.h"
 #include "core/parallel.h"
-#include "layers/apply_epilogue.h"
 #include "layers/channel_sums.h"
+#include "layers/conv/apply_epilogue.h"
 #include "layers/relu.h"
 
 namespace striate {

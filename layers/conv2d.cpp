@@ -9,7 +9,7 @@
 #include "core/elementwise.h"
 #include "core/reduce.h"
 #include "layers/batch_norm.h"
-#include "layers/conv_kernels.h"
+#include "layers/conv/kernels.h"
 #include "layers/init.h"
 
 namespace striate {

@@ -1,12 +1,11 @@
 // Recipes: the grid they stand for, what is refused, and that the shipped ones are sound.
 
-#include "apps/ablate_recipe.h"
-
 #include <gtest/gtest.h>
 
 #include <filesystem>
 
-#include "apps/command_line.h"
+#include "apps/ablate/recipe.h"
+#include "apps/cli/command_line.h"
 #include "tests/support/files.h"
 
 namespace striate::apps {

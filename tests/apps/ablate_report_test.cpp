@@ -1,10 +1,9 @@
 // results.csv, report.md and chart.svg from folders written by hand.
 
-#include "apps/ablate_report.h"
-
 #include <gtest/gtest.h>
 
-#include "apps/ablate_chart.h"
+#include "apps/ablate/chart.h"
+#include "apps/ablate/report.h"
 #include "tests/support/temp_folder.h"
 
 namespace striate::apps {

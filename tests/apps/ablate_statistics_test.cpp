@@ -1,11 +1,11 @@
 // Student's t against tables, closed forms and its density; Welch's interval against an independent calculation.
 
-#include "apps/ablate_statistics.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <numbers>
+
+#include "apps/ablate/statistics.h"
 
 namespace striate::apps {
 namespace {

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "apps/toml.h"
+#include "apps/cli/toml.h"
 #include "core/random.h"
 #include "core/safetensors.h"
 #include "tests/support/small_run.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/toml.h"
+#include "apps/cli/toml.h"
 #include "tests/support/small_run.h"
 
 namespace striate {

@@ -29,7 +29,7 @@ TEST(CustomModel, TrainsOnAFolder) {
 }
 
 TEST(CustomModel, IsShort) {
-  const std::string text = read_text(STRIATE_SOURCE_DIR "/apps/custom_model.cpp");
+  const std::string text = read_text(STRIATE_SOURCE_DIR "/apps/examples/custom_model.cpp");
   EXPECT_GT(text.size(), 500U);
   EXPECT_LE(std::count(text.begin(), text.end(), '\n'), 60);
 }

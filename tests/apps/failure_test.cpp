@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/run_folder.h"
+#include "apps/training/run_folder.h"
 #include "core/safetensors.h"
 #include "tests/support/small_run.h"
 

@@ -6,11 +6,11 @@
 #include <limits>
 #include <vector>
 
-#include "apps/averages.h"
-#include "apps/command_line.h"
-#include "apps/objective.h"
-#include "apps/train_parts.h"
-#include "apps/update.h"
+#include "apps/cli/command_line.h"
+#include "apps/cli/train_parts.h"
+#include "apps/training/averages.h"
+#include "apps/training/objective.h"
+#include "apps/training/update.h"
 #include "core/autograd.h"
 #include "layers/batch_norm.h"
 #include "layers/distillation.h"

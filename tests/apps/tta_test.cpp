@@ -1,4 +1,4 @@
-#include "apps/tta.h"
+#include "apps/training/tta.h"
 
 #include <gtest/gtest.h>
 

@@ -4,7 +4,7 @@
     tests/bench/against_torch.py PATH/TO/build/release/apps [--threads 2] [--rounds 3] [--steps 3] [--only NAME]
 
 Nets: images/s of a step (forward, backward, SGD) and of inference, on noise; PyTorch in both memory
-layouts, of which the faster counts. custom: apps/custom_model.cpp and the same net and loop here, on the same
+layouts, of which the faster counts. custom: apps/examples/custom_model.cpp and the same net and loop here, on the same
 generated images, whole programs timed: three epochs less one. Needs Debian's python3-torch and python3-numpy.
 """
 import argparse, json, os, statistics, subprocess, sys, tempfile, time

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "core/dtype.h"
-#include "layers/conv_kernels.h"
+#include "layers/conv/kernels.h"
 #include "tests/bench/kernel_bench.h"
 
 namespace striate::kernel_bench {

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "core/profile.h"
+#include "layers/conv/kernels.h"
 #include "layers/conv2d.h"
-#include "layers/conv_kernels.h"
 #include "tests/support/random_tensor.h"
 
 namespace striate {

@@ -5,7 +5,7 @@
 #include <limits>
 #include <vector>
 
-#include "layers/apply_epilogue.h"
+#include "layers/conv/apply_epilogue.h"
 #include "tests/support/conv_run.h"
 #include "tests/support/rounding.h"
 

@@ -1,5 +1,3 @@
-#include "layers/conv_kernels.h"
-
 #include <gtest/gtest.h>
 
 #include <array>
@@ -8,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "layers/conv/kernels.h"
 #include "tests/support/conv_bounds.h"
 #include "tests/support/conv_run.h"
 #include "tests/support/op_checks.h"

@@ -13,7 +13,7 @@
 #include "core/autograd.h"
 #include "core/safetensors.h"
 #include "core/state.h"
-#include "layers/conv_kernels.h"
+#include "layers/conv/kernels.h"
 #include "layers/cross_entropy.h"
 #include "models/vgg.h"
 #include "optim/sgd.h"

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/random.h"
-#include "layers/conv_kernels.h"
+#include "layers/conv/kernels.h"
 #include "tests/support/op_checks.h"
 
 namespace striate::testing_support {

@@ -8,8 +8,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "layers/conv_kernels.h"
-#include "layers/winograd_scheme.h"
+#include "layers/conv/kernels.h"
+#include "layers/conv/winograd_scheme.h"
 
 namespace striate::testing_support {
 

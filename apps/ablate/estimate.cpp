@@ -1,0 +1,152 @@
+#include "apps/ablate/estimate.h"
+
+#include <spdlog/fmt/fmt.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "apps/ablate/child.h"
+#include "apps/cli/progress.h"
+#include "apps/cli/train_parts.h"
+#include "apps/training/run_folder.h"
+#include "data/dataset.h"
+
+namespace striate::apps {
+namespace {
+
+constexpr double kTestShare = 1.0 / 3;
+
+struct Speed {
+  double images_per_second = 0;
+  std::string source;
+};
+
+// Flags that decide how fast a run is.
+std::string speed_key(const Cell& cell) {
+  std::string key;
+  for (const char* flag : {"model", "width-multiplier", "precision", "conv", "teacher"}) {
+    key += value_of(cell.effective, flag) + "|";
+  }
+  return key;
+}
+
+std::vector<std::string> bench_arguments(const Cell& cell, int threads) {
+  std::vector<std::string> arguments = {"bench", "--json", "--steps=3", fmt::format("--threads={}", threads)};
+  for (const char* flag : {"model", "width-multiplier", "precision", "conv"}) {
+    arguments.push_back(fmt::format("--{}={}", flag, value_of(cell.effective, flag)));
+  }
+  return arguments;
+}
+
+// Training images a second of a model by itself; nothing where bench cannot tell.
+std::optional<double> measured_by(const std::vector<std::string>& bench) {
+  const auto file = std::filesystem::temp_directory_path() / fmt::format("striate-bench-{}.json", ::getpid());
+  const int status = Child(bench, file, "/dev/null").wait();
+  std::ifstream stream(file);
+  const auto measured = nlohmann::json::parse(stream, nullptr, false);
+  std::error_code ignored;
+  std::filesystem::remove(file, ignored);
+  if (status != 0 || !measured.contains("train_median")) return std::nullopt;
+  return measured["train_median"].get<double>();
+}
+
+class Estimator {
+ public:
+  Estimator(const Results& results, EstimateFlags flags) : flags_(std::move(flags)) {
+    for (const auto* list : {&results.prepared, &results.cells}) {
+      for (const CellResults& cell : *list) {
+        for (std::size_t i = 0; i < cell.runs.size(); ++i) note(*cell.runs[i].cell, cell.results[i]);
+      }
+    }
+  }
+
+  std::optional<Speed> speed(const Cell& cell) {
+    if (const auto own = by_name_.find(cell.name); own != by_name_.end()) return own->second;
+    if (const auto like = by_key_.find(speed_key(cell)); like != by_key_.end()) return like->second;
+    const auto bench = bench_arguments(cell, flags_.threads);
+    if (!benched_.contains(bench)) benched_[bench] = measured_by(bench);
+    if (!benched_[bench]) return std::nullopt;
+    const bool taught = !value_of(cell.effective, "teacher").empty();
+    return Speed{.images_per_second = *benched_[bench],
+                 .source = taught ? "by bench, alone and without its teacher" : "by bench, a run alone"};
+  }
+
+  // In units of training images.
+  double images_left(const Run& run, const RunResult& result) {
+    const std::int64_t epochs = std::stoll(value_of(run.cell->effective, "epochs")) - result.epochs;
+    return static_cast<double>(epochs) * images_an_epoch(*run.cell);
+  }
+
+ private:
+  // The newest of several wins; they hardly differ.
+  void note(const Cell& cell, const RunResult& result) {
+    if (result.images_per_second <= 0) return;
+    by_name_[cell.name] = {.images_per_second = result.images_per_second, .source = "as measured"};
+    by_key_[speed_key(cell)] = {.images_per_second = result.images_per_second, .source = "as " + cell.name};
+  }
+
+  double images_an_epoch(const Cell& cell) {
+    const TrainOptions options = train_options_of(cell.given);
+    const std::string key = options.classes + "|" + std::to_string(options.per_class);
+    if (const auto known = images_.find(key); known != images_.end()) return known->second;
+    if (!train_) {
+      train_ = load_split(flags_.data, Split::train);
+      test_ = load_split(flags_.data, Split::test);
+    }
+    const auto train = static_cast<double>(chosen_data(options, *train_, Split::train).size());
+    const auto test = static_cast<double>(chosen_data(options, *test_, Split::test).size());
+    return images_[key] = train + kTestShare * test;
+  }
+
+  EstimateFlags flags_;
+  std::map<std::string, Speed> by_name_;
+  std::map<std::string, Speed> by_key_;
+  std::map<std::vector<std::string>, std::optional<double>> benched_;
+  std::map<std::string, double> images_;
+  std::optional<Dataset> train_;
+  std::optional<Dataset> test_;
+};
+
+}  // namespace
+
+std::string dry_run_text(const std::vector<Run>& runs, const Results& results, const EstimateFlags& flags) {
+  Estimator estimator(results, flags);
+  std::string text;
+  double total = 0;
+  std::size_t to_do = 0;
+  std::size_t unknown = 0;
+  for (const Run& run : runs) {
+    const RunResult result = read_run(run);
+    const std::string name = fmt::format("  {:<36} ", run.label());
+    // What failed before it began is tried again.
+    const bool failed = result.state == RunState::failed && std::filesystem::exists(RunFiles{run.folder}.config());
+    if (result.state == RunState::finished || failed) {
+      text += name + (failed ? "failed: " + result.reason : "done") + "\n";
+      continue;
+    }
+    ++to_do;
+    const std::string state = result.state == RunState::begun ? fmt::format("{} of {} epochs done, ", result.epochs,
+                                                                            value_of(run.cell->effective, "epochs"))
+                                                              : "";
+    const auto speed = estimator.speed(*run.cell);
+    if (!speed) {
+      ++unknown;
+      text += name + state + "time unknown: bench does not run this\n";
+      continue;
+    }
+    const double seconds = estimator.images_left(run, result) / speed->images_per_second;
+    total += seconds;
+    text += name + state +
+            fmt::format("{} at {:.0f} images/s ({})\n", clock_text(seconds), speed->images_per_second, speed->source);
+  }
+  return text + fmt::format("{} of {} runs to do, about {} with {} at a time on {} threads each{}\n", to_do,
+                            runs.size(), clock_text(total / flags.jobs), flags.jobs, flags.threads,
+                            unknown > 0 ? fmt::format(", and {} of unknown length", unknown) : "");
+}
+
+}  // namespace striate::apps

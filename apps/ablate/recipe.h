@@ -1,0 +1,63 @@
+#pragma once
+// What `striate ablate` is to run: a file of flags by name, and the grid of cells that it stands for.
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "apps/cli/toml.h"
+#include "apps/cli/train_options.h"
+
+namespace striate::apps {
+
+/// Flags of `striate train` under a name.
+struct Cell {
+  std::string name;                  ///< also its folder's
+  Values given = {};                 ///< what the recipe sets; {NAME} stands for the weights of [prepare.NAME]
+  Values effective = {};             ///< every flag that changes results, the seed apart; numbers in one spelling
+  std::set<std::string> needs = {};  ///< names of prepared cells
+};
+
+/// A line of the report.
+struct Row {
+  std::string label;
+  std::size_t cell = 0;                ///< of Recipe::cells
+  std::optional<std::size_t> against;  ///< the row of the same table that the delta is to
+};
+
+struct Table {
+  std::string title;
+  std::vector<Row> rows;
+};
+
+struct Recipe {
+  std::string title;
+  std::string about;
+  std::vector<Cell> prepared;  ///< trained once, before those that need them
+  std::vector<Cell> cells;     ///< no two with the same flags
+  std::vector<Table> tables;
+  std::vector<std::pair<std::string, std::size_t>> names;  ///< of cells; more than one where rows agree
+
+  /// The cell of that name. Throws UsageError with the nearest name.
+  [[nodiscard]] std::size_t find(const std::string& name) const;
+};
+
+/// Reads a recipe (docs/ablation.md tells what stands in one). `name` stands in front of errors; `epochs`
+/// replaces every cell's own. Throws UsageError: for the file, and for flags that `striate train` would refuse.
+Recipe parse_recipe(const std::string& text, const std::string& name, std::optional<std::int64_t> epochs = {});
+
+/// These flags as `striate train` reads them. Throws UsageError and std::invalid_argument as it would.
+TrainOptions train_options_of(const Values& given);
+
+/// Every flag of `striate train` that changes results, the seed apart, with the value in force where these are
+/// given, numbers in one spelling. Throws as train_options_of.
+Values effective_flags(const Values& given);
+
+/// The flag's value; throws std::out_of_range where there is no such flag.
+const std::string& value_of(const Values& values, const std::string& flag);
+
+}  // namespace striate::apps

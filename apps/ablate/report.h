@@ -1,0 +1,48 @@
+#pragma once
+// What an ablation found: results.csv, report.md and chart.svg.
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/ablate/recipe.h"
+#include "apps/ablate/runs.h"
+#include "apps/ablate/statistics.h"
+
+namespace striate::apps {
+
+/// A cell's runs by seed: the seeds asked for, and what lies beside them in the folder.
+struct CellResults {
+  std::vector<Run> runs;
+  std::vector<RunResult> results;
+
+  /// A column of the last line of metrics.csv, of the finished runs, in the seeds' order.
+  [[nodiscard]] std::vector<double> values(const std::string& column) const;
+  [[nodiscard]] std::size_t count(RunState state) const;
+};
+
+struct Results {
+  const Recipe* recipe = nullptr;
+  std::string recipe_file;
+  std::int64_t seeds = 0;
+  std::int64_t epochs = 0;            ///< given instead of the recipe's; 0: none
+  std::vector<CellResults> cells;     ///< as recipe->cells
+  std::vector<CellResults> prepared;  ///< as recipe->prepared, one run each
+};
+
+Results gather(const Recipe& recipe, const std::string& recipe_file, std::int64_t seeds, std::int64_t epochs,
+               const std::filesystem::path& out);
+
+/// The *_accuracy columns that finished runs have beside those of training and of the plain test, sorted.
+std::vector<std::string> extra_accuracies(const Results& results);
+
+/// A header and a row for every run that has ended.
+std::string results_csv(const Results& results);
+
+std::string report_markdown(const Results& results);
+
+/// Writes the three files into `out`, each whole.
+void write_report(const Results& results, const std::filesystem::path& out);
+
+}  // namespace striate::apps

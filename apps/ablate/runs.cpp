@@ -1,0 +1,156 @@
+#include "apps/ablate/runs.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <fstream>
+#include <regex>
+#include <sstream>
+
+#include "apps/cli/command_line.h"
+#include "apps/training/run_folder.h"
+#include "core/file.h"
+#include "core/joined.h"
+
+namespace striate::apps {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kFinished = "finished";
+constexpr const char* kFailed = "failed: ";
+
+fs::path outcome_file(const Run& run) { return run.folder / "outcome.txt"; }
+
+std::string text_of(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// Columns are found by name, since runs differ in what they measure. The row of an epoch that --max-steps cut
+// short has no test figures and counts for nothing.
+void read_metrics(const std::string& text, RunResult& result) {
+  std::istringstream lines(text);
+  std::string line;
+  std::getline(lines, line);
+  const auto names = split(line, ',');
+  double images = 0;
+  while (std::getline(lines, line)) {
+    std::map<std::string, double> row;
+    const auto fields = split(line, ',');
+    for (std::size_t i = 0; i < std::min(names.size(), fields.size()); ++i) {
+      double value = 0;
+      if (CLI::detail::lexical_cast(fields[i], value)) row[names[i]] = value;
+    }
+    if (!row.contains("test_accuracy")) continue;
+    ++result.epochs;
+    result.seconds += row["seconds"];
+    images += row["seconds"] * row["images_per_second"];
+    result.last = std::move(row);
+  }
+  if (result.seconds > 0) result.images_per_second = images / result.seconds;
+}
+
+// The path of prepared weights as the recipe has it, wherever the folder lies now.
+std::string without_folder(const std::string& value) {
+  static const std::regex pattern("(?:.*/)?prepare/([A-Za-z0-9_-]+)/weights\\.safetensors");
+  std::smatch found;
+  return std::regex_match(value, found, pattern) ? "{" + found[1].str() + "}" : value;
+}
+
+}  // namespace
+
+std::string Run::label() const { return prepared ? "prepare " + cell->name : cell->name + " seed " + seed; }
+
+Run cell_run(const Cell& cell, std::int64_t seed, const fs::path& out) {
+  return {.cell = &cell,
+          .seed = std::to_string(seed),
+          .folder = out / "runs" / cell.name / fmt::format("seed-{}", seed),
+          .prepared = false};
+}
+
+Run prepared_run(const Cell& cell, const fs::path& out) {
+  std::string seed = "0";
+  for (const auto& [flag, value] : cell.given) {
+    if (flag == "seed") seed = value;
+  }
+  return {.cell = &cell, .seed = seed, .folder = out / "prepare" / cell.name, .prepared = true};
+}
+
+RunResult read_run(const Run& run) {
+  RunResult result;
+  if (!fs::exists(run.folder)) return result;
+  result.state = RunState::begun;
+  read_metrics(text_of(RunFiles{run.folder}.metrics()), result);
+  const std::string outcome = text_of(outcome_file(run));
+  if (outcome.starts_with(kFinished)) {
+    result.state = RunState::finished;
+    const std::string& epochs = value_of(run.cell->effective, "epochs");
+    if (std::to_string(result.epochs) != epochs) {
+      result.state = RunState::failed;
+      result.reason = fmt::format("metrics.csv shows {} of {} epochs, though the run has ended: it was damaged since",
+                                  result.epochs, epochs);
+    }
+  }
+  if (outcome.starts_with(kFailed)) {
+    result.state = RunState::failed;
+    result.reason = outcome.substr(std::string(kFailed).size());
+  }
+  return result;
+}
+
+void write_outcome(const Run& run, const std::string& reason) {
+  write_atomically(outcome_file(run), reason.empty() ? kFinished : kFailed + reason);
+  if (reason.empty()) fs::remove(RunFiles{run.folder}.checkpoint());
+}
+
+void forget_failure(const Run& run) {
+  if (read_run(run).state != RunState::failed) return;
+  if (fs::exists(RunFiles{run.folder}.checkpoint())) {
+    fs::remove(outcome_file(run));
+  } else {
+    fs::remove_all(run.folder);
+  }
+}
+
+std::string changed_flags(const Run& run) {
+  const fs::path config = RunFiles{run.folder}.config();
+  if (!fs::exists(config)) return {};
+  std::map<std::string, std::string> before;
+  try {
+    for (const auto& [flag, value] : parse_toml(text_of(config), config.string())) {
+      before[flag] = one_spelling(without_folder(value));
+    }
+  } catch (const UsageError& error) {
+    throw UsageError(fmt::format("{}; remove {} to run it again", error.what(), run.folder.string()));
+  }
+  // What is not in the file had no value, or the program did not have the flag yet: its default, either way.
+  static const Values defaults = effective_flags({});
+  for (const auto& [flag, value] : defaults) before.try_emplace(flag, value);
+  Values now = run.cell->effective;
+  now.emplace_back("seed", run.seed);
+  std::vector<std::string> changed;
+  for (const auto& [flag, given] : now) {
+    const std::string value = without_folder(given);
+    const std::string& old = before[flag];
+    if (old == value) continue;
+    changed.push_back(fmt::format("--{} was {} and is now {}", flag, old.empty() ? "not given" : old,
+                                  value.empty() ? "not given" : value));
+  }
+  return joined(changed, "; ");
+}
+
+std::vector<std::string> train_arguments(const Run& run, const fs::path& out) {
+  std::vector<std::string> arguments = {"train"};
+  for (const auto& [flag, value] : run.cell->given) {
+    if (flag == "seed") continue;
+    const bool weights = value.starts_with('{') && value.ends_with('}');
+    const fs::path path = out / "prepare" / value.substr(weights ? 1 : 0, value.size() - (weights ? 2 : 0));
+    arguments.push_back(fmt::format("--{}={}", flag, weights ? RunFiles{path}.weights().string() : value));
+  }
+  arguments.push_back("--seed=" + run.seed);
+  arguments.push_back("--out=" + run.folder.string());
+  arguments.emplace_back("--resume");
+  return arguments;
+}
+
+}  // namespace striate::apps

@@ -1,0 +1,56 @@
+#pragma once
+// The runs of an ablation as they lie on disk: DIR/runs/CELL/seed-S and DIR/prepare/NAME, each the folder of a
+// `striate train` with an outcome.txt once it has ended.
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "apps/ablate/recipe.h"
+
+namespace striate::apps {
+
+struct Run {
+  const Cell* cell = nullptr;
+  std::string seed;
+  std::filesystem::path folder;
+  bool prepared = false;
+
+  [[nodiscard]] std::string label() const;
+};
+
+enum class RunState : std::uint8_t { missing, begun, finished, failed };
+
+/// What a run's folder tells.
+struct RunResult {
+  RunState state = RunState::missing;
+  std::string reason;                  ///< why it failed
+  std::int64_t epochs = 0;             ///< done
+  double seconds = 0;                  ///< of training, evaluation not counted
+  double images_per_second = 0;        ///< while training
+  std::map<std::string, double> last;  ///< the last line of metrics.csv by column
+};
+
+Run cell_run(const Cell& cell, std::int64_t seed, const std::filesystem::path& out);
+Run prepared_run(const Cell& cell, const std::filesystem::path& out);
+
+/// Never throws for what a killed run left behind.
+RunResult read_run(const Run& run);
+
+/// Ends a run: finished where `reason` is empty. The checkpoint of a finished run is removed, since nothing
+/// goes on from it.
+void write_outcome(const Run& run, const std::string& reason);
+/// Makes a failed run one that may go on, from its checkpoint or, where there is none, from the beginning (its folder
+/// is removed); does nothing to others.
+void forget_failure(const Run& run);
+
+/// The flags in which a run that has begun differs from its cell, as "--lr was 0.1 and is now 0.2"; empty
+/// where there are none.
+std::string changed_flags(const Run& run);
+
+/// The arguments of `striate train` for a run; {NAME} becomes the path of weights below `out`.
+std::vector<std::string> train_arguments(const Run& run, const std::filesystem::path& out);
+
+}  // namespace striate::apps

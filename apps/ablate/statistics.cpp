@@ -1,0 +1,109 @@
+#include "apps/ablate/statistics.h"
+
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <stdexcept>
+
+namespace striate::apps {
+namespace {
+
+constexpr double kUpper = 0.975;  // of a two-sided 95%
+
+// The continued fraction of the incomplete beta function (DLMF 8.17.22) by Lentz's method; converges fast for
+// x < (a + 1) / (a + b + 2).
+double beta_fraction(double x, double a, double b) {
+  constexpr double tiny = std::numeric_limits<double>::min();
+  constexpr int most = 10000;
+  const auto away_from_zero = [](double value) { return std::abs(value) < tiny ? tiny : value; };
+  double c = 1;
+  double d = 1 / away_from_zero(1 - (a + b) * x / (a + 1));
+  double fraction = d;
+  for (int m = 1; m < most; ++m) {
+    const double even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
+    const double odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
+    double factor = 1;
+    for (const double term : {even, odd}) {
+      d = 1 / away_from_zero(1 + term * d);
+      c = away_from_zero(1 + term / c);
+      factor = c * d;
+      fraction *= factor;
+    }
+    if (std::abs(factor - 1) < std::numeric_limits<double>::epsilon()) break;
+  }
+  return fraction;
+}
+
+// I(x; a, b), with x and 1 - x both given, since either may be too close to 1 to tell.
+double regularised_beta(double x, double rest, double a, double b) {
+  if (x <= 0) return 0;
+  if (rest <= 0) return 1;
+  const double log_front = std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b) + a * std::log(x) + b * std::log(rest);
+  if (x < (a + 1) / (a + b + 2)) return std::exp(log_front) * beta_fraction(x, a, b) / a;
+  return 1 - std::exp(log_front) * beta_fraction(rest, b, a) / b;
+}
+
+// The probability of more than t, t >= 0.
+double upper_tail(double t, double v) {
+  const double sum = v + t * t;
+  return regularised_beta(v / sum, t * t / sum, v / 2, 0.5) / 2;
+}
+
+double squared_error(const std::vector<double>& values) {
+  const double deviation = standard_deviation(values);
+  return deviation * deviation / static_cast<double>(values.size());
+}
+
+}  // namespace
+
+double mean(const std::vector<double>& values) {
+  if (values.empty()) throw std::invalid_argument("[mean] expected one value or more, got none");
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+double standard_deviation(const std::vector<double>& values) {
+  if (values.size() < 2) throw std::invalid_argument("[standard_deviation] expected two values or more");
+  const double centre = mean(values);
+  double sum = 0;
+  for (const double value : values) sum += (value - centre) * (value - centre);
+  return std::sqrt(sum / static_cast<double>(values.size() - 1));
+}
+
+double student_t_quantile(double p, double degrees_of_freedom) {
+  if (!(p > 0 && p < 1 && degrees_of_freedom > 0)) {
+    throw std::invalid_argument("[student_t_quantile] expected 0 < p < 1 and degrees of freedom above 0");
+  }
+  if (p < 0.5) return -student_t_quantile(1 - p, degrees_of_freedom);
+  double low = 0;
+  double high = 1;
+  while (upper_tail(high, degrees_of_freedom) > 1 - p && std::isfinite(high * high)) high *= 2;
+  for (double middle = high / 2; middle > low && middle < high; middle = low + (high - low) / 2) {
+    (upper_tail(middle, degrees_of_freedom) > 1 - p ? low : high) = middle;
+  }
+  return low;
+}
+
+std::optional<Interval> mean_interval(const std::vector<double>& values) {
+  if (values.size() < 2) return std::nullopt;
+  const auto freedom = static_cast<double>(values.size() - 1);
+  return Interval{.centre = mean(values),
+                  .half_width = student_t_quantile(kUpper, freedom) * std::sqrt(squared_error(values)),
+                  .degrees_of_freedom = freedom};
+}
+
+std::optional<Interval> welch_interval(const std::vector<double>& a, const std::vector<double>& b) {
+  if (a.size() < 2 || b.size() < 2) return std::nullopt;
+  const double u = squared_error(a);
+  const double v = squared_error(b);
+  const double centre = mean(a) - mean(b);
+  const auto n_a = static_cast<double>(a.size());
+  const auto n_b = static_cast<double>(b.size());
+  // Where no value differs from its mean, there is no width and the formula would divide zero by zero.
+  if (u + v == 0) return Interval{.centre = centre, .half_width = 0, .degrees_of_freedom = n_a + n_b - 2};
+  const double freedom = (u + v) * (u + v) / (u * u / (n_a - 1) + v * v / (n_b - 1));
+  return Interval{.centre = centre,
+                  .half_width = student_t_quantile(kUpper, freedom) * std::sqrt(u + v),
+                  .degrees_of_freedom = freedom};
+}
+
+}  // namespace striate::apps

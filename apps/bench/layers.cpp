@@ -1,0 +1,198 @@
+#include "apps/bench/layers.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "core/autograd.h"
+#include "core/profile.h"
+#include "core/random.h"
+#include "data/loader.h"
+
+namespace striate::apps {
+namespace {
+
+struct LayerFacts {
+  std::string path;
+  std::string kind;
+  double flops = 0;  // of one direction and batch
+};
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+// Every layer that runs, in order; evaluation leaves the model as it is.
+std::vector<LayerFacts> layers_of(Layer& model, const Tensor& input) {
+  std::vector<LayerFacts> layers;
+  const auto see = [&](const Layer& layer, const Tensor& x, const Tensor& y) {
+    auto facts =
+        std::find_if(layers.begin(), layers.end(), [&](const LayerFacts& one) { return one.path == layer.path(); });
+    if (facts == layers.end()) facts = layers.insert(facts, {layer.path(), layer.kind()});
+    const auto images = static_cast<double>(x.size(0));
+    facts->flops += 2 * images * layer.geometry(x.shape(), y.shape()).multiply_adds;
+  };
+  const bool training = model.training();
+  model.eval();
+  {
+    const NoGradGuard no_grad;
+    const LayerObserver observer(see);
+    model(input);
+  }
+  model.train(training);
+  return layers;
+}
+
+// One row of every step's profile.
+struct Times {
+  ProfileRow row;
+  std::vector<double> seconds;
+};
+
+std::vector<Times>::iterator find(std::vector<Times>& times, const std::string& where, const std::string& part) {
+  return std::find_if(times.begin(), times.end(),
+                      [&](const Times& one) { return one.row.where == where && one.row.part == part; });
+}
+
+// What a layer's backward pass does around its named parts goes with the last of them.
+void merge_rest(std::vector<ProfileRow>& rows) {
+  for (ProfileRow& rest : rows) {
+    if (rest.part != "backward") continue;
+    const auto last = std::find_if(rows.rbegin(), rows.rend(), [&](const ProfileRow& row) {
+      return row.where == rest.where && row.part.starts_with("backward-");
+    });
+    if (last == rows.rend()) continue;
+    last->seconds += rest.seconds;
+    rest.part.clear();
+  }
+  std::erase_if(rows, [](const ProfileRow& row) { return row.part.empty(); });
+}
+
+void add_step(std::vector<ProfileRow> rows, std::vector<Times>& times) {
+  merge_rest(rows);
+  for (const ProfileRow& row : rows) {
+    auto found = find(times, row.where, row.part);
+    if (found == times.end()) found = times.insert(found, Times{row, {}});
+    found->seconds.push_back(row.seconds);
+  }
+}
+
+// A layer's parts in the order of a step, then those that are no layer's. A layer without time of its own was
+// computed together with the one before it.
+std::vector<TimedPart> in_order(const std::vector<LayerFacts>& layers, std::vector<Times> times) {
+  std::vector<TimedPart> parts;
+  std::string before;  // the path of the last layer that ran by itself
+  for (const LayerFacts& layer : layers) {
+    if (find(times, layer.path, "forward") == times.end()) {
+      for (TimedPart& part : parts) {
+        if (part.name == before) part.kind += "+" + layer.kind;
+      }
+      continue;
+    }
+    before = layer.path;
+    for (const std::string direction : {"forward", "backward", "backward-data", "backward-weights"}) {
+      const auto found = find(times, layer.path, direction);
+      if (found == times.end()) continue;
+      const double seconds = median(found->seconds);
+      const double flops = direction == "backward" ? 2 * layer.flops : layer.flops;  // both gradients
+      parts.push_back({layer.path, layer.kind, direction, found->row.detail, 1e3 * seconds, flops / seconds / 1e9});
+      times.erase(found);
+    }
+  }
+  for (const Times& other : times) {
+    parts.push_back({other.row.where, "", other.row.part, other.row.detail, 1e3 * median(other.seconds)});
+  }
+  return parts;
+}
+
+std::string share(double gflops, double peak) {
+  return gflops > 0 && peak > 0 ? fmt::format("{:.0f} %", 100 * gflops / peak) : "";
+}
+
+}  // namespace
+
+double StepTimes::sum() const {
+  double total = 0;
+  for (const TimedPart& part : parts) total += part.milliseconds;
+  return total;
+}
+
+StepTimes time_parts(Layer& model, const Tensor& input, std::int64_t steps, const std::function<void()>& step) {
+  std::vector<Times> times;
+  std::vector<double> whole;
+  Profiler profiler;
+  step();
+  profiler.take_rows();
+  for (std::int64_t i = 0; i < steps; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    step();
+    whole.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    add_step(profiler.take_rows(), times);
+  }
+  return {.parts = in_order(layers_of(model, input), std::move(times)), .step = 1e3 * median(whole)};
+}
+
+double loader_milliseconds(std::int64_t batch_size, DType dtype) {
+  constexpr std::int64_t batches = 8;
+  Dataset noise{Tensor::empty({batch_size * batches, 32, 32, 3}, DType::u8),
+                Tensor::zeros({batch_size * batches}, DType::i64),
+                {"noise"}};
+  const RandomStream stream = default_generator().next();
+  auto* bytes = noise.images.mutable_data<std::uint8_t>();
+  for (std::int64_t i = 0; i < noise.images.numel(); ++i) {
+    bytes[i] = static_cast<std::uint8_t>(stream.below(static_cast<std::uint64_t>(i), 256));
+  }
+  LoaderOptions options{.batch_size = batch_size, .augment = AugmentOptions::standard()};
+  options.dtype = dtype;
+  options.workers = 0;
+  Loader loader(noise, options);
+  loader.start_epoch(0);
+  std::vector<double> seconds;
+  Batch batch;
+  for (std::int64_t i = 0; i < batches; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    loader.next(batch);
+    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  return 1e3 * median(std::move(seconds));
+}
+
+std::string format_times(const StepTimes& times) {
+  std::string text = fmt::format("\n{:<20} {:<17} {:<17} {:<15} {:>9} {:>7} {:>9} {:>6}\n", "layer", "kind",
+                                 "direction", "algorithm", "ms", "step", "GFLOP/s", "peak");
+  for (const TimedPart& part : times.parts) {
+    text += fmt::format("{:<20} {:<17} {:<17} {:<15} {:>9.3f} {:>5.1f} % {:>9} {:>6}\n",
+                        part.name.empty() ? "(model)" : part.name, part.kind, part.direction, part.algorithm,
+                        part.milliseconds, 100 * part.milliseconds / times.step,
+                        part.gflops > 0 ? fmt::format("{:.1f}", part.gflops) : "", share(part.gflops, times.peak));
+  }
+  text += fmt::format("sum {:.1f} ms, step {:.1f} ms", times.sum(), times.step);
+  if (times.peak > 0) text += fmt::format("; peak measured {:.0f} GFLOP/s", times.peak);
+  text += fmt::format("; a batch loaded and augmented beside the step takes one thread {:.2f} ms ({:.1f} %)\n",
+                      times.loader, 100 * times.loader / times.step);
+  return text;
+}
+
+void add_times(const StepTimes& times, nlohmann::json& result) {
+  result["layers"] = nlohmann::json::array();
+  result["other"] = nlohmann::json::array();
+  for (const TimedPart& part : times.parts) {
+    nlohmann::json row = {{"name", part.name}, {"direction", part.direction}, {"ms", part.milliseconds}};
+    if (!part.kind.empty()) {
+      row["kind"] = part.kind;
+      row["algorithm"] = part.algorithm;
+      row["gflops"] = part.gflops;
+      row["peak_share"] = times.peak > 0 ? part.gflops / times.peak : 0.0;
+    }
+    result[part.kind.empty() ? "other" : "layers"].push_back(std::move(row));
+  }
+  result["step_ms"] = times.step;
+  result["sum_ms"] = times.sum();
+  result["loader_ms"] = times.loader;
+  result["peak_gflops"] = times.peak;
+}
+
+}  // namespace striate::apps

@@ -1,0 +1,184 @@
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <numeric>
+
+#include "apps/ablate/estimate.h"
+#include "apps/ablate/recipe.h"
+#include "apps/ablate/report.h"
+#include "apps/ablate/runs.h"
+#include "apps/ablate/schedule.h"
+#include "apps/cli/commands.h"
+#include "apps/cli/data_path.h"
+#include "apps/cli/interrupt.h"
+#include "apps/training/fingerprint.h"
+#include "apps/training/run_folder.h"
+#include "core/file.h"
+#include "core/parallel.h"
+#include "data/dataset.h"
+
+namespace striate::apps {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct AblateOptions {
+  std::string recipe;
+  std::string out;
+  std::string data;
+  std::int64_t seeds = 3;
+  std::string only;
+  std::int64_t epochs = 0;
+  int jobs = 1;
+  int threads = 0;
+  bool dry_run = false;
+  bool retry = false;
+};
+
+AblateOptions parse_ablate(const Arguments& arguments) {
+  AblateOptions o;
+  CLI::App app("Trains every cell of a recipe with every seed and reports what each trick brought.", "ablate");
+  app.add_option("recipe", o.recipe, "A file like those in apps/recipes (docs/ablation.md)")->required();
+  app.add_option("--out", o.out, "Folder of all runs and of the report; what is there already is not run again")
+      ->required();
+  app.add_option("--data", o.data, "Folder of data, as for train");
+  app.add_option("--seeds", o.seeds, "Runs a cell, with seeds 0, 1, ...")->capture_default_str();
+  app.add_option("--only", o.only, "Only these cells, \"baseline,+cosine\"; the report still has all");
+  app.add_option("--epochs", o.epochs, "Every run's length instead of the recipe's; 0: the recipe's")
+      ->capture_default_str();
+  app.add_option("--jobs", o.jobs, "Runs at a time")->capture_default_str();
+  app.add_option("--threads", o.threads, "Threads of each run; 0: all processors shared out among the jobs")
+      ->capture_default_str();
+  app.add_flag("--dry-run", o.dry_run, "List the runs, what is done and how long the rest will take");
+  app.add_flag("--retry", o.retry, "Go on with runs that failed, too");
+  parse(app, arguments);
+  within("seeds", o.seeds, 1, 10000);
+  within("epochs", o.epochs, 0, 1000000);
+  within("jobs", o.jobs, 1, 1024);
+  within("threads", o.threads, 0, 1024);
+  if (o.threads == 0) o.threads = std::max(1, num_threads() / o.jobs);
+  return o;
+}
+
+Recipe read_recipe(const AblateOptions& options) {
+  const auto bytes = read_bytes(options.recipe);
+  const auto epochs = options.epochs > 0 ? std::optional(options.epochs) : std::nullopt;
+  return parse_recipe({bytes.begin(), bytes.end()}, options.recipe, epochs);
+}
+
+std::vector<std::size_t> chosen_cells(const Recipe& recipe, const std::string& only) {
+  std::vector<std::size_t> chosen;
+  if (only.empty()) {
+    chosen.resize(recipe.cells.size());
+    std::iota(chosen.begin(), chosen.end(), std::size_t{0});
+    return chosen;
+  }
+  for (const std::string& name : comma_list(only, "only")) {
+    const std::size_t cell = recipe.find(name);
+    if (std::find(chosen.begin(), chosen.end(), cell) == chosen.end()) chosen.push_back(cell);
+  }
+  return chosen;
+}
+
+// Prepared weights first, then seed by seed, so that the whole table is there early and gets sharper.
+std::vector<Run> planned_runs(const Recipe& recipe, const AblateOptions& options, const fs::path& out) {
+  const auto chosen = chosen_cells(recipe, options.only);
+  std::set<std::string> needed;
+  for (const std::size_t cell : chosen) needed.insert(recipe.cells[cell].needs.begin(), recipe.cells[cell].needs.end());
+  // What is prepared may itself need something that stands above it.
+  for (std::size_t i = recipe.prepared.size(); i-- > 0;) {
+    const Cell& cell = recipe.prepared[i];
+    if (needed.contains(cell.name)) needed.insert(cell.needs.begin(), cell.needs.end());
+  }
+  std::vector<Run> runs;
+  for (const Cell& cell : recipe.prepared) {
+    if (needed.contains(cell.name)) runs.push_back(prepared_run(cell, out));
+  }
+  for (std::int64_t seed = 0; seed < options.seeds; ++seed) {
+    for (const std::size_t cell : chosen) runs.push_back(cell_run(recipe.cells[cell], seed, out));
+  }
+  return runs;
+}
+
+// A report must not mix what came of other flags with what these would give, whether it is run now or not.
+void refuse_changed(const Results& results) {
+  for (const auto* list : {&results.prepared, &results.cells}) {
+    for (const CellResults& cell : *list) {
+      for (const Run& run : cell.runs) {
+        const std::string changed = changed_flags(run);
+        if (changed.empty()) continue;
+        throw UsageError(fmt::format("{} holds a run with other flags: {}. Give another --out, or remove {}{}",
+                                     run.folder.string(), changed,
+                                     run.prepared ? "it" : run.folder.parent_path().string(),
+                                     run.prepared ? " and the runs that were made with its weights" : ""));
+      }
+    }
+  }
+}
+
+// Nor what came of other images. Data that cannot be read is left to the runs to complain about.
+void refuse_other_images(const fs::path& data, const fs::path& out) {
+  std::string here;
+  try {
+    here = fingerprint(load_split(data, Split::train));
+  } catch (const FileError&) {
+    return;
+  }
+  const fs::path file = out / "data.txt";
+  if (!fs::exists(file)) {
+    write_atomically(file, here);
+    return;
+  }
+  const auto bytes = read_bytes(file);
+  const std::string before(bytes.begin(), bytes.end());
+  if (before == here) return;
+  throw UsageError(fmt::format("the runs in {} are on other images ({}, here {}); give their --data, or another --out",
+                               out.string(), before, here));
+}
+
+}  // namespace
+
+int run_ablate(const Arguments& arguments) {
+  const AblateOptions options = parse_ablate(arguments);
+  const Recipe recipe = read_recipe(options);
+  const fs::path out = fs::absolute(options.out).lexically_normal();
+  const fs::path data = fs::absolute(data_path(options.data));
+  // A report is for others, too: no path of this machine in it.
+  const fs::path file = options.recipe;
+  const std::string shown = file.is_absolute() ? file.filename().string() : options.recipe;
+  const auto results = [&] { return gather(recipe, shown, options.seeds, options.epochs, out); };
+  const std::vector<Run> runs = planned_runs(recipe, options, out);
+  refuse_changed(results());
+  if (options.dry_run) {
+    fmt::print("{}", dry_run_text(runs, results(), {.data = data, .jobs = options.jobs, .threads = options.threads}));
+    return 0;
+  }
+  const FolderLock lock(out);
+  refuse_other_images(data, out);
+  // What failed before it began (for want of data, say) is cheap to try again, and may have had other flags.
+  for (const Run& run : runs) {
+    if (options.retry || !fs::exists(RunFiles{run.folder}.config())) forget_failure(run);
+  }
+  catch_interrupts();
+  write_report(results(), out);
+  RunQueue queue(runs, {.out = out, .data = data, .jobs = options.jobs, .threads = options.threads},
+                 [&] { write_report(results(), out); });
+  const RunQueue::Ending ending = queue.run();
+  switch (ending) {
+    case RunQueue::Ending::finished:
+      fmt::print("done; {}\n", (out / "report.md").string());
+      return 0;
+    case RunQueue::Ending::some_failed:
+      fmt::print("some runs failed, {} tells why (--retry goes on with them; what was killed goes on by itself)\n",
+                 (out / "report.md").string());
+      return 1;
+    case RunQueue::Ending::interrupted:
+      fmt::print("interrupted; the same command goes on from here\n");
+      return 130;
+  }
+  return 1;
+}
+
+}  // namespace striate::apps

@@ -1,0 +1,179 @@
+#include "apps/cli/command_line.h"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "core/file.h"
+#include "core/joined.h"
+#include "core/nearest_name.h"
+#include "core/parallel.h"
+
+namespace striate::apps {
+namespace {
+
+constexpr const char* kConfig = "--config";
+constexpr int kMostThreads = 1024;
+
+std::vector<std::string> flags_of(const CLI::App& app) {
+  std::vector<std::string> flags;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
+    for (const std::string& name : option->get_fnames()) flags.push_back("--" + name);
+  }
+  return flags;
+}
+
+std::string flag_name(const std::string& argument) { return argument.substr(0, argument.find('=')); }
+
+void check_known(const CLI::App& app, const std::string& flag, const std::string& where) {
+  const auto flags = flags_of(app);
+  if (std::find(flags.begin(), flags.end(), flag) != flags.end()) return;
+  throw UsageError("unknown flag " + flag + where + "; did you mean " + nearest_name(flag, flags) + "? (striate " +
+                   app.get_name() + " --help lists them all)");
+}
+
+// The value of --config among the arguments; empty where it is not given.
+std::string config_path(const Arguments& arguments) {
+  std::string path;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == kConfig && i + 1 < arguments.size()) path = arguments[i + 1];
+    if (arguments[i].starts_with(std::string(kConfig) + "=")) path = arguments[i].substr(9);
+  }
+  return path;
+}
+
+Arguments from_config(const CLI::App& app, const std::string& path) {
+  if (!std::filesystem::is_regular_file(path)) {
+    throw UsageError(path + ": --config needs a file of flags, key = value; there is none");
+  }
+  const auto bytes = read_bytes(path);
+  Arguments arguments;
+  for (const auto& [name, value] : parse_toml({bytes.begin(), bytes.end()}, path)) {
+    const std::string flag = "--" + name;
+    if (flag == kConfig) throw UsageError(path + ": a --config file cannot name another");
+    check_known(app, flag, " in " + path);
+    arguments.push_back(flag + "=" + value);
+  }
+  return arguments;
+}
+
+bool is_utf8(const std::string& text) {
+  try {
+    return !nlohmann::json(text).dump().empty();
+  } catch (const nlohmann::json::type_error&) {
+    return false;
+  }
+}
+
+template <class T>
+std::string whole_number_problem(const std::string& text) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool leading_zero = text.size() > 1 && (text[0] == '0' || text.starts_with("-0"));
+  if (error == std::errc() && end == text.data() + text.size() && !leading_zero) return "";
+  return "expected a whole number" + std::string(std::is_unsigned_v<T> ? " from 0 to 2^64-1" : "") + ", got " + text;
+}
+
+// CLI11 takes 010 for 8 and -1 for 2^64-1.
+void make_strict(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_items_expected_max() <= 1) option->take_last();
+    if (option->get_type_name() == "INT") option->check(whole_number_problem<std::int64_t>, "");
+    if (option->get_type_name() == "UINT") option->check(whole_number_problem<std::uint64_t>, "");
+  }
+}
+
+}  // namespace
+
+void parse(CLI::App& app, const Arguments& arguments) {
+  std::string config;
+  app.add_option(kConfig, config, "Take flags from FILE.toml; flags given here win")->type_name("FILE.toml");
+  make_strict(app);
+  Arguments all;
+  if (const std::string path = config_path(arguments); !path.empty()) all = from_config(app, path);
+  for (const std::string& argument : arguments) {
+    if (argument.starts_with("--") && argument != "--") check_known(app, flag_name(argument), "");
+    all.push_back(argument);
+  }
+  for (const std::string& argument : all) {
+    if (!is_utf8(argument))
+      throw UsageError("names and paths must be UTF-8, since files keep them as text: " + argument);
+  }
+  std::reverse(all.begin(), all.end());  // the order CLI11 wants a vector in
+  try {
+    app.parse(all);
+  } catch (const CLI::CallForHelp&) {
+    fmt::print("{}", app.help("striate"));
+    throw;
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(std::string(error.what()) + " (striate " + app.get_name() + " --help lists the flags)");
+  }
+}
+
+Values effective_values(const CLI::App& app) {
+  Values values;
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string name = option->get_single_name();
+    if (name == "config" || name == "help" || option->get_positional()) continue;
+    std::string value = option->get_default_str();
+    if (option->count() > 0) {
+      value = option->as<std::string>();
+    } else if (option->get_items_expected_max() == 0 && value.empty()) {
+      value = "false";
+    }
+    values.emplace_back(name, value);
+  }
+  return values;
+}
+
+void add_threads_flag(CLI::App& app, int& threads) {
+  app.add_option("--threads", threads, "Threads of the arithmetic; 0: all processors")->capture_default_str();
+}
+
+void use_threads(int threads) {
+  within("threads", threads, 0, kMostThreads);
+  if (threads > 0) set_num_threads(threads);
+}
+
+std::string one_spelling(const std::string& value) {
+  double number = 0;
+  const bool whole =
+      value.find_first_not_of("0123456789") == std::string::npos;  // a seed has more digits than a double
+  return !whole && CLI::detail::lexical_cast(value, number) ? fmt::format("{}", number) : value;
+}
+
+void require(bool good, const std::string& flag, const std::string& expected, const std::string& got) {
+  if (!good) throw UsageError("--" + flag + " must be " + expected + ", got " + got);
+}
+
+std::size_t one_of(const std::string& flag, const std::string& value, const std::vector<std::string>& names) {
+  const auto found = std::find(names.begin(), names.end(), value);
+  if (found != names.end()) return static_cast<std::size_t>(found - names.begin());
+  throw UsageError("--" + flag + " must be one of " + joined(names) + ", got " + value + "; did you mean " +
+                   nearest_name(value, names) + "?");
+}
+
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> items;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(separator, begin), text.size());
+    items.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return items;
+}
+
+std::vector<std::int64_t> parse_sizes(const std::string& text, const std::string& flag) {
+  std::vector<std::int64_t> sizes;
+  for (const std::string& item : split(text, 'x')) {
+    const bool good = item.size() < 6 && whole_number_problem<std::int64_t>(item).empty() && std::stoll(item) > 0;
+    require(good, flag, "HxWxC like 32x32x3", text);
+    sizes.push_back(std::stoll(item));
+  }
+  require(sizes.size() == 3, flag, "HxWxC like 32x32x3", text);
+  return sizes;
+}
+
+}  // namespace striate::apps

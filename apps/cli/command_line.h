@@ -1,0 +1,66 @@
+#pragma once
+// What all subcommands share in reading their flags: --config files, strict numbers, and errors that name the
+// nearest right flag.
+
+#include <spdlog/fmt/fmt.h>
+
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "apps/cli/toml.h"
+
+namespace striate::apps {
+
+/// The command line cannot be understood; what() is for the user.
+class UsageError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+using Arguments = std::vector<std::string>;
+
+/// Adds --config FILE.toml to `app` and parses `arguments`: the file's keys are flags without their dashes; a
+/// flag on the command line wins over the file. Throws UsageError for a flag that does not exist (with the
+/// nearest one that does), a value that does not fit, text that is not UTF-8, a file that cannot be read;
+/// CLI::CallForHelp for --help.
+void parse(CLI::App& app, const Arguments& arguments);
+
+/// Every flag with the value in force, given or default, in the order of the help text; without --config and
+/// --help.
+Values effective_values(const CLI::App& app);
+
+/// Declares --threads on `app`; call use_threads with its value after parsing (0: all processors).
+void add_threads_flag(CLI::App& app, int& threads);
+void use_threads(int threads);
+
+/// A number as one text, whatever way it was written in (5e-4, 0.0005); anything else as it is.
+std::string one_spelling(const std::string& value);
+
+/// Throws UsageError("--flag must be EXPECTED, got GOT") unless `good`.
+void require(bool good, const std::string& flag, const std::string& expected, const std::string& got);
+
+template <class T>
+void at_least(const std::string& flag, T value, std::type_identity_t<T> least) {
+  require(std::isfinite(static_cast<double>(value)) && value >= least, flag, fmt::format("{} or more", least),
+          fmt::format("{}", value));
+}
+
+template <class T>
+void within(const std::string& flag, T value, std::type_identity_t<T> least, std::type_identity_t<T> most) {
+  require(value >= least && value <= most, flag, fmt::format("from {} to {}", least, most), fmt::format("{}", value));
+}
+
+/// The place of the value among the names; the error tells the nearest.
+std::size_t one_of(const std::string& flag, const std::string& value, const std::vector<std::string>& names);
+
+/// "a,b" to {"a", "b"}, "" to {""}.
+std::vector<std::string> split(const std::string& text, char separator);
+
+/// "32x32x3" to (32,32,3); throws UsageError naming `flag` for anything else.
+std::vector<std::int64_t> parse_sizes(const std::string& text, const std::string& flag);
+
+}  // namespace striate::apps

@@ -1,0 +1,18 @@
+#pragma once
+// The subcommands of `striate`. Each takes the arguments behind its name and returns the exit status; errors
+// are thrown.
+
+#include "apps/cli/command_line.h"
+
+namespace striate::apps {
+
+int run_train(const Arguments& arguments);
+int run_eval(const Arguments& arguments);
+int run_predict(const Arguments& arguments);
+int run_summary(const Arguments& arguments);
+int run_ablate(const Arguments& arguments);
+int run_bench(const Arguments& arguments);
+int run_generate(const Arguments& arguments);
+int run_verify(const Arguments& arguments);
+
+}  // namespace striate::apps

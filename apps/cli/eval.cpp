@@ -1,0 +1,116 @@
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "apps/cli/commands.h"
+#include "apps/cli/data_path.h"
+#include "apps/training/evaluate.h"
+#include "apps/training/weights.h"
+#include "core/parallel.h"
+#include "data/subset.h"
+
+namespace striate::apps {
+namespace {
+
+struct EvalOptions {
+  std::string weights;
+  std::string data;
+  WeightsFlags loading;
+  std::string split = "test";
+  std::int64_t limit = 0;
+  std::int64_t batch_size = 128;
+  std::string tta;
+  int threads = 0;
+  bool json = false;
+};
+
+EvalOptions parse_eval(const Arguments& arguments) {
+  EvalOptions options;
+  CLI::App app("Measures loss (plain cross entropy) and accuracy (a fraction) of a file of weights.", "eval");
+  app.add_option("--weights", options.weights, "A safetensors file")->required();
+  app.add_option("--data", options.data, "Folder of data, as for train");
+  add_weights_flags(app, options.loading);
+  app.add_option("--split", options.split, "test or train")->capture_default_str();
+  app.add_option("--limit", options.limit, "Only the first so many images; 0: all")->capture_default_str();
+  app.add_option("--batch-size", options.batch_size, "Images at a time")->capture_default_str();
+  app.add_option("--tta", options.tta, "Also measure with test-time augmentation: flip, shift or flip+shift");
+  add_threads_flag(app, options.threads);
+  app.add_flag("--json", options.json, "Print one JSON object");
+  parse(app, arguments);
+  one_of("split", options.split, {"test", "train"});
+  at_least("limit", options.limit, 0);
+  at_least("batch-size", options.batch_size, 1);
+  if (!options.tta.empty()) one_of("tta", options.tta, {"flip", "shift", "flip+shift"});
+  return options;
+}
+
+// The images of the classes that the weights know, labelled as they know them.
+Dataset load_data(const EvalOptions& options, const std::vector<std::string>& names) {
+  const auto path = data_path(options.data);
+  Dataset dataset = load_split(path, options.split == "test" ? Split::test : Split::train);
+  const auto& all = dataset.class_names;
+  const bool part = std::all_of(names.begin(), names.end(), [&](const std::string& name) {
+    return std::find(all.begin(), all.end(), name) != all.end();
+  });
+  if (part && names != all) {
+    fmt::print(stderr, "measuring only the {} of {} classes that the weights know\n", names.size(), all.size());
+    dataset = choose_classes(dataset, names);
+  }
+  if (dataset.class_names.size() != names.size()) {
+    throw FileError(path.string(), fmt::format("the data has {} classes, {} was trained on {}", dataset.classes(),
+                                               options.weights, names.size()));
+  }
+  return options.limit > 0 ? first_images(dataset, options.limit) : dataset;
+}
+
+Evaluation measure(const EvalOptions& options, const LoadedModel& loaded, const Dataset& dataset,
+                   const TtaOptions& tta) {
+  const auto result =
+      evaluate(*loaded.model, dataset,
+               {.activations = loaded.precision.activations, .batch_size = options.batch_size, .tta = tta});
+  if (!std::isfinite(result->loss)) {
+    throw FileError(options.weights, "the model's loss is not finite; its weights are of no use");
+  }
+  return *result;
+}
+
+void print_json(const EvalOptions& options, const LoadedModel& loaded, const Dataset& dataset, const Evaluation& plain,
+                const std::optional<Evaluation>& augmented) {
+  nlohmann::json result = {{"model", loaded.card.model}, {"precision", loaded.card.precision}, {"split", options.split},
+                           {"images", dataset.size()},   {"classes", dataset.class_names},     {"loss", plain.loss},
+                           {"accuracy", plain.accuracy}};
+  if (augmented) {
+    result["tta"] = options.tta;
+    result["tta_loss"] = augmented->loss;
+    result["tta_accuracy"] = augmented->accuracy;
+  }
+  fmt::print("{}\n", result.dump());
+}
+
+void print_text(const EvalOptions& options, const LoadedModel& loaded, const Dataset& dataset, const Evaluation& plain,
+                const std::optional<Evaluation>& augmented) {
+  fmt::print("{} on {} {} images of {} classes: loss {:.4f}, accuracy {:.4f}", loaded.card.model, dataset.size(),
+             options.split, dataset.classes(), plain.loss, plain.accuracy);
+  if (augmented)
+    fmt::print("; tta {}: loss {:.4f}, accuracy {:.4f}", options.tta, augmented->loss, augmented->accuracy);
+  fmt::print("\n");
+}
+
+}  // namespace
+
+int run_eval(const Arguments& arguments) {
+  const EvalOptions options = parse_eval(arguments);
+  use_threads(options.threads);
+  const LoadedModel loaded = load_weights(options.weights, options.loading);
+  const Dataset dataset = load_data(options, loaded.card.class_names);
+  const Evaluation plain = measure(options, loaded, dataset, {});
+  const TtaOptions tta{.flip = options.tta.starts_with("flip"), .shift = options.tta.ends_with("shift")};
+  std::optional<Evaluation> augmented;
+  if (tta.any()) augmented = measure(options, loaded, dataset, tta);
+  (options.json ? print_json : print_text)(options, loaded, dataset, plain, augmented);
+  return 0;
+}
+
+}  // namespace striate::apps

@@ -1,0 +1,282 @@
+#include "layers/conv/im2col.h"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "core/panel_product.h"
+#include "core/parallel.h"
+#include "core/scratch.h"
+#include "layers/conv/apply_epilogue.h"
+#include "layers/conv/gather.h"
+#include "layers/conv/pack.h"
+#include "layers/conv/turn_filters.h"
+
+namespace striate {
+namespace {
+
+constexpr std::int64_t kTasks = 16;       // enough pieces to balance
+constexpr std::int64_t kDepth = 512;      // words of a row that are gathered at a time
+constexpr std::int64_t kColumns = 512;    // columns of the result at a time
+constexpr std::int64_t kPositions = 256;  // of a weight gradient, at a time
+
+/// Writes rows of panels to the positions' places in `to` (images, height, width, channels), from channel
+/// `channel` on.
+template <class T>
+struct Results {
+  T* to;
+  std::int64_t height, width, channels;
+  ConvEpilogue<float> epilogue;
+
+  [[nodiscard]] T* place(const Gather<T>& m, std::int64_t position) const {
+    const std::int64_t h = m.rows->first + position / m.columns->count % m.rows->count * m.rows->stride;
+    const std::int64_t w = m.columns->first + position % m.columns->count * m.columns->stride;
+    return to + ((position / m.positions_per_image() * height + h) * width + w) * channels;
+  }
+  void write(const Gather<T>& m, std::int64_t begin, std::int64_t end, std::int64_t channel, std::int64_t count,
+             const float* sums) const {
+    for (std::int64_t i = begin; i < end; ++i) {
+      T* out = place(m, i) + channel;
+      for (std::int64_t k = 0; k < count; k += lanes) {
+        const std::int64_t left = std::min<std::int64_t>(lanes, count - k);
+        const Vec sum = load(sums + (k / panel_width * (end - begin) + i - begin) * panel_width + k % panel_width);
+        const Vec value = epilogue_of<Vec>(epilogue, channel + k, left)(sum);
+        if (left == lanes) {
+          store(out + k, value);
+        } else {
+          store_first(out + k, value, left);
+        }
+      }
+    }
+  }
+};
+
+/// results = gathered rows times filters, for all of the gather's positions in `images` images.
+template <class T>
+void gathered_product(const Gather<T>& m, std::int64_t images, const Filters& f, const Results<T>& results) {
+  using Word = WordOf<T>;
+  constexpr std::int64_t per_word = word_depth<Word>;
+  const std::int64_t positions = images * m.positions_per_image();
+  const std::int64_t columns = f.product_columns();
+  if (columns == 0) return;
+  const std::int64_t panels = ceil_div(columns, panel_width);
+  const std::int64_t depth = m.width() / per_word;
+  // Long blocks use packed filters most often; few positions get short ones and are split by columns too.
+  const std::int64_t block = positions * f.products >= kTasks * 112 ? 112 : 56;
+  const std::int64_t blocks = ceil_div(positions, block) * f.products;
+  const std::int64_t pieces =
+      std::clamp(ceil_div(kTasks, std::max<std::int64_t>(blocks, 1)), ceil_div(columns, kColumns), panels);
+  const std::int64_t piece = ceil_div(panels, pieces);  // panels
+  // Filters that are used just once or twice are packed where they are used.
+  const bool pack_first = positions > 2 * block;
+  Scratch<Word> packed(pack_first ? f.products * panels * depth * panel_width : 0);
+  if (pack_first) {
+    parallel_for(f.products * panels, 1, [&](std::int64_t at, std::int64_t) {
+      pack_panel(f, m, at / panels, at % panels * panel_width, 0, depth, packed.data() + at * depth * panel_width);
+    });
+  }
+  const std::int64_t piece_count = ceil_div(panels, piece);
+  parallel_for(blocks * piece_count, 1, [&](std::int64_t task, std::int64_t) {
+    const std::int64_t product = task / piece_count % f.products;
+    const std::int64_t begin = task / piece_count / f.products * block;
+    const std::int64_t end = std::min(positions, begin + block);
+    const std::int64_t rows = end - begin;
+    const std::int64_t first = task % piece_count * piece;
+    const std::int64_t last = std::min(panels, first + piece);
+    const std::int64_t count = std::min(last * panel_width, columns) - first * panel_width;
+    const std::int64_t to = product * columns + first * panel_width;
+    const std::int64_t most = std::min(depth, kDepth);
+    // Rows end in a spare line: a power of two between them would make them compete for lines of the cache.
+    const std::int64_t row = most + 16;
+    Scratch<Word> left(m.in_place() ? 0 : rows * row);
+    Scratch<Word> right(pack_first ? 0 : most * panel_width);
+    Scratch<float> sums((last - first) * rows * panel_width);
+    if (depth == 0) std::fill_n(sums.data(), (last - first) * rows * panel_width, 0.F);
+    const std::int64_t channel = product * f.product_rows();
+    for (std::int64_t l = 0; l < depth; l += kDepth) {
+      const std::int64_t words = std::min(kDepth, depth - l);
+      PanelRows<Word> a{left.data(), row, 1};
+      if (m.in_place()) {
+        a.row = m.channels / per_word;
+        a.data = reinterpret_cast<const Word*>(m.source + begin * m.channels + channel) + l;
+      } else {
+        gather_rows(m, channel, begin, end, l * per_word, (l + words) * per_word, reinterpret_cast<T*>(left.data()),
+                    row * per_word);
+      }
+      for (std::int64_t panel = first; panel < last; ++panel) {
+        if (!pack_first) pack_panel(f, m, product, panel * panel_width, l, l + words, right.data());
+        const Word* b =
+            pack_first ? packed.data() + ((product * panels + panel) * depth + l) * panel_width : right.data();
+        multiply_panel<Word>(rows, PanelDepth(words), a, {b}, sums.data() + (panel - first) * rows * panel_width,
+                             panel_width, l > 0);
+      }
+    }
+    results.write(m, begin, end, to, count, sums.data());
+  });
+}
+
+/// Rows of values as left operands of a sum over rows: word (l, j) pairs rows 2l and 2l + 1. A missing last
+/// row is 0.
+inline void pair_rows(const bfloat16* from, std::int64_t count, std::int64_t width, BfloatPair* to) {
+  for (std::int64_t i = 0; i < count; i += 2, from += 2 * width, to += width) {
+    for (std::int64_t j = 0; j < width; ++j) {
+      const BfloatPair high = i + 1 < count ? from[width + j].bits : 0U;
+      to[j] = from[j].bits | high << 16U;
+    }
+  }
+}
+
+/// Columns [first, first + count) of rows of dy (rows, row) as right operands: (panel, word of rows, column).
+template <class T>
+void pack_gradient(const T* dy, std::int64_t rows, std::int64_t row, std::int64_t first, std::int64_t count,
+                   WordOf<T>* out) {
+  constexpr std::int64_t step = word_depth<WordOf<T>>;
+  for (std::int64_t k = 0; k < round_up(count, panel_width); k += lanes) {
+    const std::int64_t left = std::clamp<std::int64_t>(count - k, 0, lanes);
+    const auto read = [&](const T* from) { return left == lanes ? load(from) : load_first(from, left); };
+    WordOf<T>* to = out + k / panel_width * ceil_div(rows, step) * panel_width + k % panel_width;
+    const T* from = dy + first + std::min(k, count);
+    for (std::int64_t i = 0; i < rows; i += step, to += panel_width, from += step * row) {
+      if constexpr (step == 1) {
+        store(to, read(from));
+      } else {
+        const VecBits words = pair_bf16(read(from), i + 1 < rows ? read(from + row) : Vec{});
+        std::memcpy(to, &words, sizeof words);
+      }
+    }
+  }
+}
+
+/// One block of a weight gradient: gathered values [row0, row1) by columns [col0, col1) of one product.
+struct Block {
+  std::int64_t product, row0, row1, col0, col1;
+};
+
+/// sums (rows of the block, its columns in whole panels) = over positions [begin, end) of gathered value
+/// times dy.
+template <class T>
+void sum_block(const Gather<T>& m, const Groups& f, std::int64_t outputs, const T* dy, const Block& b,
+               std::int64_t begin, std::int64_t end, float* sums) {
+  using Word = WordOf<T>;
+  constexpr std::int64_t step = word_depth<Word>;
+  const std::int64_t rows = b.row1 - b.row0;
+  const std::int64_t columns = round_up(b.col1 - b.col0, panel_width);
+  const bool in_place = step == 1 && m.in_place();
+  if (begin == end) std::fill_n(sums, rows * columns, 0.F);
+  Scratch<T> values(in_place ? 0 : kPositions * rows);
+  Scratch<Word> words(step == 1 ? 0 : kPositions / step * rows);
+  Scratch<Word> right(kPositions / step * columns);
+  for (std::int64_t at = begin; at < end; at += kPositions) {
+    const std::int64_t count = std::min(kPositions, end - at);
+    PanelRows<Word> left{nullptr, 1, rows};
+    if constexpr (step == 1) {
+      left.data = values.data();
+      if (in_place) {
+        left.data = m.source + at * m.channels + b.product * f.product_rows() + b.row0;
+        left.depth = m.channels;
+      }
+    }
+    if (!in_place) gather_rows(m, b.product * f.product_rows(), at, at + count, b.row0, b.row1, values.data(), rows);
+    if constexpr (step == 2) {
+      pair_rows(values.data(), count, rows, words.data());
+      left.data = words.data();
+    }
+    const std::int64_t depth = ceil_div(count, step);
+    pack_gradient(dy + at * outputs, count, outputs, b.product * f.product_columns() + b.col0, b.col1 - b.col0,
+                  right.data());
+    for (std::int64_t k = 0; k < columns; k += panel_width)
+      multiply_panel<Word>(rows, PanelDepth(depth), left, {right.data() + k * depth}, sums + k, columns, at > begin);
+  }
+}
+
+/// Copies a block's sums to their places in dw; what lies between merged groups is dropped.
+template <class T>
+void write_block(const Gather<T>& m, const Groups& f, const FilterLayout& layout, const Block& b, const float* sums,
+                 float* dw) {
+  for (std::int64_t i = b.row0; i < b.row1; ++i, sums += round_up(b.col1 - b.col0, panel_width)) {
+    f.columns_of(layout, b.product, gathered_value(m, i), b.col0, b.col1,
+                 [&](std::int64_t to, std::int64_t column, std::int64_t count) {
+                   std::copy_n(sums + column - b.col0, count, dw + to);
+                 });
+  }
+}
+
+FilterLayout layout_of(const ConvGeometry& g) { return {g.s, g.group_inputs() * g.k, g.group_outputs(), g.k}; }
+
+}  // namespace
+
+template <class T>
+void im2col_forward(const ConvGeometry& g, const T* x, const float* w, const ConvEpilogue<float>& epilogue, T* y) {
+  const TapAxis rows = row_taps(g);
+  const TapAxis columns = column_taps(g);
+  const Groups groups(g.groups, g.group_inputs(), g.group_outputs());
+  const Filters filters{groups, w, layout_of(g)};
+  const Gather<T> gather{x, g.c, groups.product_rows(), &rows, &columns, word_depth<WordOf<T>>};
+  gathered_product(gather, g.n, filters, Results<T>{y, g.p, g.q, g.k, epilogue});
+}
+
+template <class T>
+void im2col_backward_data(const ConvGeometry& g, const T* dy, const float* w, T* dx) {
+  // Turned filters are (taps from the last to the first, outputs, inputs of a group).
+  const std::int64_t size = g.group_inputs() * g.k;
+  Scratch<float> turned(g.r * g.s * size);
+  turn_filters(w, g.r * g.s, g.group_inputs(), g.k, turned.data());
+  const Groups groups(g.groups, g.group_outputs(), g.group_inputs());
+  const Filters filters{groups,
+                        turned.data() + (g.r * g.s - 1) * size,
+                        {g.s, -size, g.group_inputs() * g.group_outputs(), g.group_inputs()}};
+  const auto all_columns = backward_column_taps(g);
+  for (const TapAxis& rows : backward_row_taps(g)) {
+    for (const TapAxis& columns : all_columns) {
+      const Gather<T> gather{dy, g.k, groups.product_rows(), &rows, &columns, word_depth<WordOf<T>>};
+      gathered_product(gather, g.n, filters, Results<T>{dx, g.h, g.w, g.c, {}});
+    }
+  }
+}
+
+template <class T>
+void im2col_backward_weights(const ConvGeometry& g, const T* x, const T* dy, float* dw) {
+  const std::int64_t size = g.r * g.s * g.group_inputs() * g.k;
+  if (size == 0) return;
+  constexpr std::int64_t most_rows = 128;
+  constexpr std::int64_t most_columns = 256;
+  const TapAxis rows = row_taps(g);
+  const TapAxis columns = column_taps(g);
+  const Groups groups(g.groups, g.group_inputs(), g.group_outputs());
+  const Gather<T> gather{x, g.c, groups.product_rows(), &rows, &columns, 1};
+  const std::int64_t width = gather.width();
+  const std::int64_t row_blocks = ceil_div(width, most_rows);
+  const std::int64_t col_blocks = ceil_div(groups.product_columns(), most_columns);
+  const std::int64_t blocks = groups.products * row_blocks * col_blocks;
+  // Few blocks make few tasks: then positions are split too, into partial sums added in order.
+  const std::int64_t wanted =
+      std::clamp<std::int64_t>(kTasks / blocks, 1, std::max<std::int64_t>(1, ceil_div(g.positions(), 2 * kPositions)));
+  const std::int64_t span = std::max(round_up(ceil_div(g.positions(), wanted), kPositions), kPositions);
+  const std::int64_t splits = std::max<std::int64_t>(1, ceil_div(g.positions(), span));
+  Scratch<float> partial(splits > 1 ? splits * size : 0);
+  parallel_for(blocks * splits, 1, [&](std::int64_t task, std::int64_t) {
+    const std::int64_t split = task % splits;
+    const std::int64_t row0 = task / splits % row_blocks * most_rows;
+    const std::int64_t col0 = task / splits / row_blocks % col_blocks * most_columns;
+    const Block block{task / splits / row_blocks / col_blocks, row0, std::min(width, row0 + most_rows), col0,
+                      std::min(groups.product_columns(), col0 + most_columns)};
+    Scratch<float> sums((block.row1 - row0) * round_up(block.col1 - col0, panel_width));
+    sum_block(gather, groups, g.k, dy, block, split * span, std::min(g.positions(), (split + 1) * span), sums.data());
+    write_block(gather, groups, layout_of(g), block, sums.data(), splits > 1 ? partial.data() + split * size : dw);
+  });
+  if (splits == 1) return;
+  parallel_for(size, 4096, [&](std::int64_t begin, std::int64_t end) {
+    std::copy(partial.data() + begin, partial.data() + end, dw + begin);
+    for (std::int64_t split = 1; split < splits; ++split) {
+      for (std::int64_t i = begin; i < end; ++i) dw[i] += partial.data()[split * size + i];
+    }
+  });
+}
+
+template void im2col_forward(const ConvGeometry&, const float*, const float*, const ConvEpilogue<float>&, float*);
+template void im2col_forward(const ConvGeometry&, const bfloat16*, const float*, const ConvEpilogue<float>&, bfloat16*);
+template void im2col_backward_data(const ConvGeometry&, const float*, const float*, float*);
+template void im2col_backward_data(const ConvGeometry&, const bfloat16*, const float*, bfloat16*);
+template void im2col_backward_weights(const ConvGeometry&, const float*, const float*, float*);
+template void im2col_backward_weights(const ConvGeometry&, const bfloat16*, const bfloat16*, float*);
+
+}  // namespace striate

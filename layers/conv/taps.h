@@ -1,0 +1,65 @@
+#pragma once
+// Which places of one map a kernel's taps meet from the places of another, one axis at a time.
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "layers/conv/geometry.h"
+
+namespace striate {
+
+/// A tap of the kernel and where it looks, relative to the place it serves.
+struct Tap {
+  std::int64_t index;
+  std::int64_t offset;
+};
+
+/// Positions i < count of the map that is computed, at first + i*stride on its axis. With a tap, position i
+/// meets i*step + tap.offset on the other map's axis, where that is in [0, size). Taps go by rising offsets.
+struct TapAxis {
+  std::int64_t first, stride, count;
+  std::int64_t step, size;
+  std::vector<Tap> taps;
+};
+
+/// Of a forward pass: output positions meet the input.
+inline TapAxis forward_taps(std::int64_t kernel, std::int64_t stride, std::int64_t padding, std::int64_t dilation,
+                            std::int64_t in, std::int64_t out) {
+  TapAxis axis{.first = 0, .stride = 1, .count = out, .step = stride, .size = in, .taps = {}};
+  for (std::int64_t tap = 0; tap < kernel; ++tap) axis.taps.push_back({tap, tap * dilation - padding});
+  return axis;
+}
+
+/// Of a backward pass: input positions meet the output. Positions that differ by the stride meet the same
+/// taps, so there is an axis for each remainder, and no product with the zeros between. One without taps
+/// meets nothing.
+inline std::vector<TapAxis> backward_taps(std::int64_t kernel, std::int64_t stride, std::int64_t padding,
+                                          std::int64_t dilation, std::int64_t in, std::int64_t out) {
+  std::vector<TapAxis> axes;
+  for (std::int64_t first = 0; first < std::min(stride, in); ++first) {
+    const std::int64_t count = (in - first + stride - 1) / stride;
+    TapAxis axis{.first = first, .stride = stride, .count = count, .step = 1, .size = out, .taps = {}};
+    for (std::int64_t tap = kernel - 1; tap >= 0; --tap) {
+      const std::int64_t reach = first + padding - tap * dilation;
+      if (reach % stride == 0) axis.taps.push_back({tap, reach / stride});
+    }
+    axes.push_back(axis);
+  }
+  return axes;
+}
+
+inline TapAxis row_taps(const ConvGeometry& g) {
+  return forward_taps(g.r, g.stride.height, g.padding.height, g.dilation.height, g.h, g.p);
+}
+inline TapAxis column_taps(const ConvGeometry& g) {
+  return forward_taps(g.s, g.stride.width, g.padding.width, g.dilation.width, g.w, g.q);
+}
+inline std::vector<TapAxis> backward_row_taps(const ConvGeometry& g) {
+  return backward_taps(g.r, g.stride.height, g.padding.height, g.dilation.height, g.h, g.p);
+}
+inline std::vector<TapAxis> backward_column_taps(const ConvGeometry& g) {
+  return backward_taps(g.s, g.stride.width, g.padding.width, g.dilation.width, g.w, g.q);
+}
+
+}  // namespace striate
