@@ -130,6 +130,19 @@ runs_are_resumed_or_numbered() {
   expect_text "$HOME/output" "give --out another folder"
 }
 
+# Its pixels are those of the first record; awk writes bytes of 0 too.
+the_picture_is_the_first_of_the_test_set() {
+  data=$HOME/data out=$HOME
+  mkdir "$data"
+  { printf '\3' && for value in 0 200 255; do head -c 1024 /dev/zero | LC_ALL=C tr '\0' "\\$(printf %o "$value")"; done; } \
+    >"$data/test_batch.bin"
+  expect test "$(test_picture)" = "$HOME/picture.ppm"
+  expect test "$(od -An -v -tu1 -j13 "$HOME/picture.ppm" | xargs -n 3 | sort -u)" = "0 200 255"
+  expect test "$(stat -c %s "$HOME/picture.ppm")" = 3085
+  mkdir -p "$data/test/cat" && touch "$data/test/cat/2.PNG" "$data/test/cat/3.png" "$data/test/cat/1.txt"
+  expect test "$(test_picture)" = "$data/test/cat/2.PNG"
+}
+
 from_data_to_results() {
   # shellcheck disable=SC2034
   program=$striate
@@ -138,13 +151,17 @@ from_data_to_results() {
   expect_text "$HOME/output" "eval --weights $HOME/run/weights.safetensors --data $HOME/.cache/striate/cifar-10-batches-bin"
   expect test "$(grep -c '%' "$HOME/run/results.txt")" = 2
   "$striate" eval --weights "$HOME/run/weights.safetensors" --data "$work/server/cifar-10-batches-bin"
+  # What is printed last works as printed.
+  grep -E '^  [^ ]+ predict ' "$HOME/output" >"$HOME/predict"
+  bash -e "$HOME/predict" >"$HOME/predicted"
+  expect_text "$HOME/predicted" "picture.ppm:"
 }
 
 failures=0
 for test in a_download_is_checked_and_unpacked an_interrupted_download_goes_on a_broken_connection_is_resumed \
   a_spoilt_part_is_fetched_anew a_wrong_checksum_is_reported_and_removed without_a_network_the_set_is_generated \
   a_data_folder_that_is_missing_is_an_error an_unknown_argument_is_an_error runs_are_resumed_or_numbered \
-  from_data_to_results; do
+  the_picture_is_the_first_of_the_test_set from_data_to_results; do
   # Not behind || or if: those would switch off set -e in the test.
   set +e
   (set -e && begin "$test" && "$test")
