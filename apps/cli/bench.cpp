@@ -108,7 +108,7 @@ int run_bench(const Arguments& arguments) {
   const ConvAlgorithmOverride conv(conv_algorithm_of(options.conv));
   use_threads(options.threads);
   const Precision precision = precision_of(options.precision);
-  const auto model = make_model(options.model, {.width_multiplier = options.width_multiplier});
+  const auto model = make_model(options.model, {.options = {{"width_multiplier", options.width_multiplier}}});
   model->to(precision.parameters);
   Sgd optimizer(model->parameters(), {.lr = 0.05, .momentum = 0.9, .weight_decay = 5e-4, .nesterov = true});
   Tensor images = Tensor::empty({options.batch_size, 32, 32, 3}, precision.parameters);

@@ -16,7 +16,11 @@ int run_summary(const Arguments& arguments) {
   app.add_option("--width-multiplier", width_multiplier, "Factor on all channel counts")->capture_default_str();
   parse(app, arguments);
   const Shape shape = parse_sizes(input, "input");
-  const auto model = make_model(name, {.width_multiplier = width_multiplier, .in_channels = shape[2]});
+  const auto model = make_model(
+      name, {.in_channels = shape[2],
+             .height = shape[0],
+             .width = shape[1],
+             .options = width_multiplier == 1 ? NamedOptions() : NamedOptions{{"width_multiplier", width_multiplier}}});
   fmt::print("{}", format_summary(summarize(*model, shape)));
   return 0;
 }

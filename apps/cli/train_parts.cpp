@@ -41,6 +41,15 @@ void expect_other_rates(const Module& model, const SgdOptions& sgd, const GroupO
   if (!any) throw UsageError("--" + flag + " needs a model with " + whom + ", and not all of it under --freeze");
 }
 
+// What differs from the defaults, so that models without such an option can be trained too.
+NamedOptions model_options(const TrainOptions& options) {
+  NamedOptions named;
+  if (options.width_multiplier != 1) named.set("width_multiplier", options.width_multiplier);
+  if (options.dropout != 0) named.set("dropout", options.dropout);
+  if (options.zero_gamma) named.set("zero_gamma", true);
+  return named;
+}
+
 }  // namespace
 
 Dataset chosen_data(const TrainOptions& options, Dataset dataset, Split split) {
@@ -110,10 +119,11 @@ ModelCard card_of(const TrainOptions& options, const Dataset& dataset) {
 
 StartingModel build_model(const TrainOptions& options, const Dataset& train) {
   const auto make = [&] {
-    return make_model(options.model, {.width_multiplier = options.width_multiplier,
-                                      .classes = train.classes(),
-                                      .dropout = options.dropout,
-                                      .zero_gamma = options.zero_gamma});
+    return make_model(options.model, {.classes = train.classes(),
+                                      .in_channels = train.images.size(3),
+                                      .height = train.images.size(1),
+                                      .width = train.images.size(2),
+                                      .options = model_options(options)});
   };
   StartingModel start;
   start.model = in_flag(options.zero_gamma ? "zero-gamma" : "model", make);

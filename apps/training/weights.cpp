@@ -105,7 +105,7 @@ bool holds_f64(const TensorFile& file) {
 // Fills in what the metadata left open by what the shapes say, and does not let it ask for another model than
 // they do.
 void complete(const std::filesystem::path& path, ModelCard& card, const TensorFile& file) {
-  const auto probe = make_model(card.model, {.width_multiplier = kProbeWidth});
+  const auto probe = make_model(card.model, {.options = {{"width_multiplier", kProbeWidth}}});
   const double width = width_in(file, *probe);
   if (card.width_multiplier <= 0) card.width_multiplier = width;
   if (!(card.width_multiplier < 2 * width && card.width_multiplier > width / 2)) {
@@ -154,8 +154,8 @@ LoadedModel load_weights(const std::filesystem::path& path, const WeightsFlags& 
   if (flags.width_multiplier) loaded.card.width_multiplier = *flags.width_multiplier;
   complete(path, loaded.card, file);
   loaded.precision = precision_of(loaded.card.precision);
-  loaded.model = make_model(loaded.card.model, {.width_multiplier = loaded.card.width_multiplier,
-                                                .classes = static_cast<std::int64_t>(loaded.card.class_names.size())});
+  loaded.model = make_model(loaded.card.model, {.classes = static_cast<std::int64_t>(loaded.card.class_names.size()),
+                                                .options = {{"width_multiplier", loaded.card.width_multiplier}}});
   loaded.model->to(loaded.precision.parameters);
   load_into(path, *loaded.model, file);
   loaded.model->eval();

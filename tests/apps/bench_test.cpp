@@ -46,7 +46,7 @@ std::set<std::string> rows_of(const json& rows) {
 TEST(BenchLayers, EveryLayerWithParametersHasItsRows) {
   const json result = bench({});
   const std::set<std::string> rows = rows_of(result["layers"]);
-  const auto model = make_model("vgg11", {.width_multiplier = 0.25});
+  const auto model = make_model("vgg11", {.options = {{"width_multiplier", 0.25}}});
   int convolutions = 0;
   for (const NamedTensor& parameter : model->parameters()) {
     if (!parameter.name.ends_with(".weight")) continue;

@@ -90,7 +90,7 @@ TEST(Objective, AddsWhatTheTeacherSays) {
   const TempFolder folder;
   const auto file = folder.path() / "teacher.safetensors";
   const std::vector<std::string> names = {"a", "b", "c"};
-  const auto teacher = make_model("vgg11", {.width_multiplier = kWidth, .classes = 3});
+  const auto teacher = make_model("vgg11", {.classes = 3, .options = {{"width_multiplier", kWidth}}});
   save_weights(file, *teacher, {.model = "vgg11", .width_multiplier = kWidth, .class_names = names});
   TrainOptions options;
   options.teacher = file.string();
@@ -136,7 +136,7 @@ class UpdateOf : public testing::Test {
   }
   [[nodiscard]] double first() const { return model_->parameters()[0].value.to_vector()[0]; }
 
-  std::unique_ptr<Layer> model_ = make_model("vgg11", {.width_multiplier = kWidth});
+  std::unique_ptr<Layer> model_ = make_model("vgg11", {.options = {{"width_multiplier", kWidth}}});
 };
 
 TEST_F(UpdateOf, LeavesOutWhatIsNotFiniteAndStopsWhenNoScaleHelps) {
@@ -194,7 +194,7 @@ TEST(BuildOptimizer, GroupsHaveTheRatesAndDecaysOfTheirFlags) {
   options.head_lr = 0.4;
   options.norm_lr_scale = 3;
   options.no_bias_decay = true;
-  const auto model = make_model("vgg11", {.width_multiplier = kWidth});
+  const auto model = make_model("vgg11", {.options = {{"width_multiplier", kWidth}}});
   Sgd sgd = build_optimizer(options, *model);
   sgd.set_lr(0.05);
   for (const ParameterGroup& group : sgd.groups()) {

@@ -112,7 +112,7 @@ TEST(ResNetParity, BottlenecksEqualPyTorch) {
 /// `reference_name` is that of the case, `name` the model's.
 void expect_net(const std::string& name, const std::string& reference_name, double width, std::int64_t side) {
   SCOPED_TRACE(name);
-  const auto model = make_model(name, {.width_multiplier = width});
+  const auto model = make_model(name, {.options = {{"width_multiplier", width}}});
   start(*model, reference_name);
   const Tensor x = hashed_image(reference_name + ".x", {4, 3, side, side});
   const Tensor y = (*model)(x);

@@ -53,5 +53,6 @@ int main() {
     if (step == 0) first = last;
   }
   std::printf("loss %.4f -> %.4f; the library knows %zu models\n", first, last, model_names().size());
-  return last < 0.1 && first > 0.3 && make_model("vgg11", {.width_multiplier = 0.125}) != nullptr ? 0 : 1;
+  return last < 0.1 && first > 0.3 && make_model("vgg11", {.options = {{"width_multiplier", 0.125}}}) != nullptr ? 0
+                                                                                                                 : 1;
 }
