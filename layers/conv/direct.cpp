@@ -6,7 +6,7 @@
 #include "core/parallel.h"
 #include "core/scratch.h"
 #include "layers/conv/apply_epilogue.h"
-#include "layers/conv/turn_filters.h"
+#include "layers/conv/flip_filters.h"
 
 namespace striate {
 namespace {

@@ -7,9 +7,9 @@
 #include "core/parallel.h"
 #include "core/scratch.h"
 #include "layers/conv/apply_epilogue.h"
-#include "layers/conv/gather.h"
-#include "layers/conv/pack.h"
-#include "layers/conv/turn_filters.h"
+#include "layers/conv/flip_filters.h"
+#include "layers/conv/im2col_gather.h"
+#include "layers/conv/im2col_pack.h"
 
 namespace striate {
 namespace {

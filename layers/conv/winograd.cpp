@@ -6,7 +6,7 @@
 
 #include "core/parallel.h"
 #include "core/scratch.h"
-#include "layers/conv/turn_filters.h"
+#include "layers/conv/flip_filters.h"
 #include "layers/conv/winograd_filter.h"
 #include "layers/conv/winograd_scheme.h"
 #include "layers/conv/winograd_transform.h"

@@ -1,4 +1,4 @@
-#include "layers/conv/turn_filters.h"
+#include "layers/conv/flip_filters.h"
 
 #include <algorithm>
 #include <cstring>

@@ -8,7 +8,7 @@
 
 #include "core/panel_product.h"
 #include "core/simd.h"
-#include "layers/conv/gather.h"
+#include "layers/conv/im2col_gather.h"
 
 namespace striate {
 
