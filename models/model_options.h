@@ -1,5 +1,5 @@
 #pragma once
-// What the networks here have in common.
+// Checks and arithmetic that the models here share.
 
 #include <cstdint>
 #include <string>
@@ -9,10 +9,10 @@ namespace striate {
 /// channels * width_multiplier, rounded down, at least 1.
 std::int64_t scaled(std::int64_t channels, double width_multiplier);
 
-/// Throws std::invalid_argument "[model] rule, got ..." unless ok.
-void check_option(bool ok, const std::string& model, const std::string& rule, const std::string& got);
+/// Throws std::invalid_argument unless there is at least one class and one input channel.
+void check_counts(const std::string& model, std::int64_t classes, std::int64_t in_channels);
 
-/// The rules for what every model has: a width above 0 and at most 64, at least one class and input channel.
-void check_sizes(const std::string& model, double width_multiplier, std::int64_t classes, std::int64_t in_channels);
+/// Throws std::invalid_argument unless the multiplier is above 0 and at most 64.
+void check_width(const std::string& model, double width_multiplier);
 
 }  // namespace striate

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/registry.h"
+#include "models/lenet.h"
 #include "models/resnet.h"
 #include "models/vgg.h"
 
@@ -32,6 +33,14 @@ ModelFactory resnet(int depth, ResNetTweak tweak = ResNetTweak::b) {
   };
 }
 
+std::unique_ptr<Layer> lenet(const ModelOptions& o) {
+  return std::make_unique<Lenet>(LenetOptions{.classes = o.classes,
+                                              .in_channels = o.in_channels,
+                                              .height = o.height,
+                                              .width = o.width,
+                                              .padding = o.options.integer("padding", 2)});
+}
+
 Registry<ModelFactory>& registry() {
   using enum ResNetTweak;
   static Registry<ModelFactory> models(
@@ -43,7 +52,7 @@ Registry<ModelFactory>& registry() {
                    {"resnet50b", resnet(50, b)},   {"resnet50c", resnet(50, c)},   {"resnet50d", resnet(50, d)},
                    {"resnet20", resnet(20)},       {"resnet32", resnet(32)},       {"resnet56", resnet(56)},
                    {"resnet29", resnet(29)},       {"resnet29a", resnet(29, a)},   {"resnet29b", resnet(29, b)},
-                   {"resnet29c", resnet(29, c)},   {"resnet29d", resnet(29, d)},
+                   {"resnet29c", resnet(29, c)},   {"resnet29d", resnet(29, d)},   {"lenet", lenet},
                });
   return models;
 }

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/check.h"
 #include "layers/batch_norm.h"
 #include "layers/conv2d.h"
 #include "layers/flatten.h"
@@ -13,9 +14,10 @@ namespace striate {
 namespace {
 
 const ResNetOptions& checked(const ResNetOptions& options) {
-  check_sizes("resnet", options.width_multiplier, options.classes, options.in_channels);
-  check_option(options.tweak == ResNetTweak::b || resnet_plan(options.depth).bottleneck, "resnet",
-               "tweaks are for nets of bottlenecks (depths 29 and 50)", "depth " + std::to_string(options.depth));
+  check_width("resnet", options.width_multiplier);
+  check_counts("resnet", options.classes, options.in_channels);
+  expect(options.tweak == ResNetTweak::b || resnet_plan(options.depth).bottleneck, "resnet",
+         "depth 29 or 50 (bottlenecks) with a tweak", options.depth);
   return options;
 }
 
@@ -44,7 +46,7 @@ ResNetPlan resnet_plan(int depth) {
     default:
       break;
   }
-  check_option(false, "resnet", "depth must be 18, 34, 50, 20, 32, 56 or 29", std::to_string(depth));
+  expect(false, "resnet", "a depth of 18, 34, 50, 20, 32, 56 or 29", depth);
   return {};
 }
 

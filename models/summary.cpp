@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/autograd.h"
+#include "core/eval_guard.h"
 
 namespace striate {
 namespace {
@@ -158,30 +159,6 @@ class Rows {
   std::unordered_set<const Module*> ran_;
   std::set<const void*> counted_;
   std::vector<Tensor> kept_;  // so that no address is used twice
-};
-
-// Puts a module in eval mode; afterwards every module below has the mode that it had.
-class EvalGuard {
- public:
-  explicit EvalGuard(Module& module) {
-    remember(module);
-    module.eval();
-  }
-  ~EvalGuard() {
-    // train() reaches all below, so parents come first.
-    for (const auto& [module, training] : modes_) module->train(training);
-  }
-  EvalGuard(const EvalGuard&) = delete;
-  EvalGuard& operator=(const EvalGuard&) = delete;
-  EvalGuard(EvalGuard&&) = delete;
-  EvalGuard& operator=(EvalGuard&&) = delete;
-
- private:
-  void remember(Module& module) {
-    modes_.emplace_back(&module, module.training());
-    for (Module* child : module.children()) remember(*child);
-  }
-  std::vector<std::pair<Module*, bool>> modes_;
 };
 
 DType dtype_of(const Module& model) {

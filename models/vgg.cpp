@@ -3,37 +3,21 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/check.h"
 #include "layers/batch_norm.h"
 #include "layers/conv2d.h"
 #include "layers/flatten.h"
 #include "layers/init.h"
 #include "layers/max_pool.h"
 #include "layers/relu.h"
-#include "models/model_options.h"
 
 namespace striate {
 namespace {
 
 const VggOptions& checked(const VggOptions& options) {
-  check_sizes("vgg", options.width_multiplier, options.classes, options.in_channels);
+  check_width("vgg", options.width_multiplier);
+  check_counts("vgg", options.classes, options.in_channels);
   return options;
-}
-
-void build_features(Sequential& features, const VggOptions& options) {
-  std::int64_t channels = options.in_channels;
-  for (const std::int64_t planned : vgg_plan(options.depth)) {
-    if (planned == 0) {
-      features.add<MaxPool2d>(MaxPool2dOptions{.kernel_size = 2});
-      continue;
-    }
-    const std::int64_t wider = scaled(planned, options.width_multiplier);
-    auto& conv = features.add<Conv2d>(channels, wider,
-                                      Conv2dOptions{.kernel_size = 3, .padding = 1, .bias = !options.batch_norm});
-    kaiming_normal_(conv.weight, FanMode::out);
-    if (options.batch_norm) features.add<BatchNorm2d>(wider);
-    features.add<ReLU>();
-    channels = wider;
-  }
 }
 
 }  // namespace
@@ -45,7 +29,7 @@ std::vector<std::int64_t> vgg_plan(int depth) {
   if (depth == 13) stages = {2, 2, 2, 2, 2};
   if (depth == 16) stages = {2, 2, 3, 3, 3};
   if (depth == 19) stages = {2, 2, 4, 4, 4};
-  check_option(!stages.empty(), "vgg", "depth must be 11, 13, 16 or 19", std::to_string(depth));
+  expect(!stages.empty(), "vgg", "a depth of 11, 13, 16 or 19", depth);
 
   std::vector<std::int64_t> plan;
   std::int64_t channels = 64;
@@ -57,17 +41,28 @@ std::vector<std::int64_t> vgg_plan(int depth) {
   return plan;
 }
 
-Vgg::Vgg(const VggOptions& options)
-    : options_(checked(options)),
-      classifier_(*this, "classifier", scaled(512, options.width_multiplier), options.classes) {
-  build_features(features_, options);
-}
+Vgg::Vgg(const VggOptions& options) : options_(checked(options)) { build_features(); }
 
 Vgg::Vgg(Module& parent, std::string name, const VggOptions& options)
-    : Layer(parent, std::move(name)),
-      options_(checked(options)),
-      classifier_(*this, "classifier", scaled(512, options.width_multiplier), options.classes) {
-  build_features(features_, options);
+    : Layer(parent, std::move(name)), options_(checked(options)) {
+  build_features();
+}
+
+void Vgg::build_features() {
+  std::int64_t channels = options_.in_channels;
+  for (const std::int64_t planned : vgg_plan(options_.depth)) {
+    if (planned == 0) {
+      features_.add<MaxPool2d>(MaxPool2dOptions{.kernel_size = 2});
+      continue;
+    }
+    const std::int64_t wider = scaled(planned, options_.width_multiplier);
+    auto& conv = features_.add<Conv2d>(channels, wider,
+                                       Conv2dOptions{.kernel_size = 3, .padding = 1, .bias = !options_.batch_norm});
+    kaiming_normal_(conv.weight, FanMode::out);
+    if (options_.batch_norm) features_.add<BatchNorm2d>(wider);
+    features_.add<ReLU>();
+    channels = wider;
+  }
 }
 
 Tensor Vgg::forward(const Tensor& x) { return classifier_(dropout_(flatten(avgpool_(features_(x))))); }

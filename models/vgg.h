@@ -11,6 +11,7 @@
 #include "layers/dropout.h"
 #include "layers/linear.h"
 #include "layers/sequential.h"
+#include "models/model_options.h"
 
 namespace striate {
 
@@ -42,11 +43,13 @@ class Vgg : public Layer {
   [[nodiscard]] std::string head() const override { return "classifier"; }
 
  private:
+  void build_features();
+
   VggOptions options_;
   Sequential features_{*this, "features"};
   AdaptiveAvgPool2d avgpool_{*this, "avgpool", {1, 1}};
   Dropout dropout_{*this, "dropout", options_.dropout};
-  Linear classifier_;
+  Linear classifier_{*this, "classifier", scaled(512, options_.width_multiplier), options_.classes};
 };
 
 }  // namespace striate

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/autograd.h"
+#include "core/eval_guard.h"
 #include "core/profile.h"
 #include "core/random.h"
 #include "data/loader.h"
@@ -35,14 +36,10 @@ std::vector<LayerFacts> layers_of(Layer& model, const Tensor& input) {
     const auto images = static_cast<double>(x.size(0));
     facts->flops += 2 * images * layer.geometry(x.shape(), y.shape()).multiply_adds;
   };
-  const bool training = model.training();
-  model.eval();
-  {
-    const NoGradGuard no_grad;
-    const LayerObserver observer(see);
-    model(input);
-  }
-  model.train(training);
+  const EvalGuard eval(model);
+  const NoGradGuard no_grad;
+  const LayerObserver observer(see);
+  model(input);
   return layers;
 }
 

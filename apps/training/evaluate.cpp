@@ -2,34 +2,17 @@
 
 #include "core/autograd.h"
 #include "core/elementwise.h"
+#include "core/eval_guard.h"
 #include "data/loader.h"
 #include "layers/cross_entropy.h"
 
 namespace striate::apps {
-namespace {
-
-class EvalMode {
- public:
-  explicit EvalMode(Module& model) : model_(model), before_(model.training()) { model_.eval(); }
-  ~EvalMode() { model_.train(before_); }
-  EvalMode(const EvalMode&) = delete;
-  EvalMode& operator=(const EvalMode&) = delete;
-  EvalMode(EvalMode&&) = delete;
-  EvalMode& operator=(EvalMode&&) = delete;
-
- private:
-  Module& model_;
-  bool before_;
-};
-
-}  // namespace
-
 Tensor as_input(const Tensor& images, DType activations) {
   return images.dtype() == activations ? images : cast(images, activations);
 }
 
 std::optional<Evaluation> evaluate(Layer& model, const Dataset& dataset, const EvaluateOptions& options) {
-  const EvalMode mode(model);
+  const EvalGuard eval(model);
   const NoGradGuard no_grad;
   LoaderOptions batches;
   batches.batch_size = options.batch_size;
