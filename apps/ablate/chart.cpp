@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 constexpr double kWidth = 900;
@@ -154,4 +154,4 @@ std::string chart_svg(const Results& results) {
          "</svg>\n";
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -11,7 +11,7 @@
 
 #include "core/error.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 constexpr const char* kOurselves = "/proc/self/exe";
@@ -76,4 +76,4 @@ void Child::interrupt() {
 
 void Child::ended(int state) { status_ = WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state); }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace striate::apps {
+namespace striate::cli {
 
 /// Starts this program's own file with other arguments. Its standard output goes to `output`, its errors to
 /// `errors`. It is out of reach of the terminal's Ctrl-C, which is for its parent to pass on, and is asked to
@@ -39,4 +39,4 @@ class Child {
   std::optional<int> status_;
 };
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -16,7 +16,7 @@
 #include "apps/training/run_folder.h"
 #include "data/dataset.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 constexpr double kTestShare = 1.0 / 3;
@@ -149,4 +149,4 @@ std::string dry_run_text(const std::vector<Run>& runs, const Results& results, c
                             unknown > 0 ? fmt::format(", and {} of unknown length", unknown) : "");
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -7,7 +7,7 @@
 
 #include "apps/ablate/report.h"
 
-namespace striate::apps {
+namespace striate::cli {
 
 struct EstimateFlags {
   std::filesystem::path data;
@@ -21,4 +21,4 @@ struct EstimateFlags {
 /// counted as a third of one that is trained with.
 std::string dry_run_text(const std::vector<Run>& runs, const Results& results, const EstimateFlags& flags);
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -8,7 +8,7 @@
 #include "core/nearest_name.h"
 #include "models/registry.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 // Where and how a run runs, not what it computes. (The path of a teacher may change, but not that there is one.)
@@ -284,4 +284,4 @@ const std::string& value_of(const Values& values, const std::string& flag) {
   return found->second;
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -12,7 +12,7 @@
 #include "apps/cli/toml.h"
 #include "apps/cli/train_options.h"
 
-namespace striate::apps {
+namespace striate::cli {
 
 /// Flags of `striate train` under a name.
 struct Cell {
@@ -60,4 +60,4 @@ Values effective_flags(const Values& given);
 /// The flag's value; throws std::out_of_range where there is no such flag.
 const std::string& value_of(const Values& values, const std::string& flag);
 
-}  // namespace striate::apps
+}  // namespace striate::cli

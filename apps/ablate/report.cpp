@@ -9,7 +9,7 @@
 #include "core/file.h"
 #include "core/joined.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 constexpr const char* kAccuracy = "test_accuracy";
@@ -242,4 +242,4 @@ void write_report(const Results& results, const std::filesystem::path& out) {
   write_atomically(out / "report.md", report_markdown(results));
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

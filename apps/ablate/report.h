@@ -10,7 +10,7 @@
 #include "apps/ablate/runs.h"
 #include "apps/ablate/statistics.h"
 
-namespace striate::apps {
+namespace striate::cli {
 
 /// A cell's runs by seed: the seeds asked for, and what lies beside them in the folder.
 struct CellResults {
@@ -45,4 +45,4 @@ std::string report_markdown(const Results& results);
 /// Writes the three files into `out`, each whole.
 void write_report(const Results& results, const std::filesystem::path& out);
 
-}  // namespace striate::apps
+}  // namespace striate::cli

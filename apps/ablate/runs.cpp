@@ -11,7 +11,7 @@
 #include "core/file.h"
 #include "core/joined.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 namespace fs = std::filesystem;
@@ -153,4 +153,4 @@ std::vector<std::string> train_arguments(const Run& run, const fs::path& out) {
   return arguments;
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -10,7 +10,7 @@
 
 #include "apps/ablate/recipe.h"
 
-namespace striate::apps {
+namespace striate::cli {
 
 struct Run {
   const Cell* cell = nullptr;
@@ -53,4 +53,4 @@ std::string changed_flags(const Run& run);
 /// The arguments of `striate train` for a run; {NAME} becomes the path of weights below `out`.
 std::vector<std::string> train_arguments(const Run& run, const std::filesystem::path& out);
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -12,7 +12,7 @@
 #include "apps/cli/progress.h"
 #include "apps/training/run_folder.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 namespace fs = std::filesystem;
@@ -160,4 +160,4 @@ std::string RunQueue::time_left() const {
   return fmt::format(", about {} left", clock_text(seconds / static_cast<double>(ended_) * static_cast<double>(to_do)));
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -11,7 +11,7 @@
 #include "apps/ablate/child.h"
 #include "apps/ablate/runs.h"
 
-namespace striate::apps {
+namespace striate::cli {
 
 struct ScheduleFlags {
   std::filesystem::path out;  ///< absolute
@@ -57,4 +57,4 @@ class RunQueue {
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -5,7 +5,7 @@
 #include <numeric>
 #include <stdexcept>
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 constexpr double kUpper = 0.975;  // of a two-sided 95%
@@ -106,4 +106,4 @@ std::optional<Interval> welch_interval(const std::vector<double>& a, const std::
                   .degrees_of_freedom = freedom};
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-namespace striate::apps {
+namespace striate::cli {
 
 /// Throws std::invalid_argument where there are no values.
 double mean(const std::vector<double>& values);
@@ -35,4 +35,4 @@ std::optional<Interval> mean_interval(const std::vector<double>& values);
 /// either side has fewer than two values.
 std::optional<Interval> welch_interval(const std::vector<double>& a, const std::vector<double>& b);
 
-}  // namespace striate::apps
+}  // namespace striate::cli

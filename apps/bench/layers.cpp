@@ -12,7 +12,7 @@
 #include "core/random.h"
 #include "data/loader.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 struct LayerFacts {
@@ -192,4 +192,4 @@ void add_times(const StepTimes& times, nlohmann::json& result) {
   result["peak_gflops"] = times.peak;
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -9,7 +9,7 @@
 
 #include "core/module.h"
 
-namespace striate::apps {
+namespace striate::cli {
 
 /// One direction of one layer, or a part of the step that is no layer (`kind` empty).
 struct TimedPart {
@@ -42,4 +42,4 @@ std::string format_times(const StepTimes& times);
 /// Adds "layers", "other", "step_ms", "sum_ms", "loader_ms" and "peak_gflops" to `result`.
 void add_times(const StepTimes& times, nlohmann::json& result);
 
-}  // namespace striate::apps
+}  // namespace striate::cli

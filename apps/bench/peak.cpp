@@ -9,7 +9,7 @@
 #include "core/parallel.h"
 #include "core/simd.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 // Sums enough to hide an instruction's latency, few enough for the registers.
@@ -78,4 +78,4 @@ double measured_peak(DType operands) {
   return operands == DType::bf16 ? best_of_rounds<Bf16Pairs>() : 0;
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -19,7 +19,7 @@
 #include "core/parallel.h"
 #include "data/dataset.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 namespace fs = std::filesystem;
@@ -181,4 +181,4 @@ int run_ablate(const Arguments& arguments) {
   return 1;
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -11,7 +11,7 @@
 #include "apps/cli/commands.h"
 #include "apps/cli/conv_flag.h"
 #include "apps/training/evaluate.h"
-#include "apps/training/precision.h"
+#include "core/precision.h"
 #include "core/autograd.h"
 #include "core/parallel.h"
 #include "core/profile.h"
@@ -21,7 +21,7 @@
 #include "models/registry.h"
 #include "optim/sgd.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 struct BenchOptions {
@@ -147,4 +147,4 @@ int run_bench(const Arguments& arguments) {
   return 0;
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -1,6 +1,6 @@
 #include "apps/cli/processor.h"
 
-namespace striate::apps {
+namespace striate::cli {
 
 const std::uint32_t kBuiltFor = 0U
 #if defined(__AVX__)
@@ -26,4 +26,4 @@ const std::uint32_t kBuiltFor = 0U
 #endif
     ;
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -10,7 +10,7 @@
 #include "core/nearest_name.h"
 #include "core/parallel.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 constexpr const char* kConfig = "--config";
@@ -176,4 +176,4 @@ std::vector<std::int64_t> parse_sizes(const std::string& text, const std::string
   return sizes;
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

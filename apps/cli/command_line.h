@@ -13,7 +13,7 @@
 
 #include "apps/cli/toml.h"
 
-namespace striate::apps {
+namespace striate::cli {
 
 /// The command line cannot be understood; what() is for the user.
 class UsageError : public std::runtime_error {
@@ -63,4 +63,4 @@ std::vector<std::string> split(const std::string& text, char separator);
 /// "32x32x3" to (32,32,3); throws UsageError naming `flag` for anything else.
 std::vector<std::int64_t> parse_sizes(const std::string& text, const std::string& flag);
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -4,7 +4,7 @@
 
 #include "apps/cli/command_line.h"
 
-namespace striate::apps {
+namespace striate::cli {
 
 int run_train(const Arguments& arguments);
 int run_eval(const Arguments& arguments);
@@ -15,4 +15,4 @@ int run_bench(const Arguments& arguments);
 int run_generate(const Arguments& arguments);
 int run_verify(const Arguments& arguments);
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -4,7 +4,7 @@
 
 #include "apps/cli/command_line.h"
 
-namespace striate::apps {
+namespace striate::cli {
 
 void add_conv_flag(CLI::App& app, std::string& name) {
   app.add_option("--conv", name,
@@ -21,4 +21,4 @@ ConvAlgorithm conv_algorithm_of(const std::string& name) {
   return all[one_of("conv", name, names)];
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

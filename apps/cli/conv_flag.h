@@ -6,7 +6,7 @@
 
 #include "layers/conv/kernels.h"
 
-namespace striate::apps {
+namespace striate::cli {
 
 /// Declares --conv on `app`.
 void add_conv_flag(CLI::App& app, std::string& name);
@@ -14,4 +14,4 @@ void add_conv_flag(CLI::App& app, std::string& name);
 /// The algorithm of this name. Throws UsageError with the nearest that there is.
 ConvAlgorithm conv_algorithm_of(const std::string& name);
 
-}  // namespace striate::apps
+}  // namespace striate::cli

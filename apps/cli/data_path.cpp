@@ -4,7 +4,7 @@
 
 #include "apps/cli/command_line.h"
 
-namespace striate::apps {
+namespace striate::cli {
 
 std::filesystem::path data_path(const std::string& given) {
   if (!given.empty()) return given;
@@ -18,4 +18,4 @@ std::filesystem::path data_path(const std::string& given) {
       "DIR` draws a set of its own)");
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -11,7 +11,7 @@
 #include "core/parallel.h"
 #include "data/subset.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 struct EvalOptions {
@@ -113,4 +113,4 @@ int run_eval(const Arguments& arguments) {
   return 0;
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

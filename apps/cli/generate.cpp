@@ -5,7 +5,7 @@
 #include "apps/cli/commands.h"
 #include "data/generated.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 constexpr std::int64_t kMost = 10000000;
@@ -32,4 +32,4 @@ int run_generate(const Arguments& arguments) {
   return 0;
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -2,7 +2,7 @@
 
 #include <csignal>
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 volatile std::sig_atomic_t flag = 0;
@@ -21,4 +21,4 @@ void catch_interrupts() {
 
 bool interrupted() { return flag != 0; }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -4,7 +4,7 @@
 
 #include "apps/cli/command_line.h"
 
-namespace striate::apps {
+namespace striate::cli {
 
 std::optional<LossScalerOptions> loss_scale_of(const std::string& text, const std::string& precision) {
   if (text == "automatic" && precision != "fp16") return std::nullopt;
@@ -16,4 +16,4 @@ std::optional<LossScalerOptions> loss_scale_of(const std::string& text, const st
   return LossScalerOptions{.init = scale, .dynamic = false};
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

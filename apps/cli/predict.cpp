@@ -16,7 +16,7 @@
 #include "data/resize.h"
 #include "layers/softmax.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 struct PredictOptions {
@@ -96,4 +96,4 @@ int run_predict(const Arguments& arguments) {
   return 0;
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -1,5 +1,5 @@
-// Runs before anything else and is itself compiled for any x86-64 processor: a build for a larger one says so
-// here instead of dying of an illegal instruction somewhere.
+// Compiled for any x86-64 processor, whatever the rest is built for: a build for a larger one ends here with a message
+// instead of an illegal instruction somewhere.
 
 #include "apps/cli/processor.h"
 
@@ -7,7 +7,7 @@
 
 #include <cstring>
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 void say(const char* text) {
@@ -20,8 +20,9 @@ bool name_missing(std::uint32_t bit, bool here, const char* name) {
   return true;
 }
 
+}  // namespace
+
 #if defined(__x86_64__)
-// Earlier than static objects, whose constructors may already use the missing instructions.
 __attribute__((constructor(101))) void check_processor() {
   __builtin_cpu_init();
   bool missing = name_missing(kAvx, static_cast<bool>(__builtin_cpu_supports("avx")), "AVX ");
@@ -40,7 +41,8 @@ __attribute__((constructor(101))) void check_processor() {
       "processor: cmake --preset release -DSTRIATE_ARCH=x86-64-v3 (AVX2) or -DSTRIATE_ARCH=x86-64 (any)\n");
   _exit(1);
 }
+#else
+void check_processor() {}
 #endif
 
-}  // namespace
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -1,9 +1,9 @@
 #pragma once
-// Instruction sets that a build may use, and what is said where the processor lacks one.
+// Which instruction sets this build uses, and an answer where the processor lacks one of them.
 
 #include <cstdint>
 
-namespace striate::apps {
+namespace striate::cli {
 
 /// A bit for each instruction set that -march=native may turn on and this code makes use of.
 enum Instructions : std::uint32_t {
@@ -19,4 +19,8 @@ enum Instructions : std::uint32_t {
 /// What this build was compiled for.
 extern const std::uint32_t kBuiltFor;
 
-}  // namespace striate::apps
+/// Ends the process with a message where the processor lacks what the build uses. Runs by itself before static objects
+/// are made, whose constructors may already use the missing instructions; called by run(), so that it is linked.
+void check_processor();
+
+}  // namespace striate::cli

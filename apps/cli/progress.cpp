@@ -8,7 +8,7 @@
 #include <cmath>
 #include <cstdio>
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 constexpr std::size_t kLongestBar = 24;
@@ -77,4 +77,4 @@ void Progress::clear() {
   drawn_ = false;
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

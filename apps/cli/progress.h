@@ -8,7 +8,7 @@
 
 #include "apps/training/metrics.h"
 
-namespace striate::apps {
+namespace striate::cli {
 
 struct ProgressState {
   std::int64_t epoch = 0;  ///< from 0
@@ -40,4 +40,4 @@ class Progress {
   std::chrono::steady_clock::time_point last_;
 };
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -5,7 +5,7 @@
 #include "apps/cli/commands.h"
 #include "models/registry.h"
 
-namespace striate::apps {
+namespace striate::cli {
 int run_summary(const Arguments& arguments) {
   std::string name;
   std::string input = "32x32x3";
@@ -25,4 +25,4 @@ int run_summary(const Arguments& arguments) {
   return 0;
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -8,7 +8,7 @@
 #include "apps/cli/command_line.h"
 #include "core/joined.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 const std::regex& number() {
@@ -159,4 +159,4 @@ std::string to_toml(const Values& values) {
   return text;
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-namespace striate::apps {
+namespace striate::cli {
 
 using Values = std::vector<std::pair<std::string, std::string>>;
 
@@ -27,4 +27,4 @@ std::vector<TomlTable> parse_toml_tables(const std::string& text, const std::str
 /// "key = value" lines that parse_toml reads back; what is empty is left out.
 std::string to_toml(const Values& values);
 
-}  // namespace striate::apps
+}  // namespace striate::cli

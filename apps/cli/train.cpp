@@ -20,7 +20,7 @@
 #include "core/parallel.h"
 #include "core/random.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 namespace fs = std::filesystem;
@@ -230,4 +230,4 @@ int run_train(const Arguments& arguments) {
   }
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

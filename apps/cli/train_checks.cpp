@@ -6,7 +6,7 @@
 #include "apps/cli/train_options.h"
 #include "apps/cli/train_parts.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 // Of epochs, and of images a batch: more is a slip of the hand.
@@ -109,4 +109,4 @@ void check_train_options(const TrainOptions& options) {
   at_least("checkpoint-minutes", options.checkpoint_minutes, 0);
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

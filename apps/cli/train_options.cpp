@@ -7,7 +7,7 @@
 #include "core/joined.h"
 #include "models/registry.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 // A flag that shows its default.
@@ -136,4 +136,4 @@ std::vector<std::string> comma_list(const std::string& text, const std::string& 
   return items;
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

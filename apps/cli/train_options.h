@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace striate::apps {
+namespace striate::cli {
 
 struct TrainOptions {
   // Model.
@@ -85,4 +85,4 @@ void check_train_options(const TrainOptions& options);
 /// "a,b" to {"a", "b"}, "" to none. Throws UsageError naming `flag` for an empty item.
 std::vector<std::string> comma_list(const std::string& text, const std::string& flag);
 
-}  // namespace striate::apps
+}  // namespace striate::cli

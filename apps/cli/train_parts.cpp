@@ -11,7 +11,7 @@
 #include "models/registry.h"
 #include "optim/groups.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 // What the parts refuse, as the flag's error.
@@ -164,4 +164,4 @@ Sgd build_optimizer(const TrainOptions& options, Module& model) {
   return Sgd(make_groups(model, sgd, groups));
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -6,14 +6,14 @@
 #include <vector>
 
 #include "apps/cli/train_options.h"
-#include "apps/training/precision.h"
+#include "core/precision.h"
 #include "apps/training/weights.h"
 #include "core/module.h"
 #include "data/loader.h"
 #include "optim/schedule.h"
 #include "optim/sgd.h"
 
-namespace striate::apps {
+namespace striate::cli {
 
 /// --classes and, for the training set, --per-class. Throws UsageError.
 Dataset chosen_data(const TrainOptions& options, Dataset dataset, Split split);
@@ -43,4 +43,4 @@ void set_training(const TrainOptions& options, Module& model);
 /// Throws UsageError where --freeze, --head-lr or --norm-lr-scale does not fit the model.
 Sgd build_optimizer(const TrainOptions& options, Module& model);
 
-}  // namespace striate::apps
+}  // namespace striate::cli

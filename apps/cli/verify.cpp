@@ -4,7 +4,7 @@
 
 #include "apps/cli/commands.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 void print_counts(const FolderReport& report) {
@@ -36,4 +36,4 @@ int run_verify(const Arguments& arguments) {
   return report.ok() ? 0 : 1;
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

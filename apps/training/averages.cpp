@@ -4,7 +4,7 @@
 #include "core/random.h"
 #include "layers/batch_norm.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 std::string prefix_of(const std::string& name) { return "average." + name + "."; }
@@ -86,4 +86,4 @@ void update_batch_norm(Layer& model, const std::function<Tensor()>& next) {
   default_generator() = before;
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -11,7 +11,7 @@
 #include "optim/averaging.h"
 #include "optim/checkpoint.h"
 
-namespace striate::apps {
+namespace striate::cli {
 
 class Averages {
  public:
@@ -51,4 +51,4 @@ class Averages {
 /// are undone.
 void update_batch_norm(Layer& model, const std::function<Tensor()>& next);
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -4,7 +4,7 @@
 
 #include "core/autograd.h"
 
-namespace striate::apps {
+namespace striate::cli {
 bool all_finite(const Tensor& tensor) {
   if (!is_floating(tensor.dtype())) return true;
   return dispatch_floating("finite", tensor.dtype(), [&](auto zero) {
@@ -36,4 +36,4 @@ std::string first_layer_not_finite(Layer& model, const Tensor& images) {
   return found;
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -5,7 +5,7 @@
 
 #include "core/module.h"
 
-namespace striate::apps {
+namespace striate::cli {
 
 /// False where a NaN or an infinity is among the values.
 bool all_finite(const Tensor& tensor);
@@ -17,4 +17,4 @@ std::string first_not_finite(const Module& model);
 /// (BatchNorm2d)"); empty where all are finite.
 std::string first_layer_not_finite(Layer& model, const Tensor& images);
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -6,7 +6,8 @@
 #include "data/loader.h"
 #include "layers/cross_entropy.h"
 
-namespace striate::apps {
+namespace striate::cli {
+
 Tensor as_input(const Tensor& images, DType activations) {
   return images.dtype() == activations ? images : cast(images, activations);
 }
@@ -33,4 +34,4 @@ std::optional<Evaluation> evaluate(Layer& model, const Dataset& dataset, const E
   return Evaluation{loss / images, static_cast<double>(correct) / images};
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

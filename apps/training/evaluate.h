@@ -9,7 +9,7 @@
 #include "core/module.h"
 #include "data/dataset.h"
 
-namespace striate::apps {
+namespace striate::cli {
 
 /// How, and how long.
 struct EvaluateOptions {
@@ -26,4 +26,4 @@ std::optional<Evaluation> evaluate(Layer& model, const Dataset& dataset, const E
 /// A batch's images as the model takes them: in this dtype.
 Tensor as_input(const Tensor& images, DType activations);
 
-}  // namespace striate::apps
+}  // namespace striate::cli

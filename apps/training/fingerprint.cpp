@@ -8,7 +8,7 @@
 
 #include "core/file.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 // FNV's start and factor, over words.
@@ -37,4 +37,4 @@ std::string fingerprint(const std::filesystem::path& file) {
   return fmt::format("{} bytes, {:016x}", bytes.size(), mix(kStart, bytes.data(), bytes.size()));
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

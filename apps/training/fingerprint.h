@@ -6,7 +6,7 @@
 
 #include "data/dataset.h"
 
-namespace striate::apps {
+namespace striate::cli {
 
 /// Of all labels and pixels.
 std::string fingerprint(const Dataset& dataset);
@@ -14,4 +14,4 @@ std::string fingerprint(const Dataset& dataset);
 /// Of a file's bytes. Throws FileError.
 std::string fingerprint(const std::filesystem::path& file);
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -2,7 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
-namespace striate::apps {
+namespace striate::cli {
 
 std::string metrics_header(const std::vector<std::string>& averages) {
   std::string header = "epoch,step,train_loss,train_accuracy,test_loss,test_accuracy";
@@ -18,4 +18,4 @@ std::string metrics_row(std::int64_t epoch, std::int64_t step, const RunningMetr
                      tested, learning_rate, train.seconds, train.images_per_second());
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace striate::apps {
+namespace striate::cli {
 
 /// Sums over the images seen so far in an epoch.
 struct RunningMetrics {
@@ -35,4 +35,4 @@ std::string metrics_header(const std::vector<std::string>& averages);
 std::string metrics_row(std::int64_t epoch, std::int64_t step, const RunningMetrics& train,
                         const std::vector<std::optional<Evaluation>>& tests, double learning_rate);
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -9,7 +9,7 @@
 #include "core/joined.h"
 #include "layers/distillation.h"
 
-namespace striate::apps {
+namespace striate::cli {
 
 Objective::Objective(const TrainOptions& options, const std::vector<std::string>& class_names)
     : cross_entropy_{.label_smoothing = options.label_smoothing,
@@ -37,4 +37,4 @@ Tensor Objective::loss(const Tensor& logits, const Batch& batch) {
   return loss + distill_weight_ * distillation_loss(logits, answer, temperature_);
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

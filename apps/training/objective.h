@@ -10,7 +10,7 @@
 #include "data/loader.h"
 #include "layers/cross_entropy.h"
 
-namespace striate::apps {
+namespace striate::cli {
 
 /// Cross entropy with --label-smoothing; with --teacher also --distill-weight times distillation_loss.
 class Objective {
@@ -29,4 +29,4 @@ class Objective {
   double distill_weight_;
 };
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -8,7 +8,7 @@
 #include <string>
 #include <system_error>
 
-namespace striate::apps {
+namespace striate::cli {
 
 namespace fs = std::filesystem;
 
@@ -38,4 +38,4 @@ FolderLock::FolderLock(const fs::path& folder) {
 
 FolderLock::~FolderLock() { ::close(handle_); }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 
-namespace striate::apps {
+namespace striate::cli {
 
 /// The files of a run.
 struct RunFiles {
@@ -45,4 +45,4 @@ class FolderLock {
   int handle_ = -1;
 };
 
-}  // namespace striate::apps
+}  // namespace striate::cli

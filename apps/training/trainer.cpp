@@ -11,7 +11,7 @@
 #include "apps/training/evaluate.h"
 #include "core/file.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 // Batch norm's statistics for an average of weights come from the epoch's first batches, up to so many images: the
@@ -276,4 +276,4 @@ void Trainer::diverged(const std::string& what, const std::string& otherwise) {
                       : "No checkpoint had been written yet."));
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -20,7 +20,7 @@
 #include "data/loader.h"
 #include "optim/checkpoint.h"
 
-namespace striate::apps {
+namespace striate::cli {
 
 /// The loss, or a value of the model, is no longer finite; what() names the step, the learning rate and the
 /// layer.
@@ -88,4 +88,4 @@ class Trainer {
   std::chrono::steady_clock::time_point last_save_;
 };
 
-}  // namespace striate::apps
+}  // namespace striate::cli

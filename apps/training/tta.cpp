@@ -4,7 +4,7 @@
 
 #include "core/elementwise.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 /// 0 .. size-1 for places up to size-1 outside, reflected at the border's pixels.
@@ -47,4 +47,4 @@ Tensor tta_logits(Layer& model, const Tensor& images, const TtaOptions& options)
   return options.shift ? affine(logits, 0.5) + affine(of_view(1) + of_view(-1), 0.25) : logits;
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -4,7 +4,7 @@
 #include "core/module.h"
 #include "core/tensor.h"
 
-namespace striate::apps {
+namespace striate::cli {
 
 struct TtaOptions {
   bool flip = false;   ///< every view counts half as itself, half as its mirror image
@@ -17,4 +17,4 @@ struct TtaOptions {
 /// for sides below 2.
 Tensor tta_logits(Layer& model, const Tensor& images, const TtaOptions& options);
 
-}  // namespace striate::apps
+}  // namespace striate::cli

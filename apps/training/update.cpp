@@ -6,7 +6,7 @@
 #include "apps/cli/train_parts.h"
 #include "optim/clip.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 // A scale that stays cannot help itself; one batch with an outlier is no reason to give up.
@@ -77,4 +77,4 @@ void Update::load(const TrainingState& state) {
   left_out_in_a_row_ = state.metrics.at("left_out_in_a_row");
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

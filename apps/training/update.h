@@ -10,7 +10,7 @@
 #include "optim/loss_scaler.h"
 #include "optim/sgd.h"
 
-namespace striate::apps {
+namespace striate::cli {
 
 /// SGD with --clip-norm and --loss-scale around it.
 class Update {
@@ -46,4 +46,4 @@ class Update {
   double left_out_in_a_row_ = 0;
 };
 
-}  // namespace striate::apps
+}  // namespace striate::cli

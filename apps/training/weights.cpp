@@ -11,7 +11,7 @@
 #include "models/registry.h"
 #include "optim/groups.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 using nlohmann::json;
@@ -186,4 +186,4 @@ std::string init_from(const std::filesystem::path& path, Module& model, const st
   return head;
 }
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "apps/training/precision.h"
+#include "core/precision.h"
 #include "core/module.h"
 #include "core/safetensors.h"
 
-namespace striate::apps {
+namespace striate::cli {
 
 /// Goes into the file's metadata.
 struct ModelCard {
@@ -54,4 +54,4 @@ LoadedModel load_weights(const std::filesystem::path& path, const WeightsFlags& 
 /// with all names that do not match.
 std::string init_from(const std::filesystem::path& path, Module& model, const std::vector<std::string>& class_names);
 
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -8,7 +8,7 @@
 #include "apps/cli/command_line.h"
 #include "tests/support/files.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 using Names = std::vector<std::string>;
@@ -166,4 +166,4 @@ TEST(Recipe, ShippedOnesAreSound) {
 }
 
 }  // namespace
-}  // namespace striate::apps
+}  // namespace striate::cli

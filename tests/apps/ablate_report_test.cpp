@@ -6,7 +6,7 @@
 #include "apps/ablate/report.h"
 #include "tests/support/temp_folder.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 using testing_support::TempFolder;
@@ -143,4 +143,4 @@ TEST(AblationReport, ChartHasADotForEverySeed) {
 }
 
 }  // namespace
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -7,7 +7,7 @@
 
 #include "apps/ablate/statistics.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 TEST(Statistics, MeanAndDeviation) {
@@ -99,4 +99,4 @@ TEST(Statistics, IntervalsNeedTwoValuesASide) {
 }
 
 }  // namespace
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -211,7 +211,7 @@ TEST_F(Combinations, AreDrawnFromAllFlags) {
   ASSERT_EQ(striate(small_train(run, {"--max-steps", "1"})).status, 0);
   std::set<std::string> known = {"data", "out", "threads", "config"};
   for (const auto& [flag, values] : choices()) known.insert(flag);
-  for (const auto& [flag, value] : apps::parse_toml(read_text(run / "config.toml"), "config.toml")) {
+  for (const auto& [flag, value] : cli::parse_toml(read_text(run / "config.toml"), "config.toml")) {
     EXPECT_TRUE(known.contains(flag)) << flag;
   }
 }

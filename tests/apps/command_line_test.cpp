@@ -127,13 +127,13 @@ TEST(CommandLine, NumbersAreDecimalAndWhole) {
 }
 
 TEST(Toml, ReadsBackWhatItWrote) {
-  const apps::Values values = {
+  const cli::Values values = {
       {"out", "a \"b\" # \\ [c], d"}, {"lr", "0.1"}, {"nesterov", "true"}, {"name", "1 2"}, {"empty", ""}};
-  apps::Values expected = values;
+  cli::Values expected = values;
   expected.pop_back();
-  EXPECT_EQ(apps::parse_toml(apps::to_toml(values), "x"), expected);
-  EXPECT_EQ(apps::parse_toml("milestones = [1, 2] # both\n  lr=1e-1\n\n# all\nname = 'a\\b'\n", "x"),
-            (apps::Values{{"milestones", "1,2"}, {"lr", "1e-1"}, {"name", "a\\b"}}));
+  EXPECT_EQ(cli::parse_toml(cli::to_toml(values), "x"), expected);
+  EXPECT_EQ(cli::parse_toml("milestones = [1, 2] # both\n  lr=1e-1\n\n# all\nname = 'a\\b'\n", "x"),
+            (cli::Values{{"milestones", "1,2"}, {"lr", "1e-1"}, {"name", "a\\b"}}));
 }
 
 }  // namespace

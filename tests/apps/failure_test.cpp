@@ -38,7 +38,7 @@ TEST(Failure, OutIsAFileOrHoldsARun) {
 TEST(Failure, OneRunAtATimeInAFolder) {
   const TempFolder folder;
   const auto run = folder.path() / "run";
-  const apps::FolderLock lock(run);
+  const cli::FolderLock lock(run);
   expect_failure(striate(small_train(run)), {"another striate works in this --out"});
 }
 

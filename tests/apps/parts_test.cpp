@@ -18,7 +18,7 @@
 #include "models/registry.h"
 #include "tests/support/temp_folder.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 using testing_support::TempFolder;
@@ -236,4 +236,4 @@ TEST(ScheduleOf, ScalesWithTheImagesOfAnUpdate) {
 }
 
 }  // namespace
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 ProgressState state() {
@@ -36,4 +36,4 @@ TEST(Progress, ClockText) {
 }
 
 }  // namespace
-}  // namespace striate::apps
+}  // namespace striate::cli

@@ -10,7 +10,7 @@
 #include "tests/support/errors.h"
 #include "tests/support/random_tensor.h"
 
-namespace striate::apps {
+namespace striate::cli {
 namespace {
 
 using testing_support::expect_close;
@@ -107,4 +107,4 @@ TEST(Tta, RefusesWhatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace striate::apps
+}  // namespace striate::cli

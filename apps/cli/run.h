@@ -1,0 +1,13 @@
+#pragma once
+// The whole striate program as a call: train, eval, predict, summary, ablate, bench, generate, verify. A program of
+// one's own registers its models, optimisers, data sets and transforms and calls this; apps/main.cpp registers
+// nothing.
+
+namespace striate {
+
+/// Runs the subcommand that the arguments name and returns the exit status: 0, 1 for an error, 2 for a command line
+/// that cannot be understood, 130 where it was interrupted. Errors go to stderr; nothing is thrown. From here on the
+/// process ignores SIGXFSZ, so that a file beyond a size limit is a failed write with a message.
+int run(int argc, char** argv);
+
+}  // namespace striate
