@@ -1,5 +1,5 @@
 #pragma once
-// Checks of arguments, and the one wording of what they throw.
+// Checks of arguments, and the one wording of what they throw. Shapes have shape_error() in core/error.h.
 
 #include <sstream>
 #include <stdexcept>
@@ -7,12 +7,18 @@
 
 namespace striate {
 
-/// Throws std::invalid_argument("[op] expected EXPECTED, got GOT") unless `holds`. GOT is anything that prints.
+/// Throws std::invalid_argument("[op] expected EXPECTED, got GOT") unless `holds`. GOT is anything that prints or has a
+/// to_string().
 template <class Got>
 void expect(bool holds, const std::string& op, const std::string& expected, const Got& got) {
   if (holds) return;
   std::ostringstream message;
-  message << "[" << op << "] expected " << expected << ", got " << got;
+  message << "[" << op << "] expected " << expected << ", got ";
+  if constexpr (requires { message << got; }) {
+    message << got;
+  } else {
+    message << to_string(got);
+  }
   throw std::invalid_argument(message.str());
 }
 

@@ -3,10 +3,10 @@
 #include <cmath>
 #include <cstdint>
 #include <sstream>
-#include <stdexcept>
 #include <utility>
 
 #include "core/autograd.h"
+#include "core/check.h"
 #include "core/elementwise.h"
 #include "core/random.h"
 
@@ -38,12 +38,10 @@ void check_inputs(const std::vector<Tensor>& inputs) {
   for (const Tensor& input : inputs) {
     if (!input.requires_grad()) continue;
     any = true;
-    if (input.dtype() != DType::f64) {
-      throw std::invalid_argument("[gradcheck] inputs that require a gradient must be f64, got " +
-                                  to_string(input.dtype()) + " " + to_string(input.shape()));
-    }
+    expect(input.dtype() == DType::f64, "gradcheck", "f64 where an input wants a gradient",
+           to_string(input.dtype()) + " " + to_string(input.shape()));
   }
-  if (!any) throw std::invalid_argument("[gradcheck] no input requires a gradient");
+  expect(any, "gradcheck", "at least one input that wants a gradient", "none");
 }
 
 // What one backward pass added to the gradient of every input; undefined for inputs that require none. The
@@ -99,10 +97,7 @@ GradcheckResult gradcheck(const std::function<Tensor(const std::vector<Tensor>&)
                           const GradcheckOptions& options) {
   check_inputs(inputs);
   const Tensor y = f(inputs);
-  if (y.dtype() != DType::f64) {
-    throw std::invalid_argument("[gradcheck] the output must be f64, got " + to_string(y.dtype()) + " " +
-                                to_string(y.shape()));
-  }
+  expect(y.dtype() == DType::f64, "gradcheck", "an output in f64", to_string(y.dtype()) + " " + to_string(y.shape()));
   if (!y.requires_grad()) return {false, "the output does not require a gradient: nothing was recorded"};
   const Tensor weights = random_weights(y.shape(), random_stream(options.seed, RandomUse::test, 0));
   const std::vector<Tensor> analytic =

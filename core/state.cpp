@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "core/check.h"
 #include "core/parallel.h"
 
 namespace striate {
@@ -17,10 +18,9 @@ std::size_t place(int axis) { return static_cast<std::size_t>(axis); }
 void check_axes(const char* op, const Tensor& tensor, const std::vector<int>& axes) {
   std::vector<int> all(tensor.shape().size());
   std::iota(all.begin(), all.end(), 0);
-  if (std::is_permutation(all.begin(), all.end(), axes.begin(), axes.end())) return;
-  throw std::invalid_argument("[" + std::string(op) + "] expected file_axes to order the " +
-                              std::to_string(all.size()) + " axes of " + to_string(tensor.shape()) + ", got " +
-                              to_string(Shape(axes.begin(), axes.end())));
+  expect(std::is_permutation(all.begin(), all.end(), axes.begin(), axes.end()), op,
+         "file_axes to order the " + std::to_string(all.size()) + " axes of " + to_string(tensor.shape()),
+         to_string(Shape(axes.begin(), axes.end())));
 }
 
 /// Fills y, row-major from this axis on, from x, whose axis i steps by strides[i].

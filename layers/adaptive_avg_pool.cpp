@@ -1,7 +1,6 @@
 #include "layers/adaptive_avg_pool.h"
 
 #include <algorithm>
-#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -21,10 +20,7 @@ std::vector<AxisWindow> windows(std::int64_t input, std::int64_t output) {
 }
 
 void check(const Tensor& x, const Extent2d& output_size) {
-  if (output_size.height < 1 || output_size.width < 1) {
-    throw std::invalid_argument("[adaptive_avg_pool2d] expected an output_size of at least 1, got " +
-                                to_string(output_size));
-  }
+  expect_at_least("adaptive_avg_pool2d", "output_size", output_size, 1);
   if (x.rank() != 4 || x.size(1) < 1 || x.size(2) < 1) {
     shape_error("adaptive_avg_pool2d",
                 "input must be (N,H,W,C) with H and W of at least 1: got " + to_string(x.shape()));

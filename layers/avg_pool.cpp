@@ -1,7 +1,6 @@
 #include "layers/avg_pool.h"
 
 #include <algorithm>
-#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -35,9 +34,7 @@ Tensor avg_pool2d(const Tensor& x, const AvgPool2dOptions& options) {
   std::vector<AxisWindow> rows = windows(g.rows, options.count_include_pad);
   std::vector<AxisWindow> columns = windows(g.columns, options.count_include_pad);
   if (options.divisor_override) {
-    if (*options.divisor_override == 0) {
-      throw std::invalid_argument("[avg_pool2d] expected a divisor_override other than 0, got 0");
-    }
+    expect(*options.divisor_override != 0, "avg_pool2d", "a divisor_override other than 0", 0);
     for (AxisWindow& row : rows) row.count = static_cast<double>(*options.divisor_override);
     for (AxisWindow& column : columns) column.count = 1;
   }

@@ -1,13 +1,13 @@
 #include "layers/batch_norm.h"
 
 #include <cmath>
-#include <stdexcept>
 #include <type_traits>
 #include <typeinfo>
 #include <utility>
 #include <vector>
 
 #include "core/autograd.h"
+#include "core/check.h"
 #include "core/dtype.h"
 #include "core/parallel.h"
 #include "layers/channel_sums.h"
@@ -25,10 +25,8 @@ void check_per_channel(const Tensor& x, const Tensor& values, const std::string&
                                   std::to_string(channels) + ", " + name + " is " + to_string(values.shape()));
   }
   const DType expected = parameter_dtype(x.dtype());
-  if (values.dtype() != expected) {
-    throw std::invalid_argument("[batch_norm] expected " + name + " in " + to_string(expected) + " for an input in " +
-                                to_string(x.dtype()) + ", got " + to_string(values.dtype()));
-  }
+  expect(values.dtype() == expected, "batch_norm",
+         name + " in " + to_string(expected) + " for an input in " + to_string(x.dtype()), values.dtype());
 }
 
 void check(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& running_mean,
@@ -40,11 +38,9 @@ void check(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tens
   check_per_channel(x, bias, "bias");
   check_per_channel(x, running_mean, "running_mean");
   check_per_channel(x, running_var, "running_var");
-  if (running_mean.defined() != running_var.defined() || (!training && !running_mean.defined())) {
-    throw std::invalid_argument(
-        "[batch_norm] expected both running_mean and running_var, or in training neither; one or both are "
-        "undefined");
-  }
+  expect(running_mean.defined() == running_var.defined() && (training || running_mean.defined()), "batch_norm",
+         "both running_mean and running_var, or in training neither",
+         running_mean.defined() || running_var.defined() ? "one of them" : "none");
   if (training && plan_rows(x).rows < 2) {
     shape_error("batch_norm", "expected more than 1 value per channel when training: input " + to_string(x.shape()) +
                                   " has " + std::to_string(plan_rows(x).rows));
@@ -282,9 +278,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Ten
 
 BatchNorm2d::BatchNorm2d(Module& parent, std::string name, std::int64_t features, BatchNorm2dOptions options)
     : Layer(parent, std::move(name)), options_(options) {
-  if (features < 1) {
-    throw std::invalid_argument("[batch_norm] expected at least 1 feature, got " + std::to_string(features));
-  }
+  expect(features >= 1, "batch_norm", "at least 1 feature", features);
   if (options_.affine) {
     add_parameter("weight", weight, Tensor::full({features}, 1));
     add_parameter("bias", bias, Tensor::zeros({features}));

@@ -17,21 +17,12 @@ namespace {
 
 constexpr const char* kOp = "conv2d";
 
-void check_at_least(const char* what, const Extent2d& extent, std::int64_t least) {
-  if (extent.height < least || extent.width < least) {
-    throw std::invalid_argument("[conv2d] " + std::string(what) + " must be " + std::to_string(least) +
-                                " or more, got " + to_string(extent));
-  }
-}
-
 void check_options(const Conv2dOptions& options) {
-  check_at_least("kernel_size", options.kernel_size, 1);
-  check_at_least("stride", options.stride, 1);
-  check_at_least("padding", options.padding, 0);
-  check_at_least("dilation", options.dilation, 1);
-  if (options.groups < 1) {
-    throw std::invalid_argument("[conv2d] groups must be 1 or more, got " + std::to_string(options.groups));
-  }
+  expect_at_least(kOp, "kernel_size", options.kernel_size, 1);
+  expect_at_least(kOp, "stride", options.stride, 1);
+  expect_at_least(kOp, "padding", options.padding, 0);
+  expect_at_least(kOp, "dilation", options.dilation, 1);
+  expect(options.groups >= 1, kOp, "groups of at least 1", options.groups);
 }
 
 std::int64_t output_size(std::int64_t in, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
@@ -42,11 +33,10 @@ std::int64_t output_size(std::int64_t in, std::int64_t kernel, std::int64_t stri
 
 void check_dtypes(const Tensor& x, const Tensor& w, const Tensor& b) {
   const DType wanted = parameter_dtype(x.dtype());
-  if (!is_floating(x.dtype()) || w.dtype() != wanted || (b.defined() && b.dtype() != wanted)) {
-    throw std::invalid_argument("[conv2d] input f32, bf16 or f16 goes with f32 parameters, f64 with f64: input " +
-                                to_string(x.dtype()) + ", weight " + to_string(w.dtype()) +
-                                (b.defined() ? ", bias " + to_string(b.dtype()) : ""));
-  }
+  expect(is_floating(x.dtype()) && w.dtype() == wanted && (!b.defined() || b.dtype() == wanted), kOp,
+         "f32 parameters for an input in f32, bf16 or f16, f64 for f64",
+         "input " + to_string(x.dtype()) + ", weight " + to_string(w.dtype()) +
+             (b.defined() ? ", bias " + to_string(b.dtype()) : ""));
 }
 
 ConvGeometry check_conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2dOptions& options) {
@@ -141,10 +131,10 @@ Conv2d::Conv2d(Module& parent, std::string name, std::int64_t in_channels, std::
                const Conv2dOptions& options)
     : Layer(parent, std::move(name)), options_(options) {
   check_options(options);
-  if (in_channels < 1 || out_channels < 1 || in_channels % options.groups != 0 || out_channels % options.groups != 0) {
-    throw std::invalid_argument(
-        "[conv2d] in_channels and out_channels must be positive multiples of groups: " + std::to_string(in_channels) +
-        ", " + std::to_string(out_channels) + ", groups " + std::to_string(options.groups));
+  for (const std::int64_t channels : {in_channels, out_channels}) {
+    expect(channels >= 1 && channels % options.groups == 0, kOp,
+           "in_channels and out_channels that are positive multiples of groups " + std::to_string(options.groups),
+           std::to_string(in_channels) + " and " + std::to_string(out_channels));
   }
   add_parameter("weight", weight,
                 Tensor::empty({options.kernel_size.height, options.kernel_size.width, in_channels / options.groups,

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/autograd.h"
+#include "core/check.h"
 #include "core/elementwise.h"
 #include "layers/softmax.h"
 
@@ -18,24 +19,21 @@ void check_cross_entropy(const Tensor& logits, const Tensor& target, const Cross
     if (target.shape() != Shape{logits.size(0)}) {
       shape_error("cross_entropy", "i64 target must hold one label per row of logits: " + shapes());
     }
-  } else if (!is_floating(target.dtype())) {
-    throw std::invalid_argument("[cross_entropy] target must be i64 labels or floating probabilities, got " +
-                                to_string(target.dtype()));
-  } else if (target.shape() != logits.shape()) {
-    shape_error("cross_entropy", "target of probabilities must have the shape of logits: " + shapes());
+  } else {
+    expect(is_floating(target.dtype()), "cross_entropy", "a target of i64 labels or floating probabilities",
+           target.dtype());
+    if (target.shape() != logits.shape()) {
+      shape_error("cross_entropy", "target of probabilities must have the shape of logits: " + shapes());
+    }
   }
-  if (!(options.label_smoothing >= 0 && options.label_smoothing <= 1)) {
-    throw std::invalid_argument("[cross_entropy] label_smoothing must be in [0, 1], got " +
-                                std::to_string(options.label_smoothing));
-  }
+  expect(options.label_smoothing >= 0 && options.label_smoothing <= 1, "cross_entropy",
+         "label_smoothing between 0 and 1", options.label_smoothing);
   if (!options.weight.defined()) return;
   if (options.weight.shape() != Shape{logits.size(1)}) {
     shape_error("cross_entropy",
                 "weight must hold one value per class: " + shapes() + ", weight " + to_string(options.weight.shape()));
   }
-  if (!is_floating(options.weight.dtype())) {
-    throw std::invalid_argument("[cross_entropy] weight must be floating, got " + to_string(options.weight.dtype()));
-  }
+  expect(is_floating(options.weight.dtype()), "cross_entropy", "a floating weight", options.weight.dtype());
 }
 
 /// The loss as loss_n = -sum_k factor[n,k] log p[n,k], divided by `divisor` where it is averaged.

@@ -1,9 +1,9 @@
 #include "layers/distillation.h"
 
 #include <cmath>
-#include <stdexcept>
 #include <string>
 
+#include "core/check.h"
 #include "core/elementwise.h"
 #include "layers/cross_entropy.h"
 #include "layers/softmax.h"
@@ -15,10 +15,8 @@ Tensor distillation_loss(const Tensor& student_logits, const Tensor& teacher_log
     shape_error("distillation_loss", "logits must be (N,K) of both: student " + to_string(student_logits.shape()) +
                                          ", teacher " + to_string(teacher_logits.shape()));
   }
-  if (!(std::isfinite(temperature) && temperature > 0)) {
-    throw std::invalid_argument("[distillation_loss] expected a finite temperature above 0, got " +
-                                std::to_string(temperature));
-  }
+  expect(std::isfinite(temperature) && temperature > 0, "distillation_loss", "a finite temperature above 0",
+         temperature);
   // Low precisions widen before they are divided, so that nothing is rounded twice.
   const auto cooled = [&](const Tensor& logits) {
     return affine(cast(logits, parameter_dtype(logits.dtype())), 1 / temperature);

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <stdexcept>
 #include <utility>
 
 #include "core/autograd.h"
+#include "core/check.h"
 #include "core/dtype.h"
 #include "core/parallel.h"
 #include "core/random.h"
@@ -13,11 +13,7 @@
 namespace striate {
 namespace {
 
-void check_probability(double p) {
-  if (!(p >= 0 && p <= 1)) {
-    throw std::invalid_argument("[dropout] expected p between 0 and 1, got " + std::to_string(p));
-  }
-}
+void check_probability(double p) { expect(p >= 0 && p <= 1, "dropout", "p between 0 and 1", p); }
 
 // x with the mask of this stream applied. The mask is drawn again on the way back instead of being kept.
 Tensor masked(const Tensor& x, double p, const RandomStream& stream) {

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "core/check.h"
+
 namespace striate {
 
 /// Rows and columns; one number stands for both, as in PyTorch: {.kernel_size = 3} or {.kernel_size = {3,
@@ -20,6 +22,11 @@ struct Extent2d {
 /// "3x5".
 inline std::string to_string(const Extent2d& extent) {
   return std::to_string(extent.height) + "x" + std::to_string(extent.width);
+}
+
+/// Throws std::invalid_argument unless both sides are `least` or more; `name` is the option.
+inline void expect_at_least(const char* op, const std::string& name, const Extent2d& extent, std::int64_t least) {
+  expect(extent.height >= least && extent.width >= least, op, name + " of at least " + std::to_string(least), extent);
 }
 
 }  // namespace striate

@@ -1,10 +1,10 @@
 #include "layers/linear.h"
 
-#include <stdexcept>
 #include <string>
 #include <utility>
 
 #include "core/autograd.h"
+#include "core/check.h"
 #include "core/gemm.h"
 #include "core/parallel.h"
 #include "layers/init.h"
@@ -23,11 +23,9 @@ void check_linear(const Tensor& x, const Tensor& w, const Tensor& b) {
     shape_error("linear", "bias must hold one value per column of the weight: " + shapes());
   }
   const DType parameters = parameter_dtype(x.dtype());
-  if (w.dtype() != parameters || (b.defined() && b.dtype() != parameters)) {
-    throw std::invalid_argument("[linear] " + to_string(x.dtype()) + " input needs " + to_string(parameters) +
-                                " weight and bias: weight is " + to_string(w.dtype()) +
-                                (b.defined() ? ", bias " + to_string(b.dtype()) : ""));
-  }
+  expect(w.dtype() == parameters && (!b.defined() || b.dtype() == parameters), "linear",
+         to_string(parameters) + " parameters for an input in " + to_string(x.dtype()),
+         "weight " + to_string(w.dtype()) + (b.defined() ? ", bias " + to_string(b.dtype()) : ""));
 }
 
 /// Values as an activation of this dtype holds them.
@@ -108,10 +106,8 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b) {
 
 Linear::Linear(Module& parent, std::string name, std::int64_t in, std::int64_t out, LinearOptions options)
     : Layer(parent, std::move(name)) {
-  if (in < 1 || out < 1) {
-    throw std::invalid_argument("[linear] features must be at least 1: in " + std::to_string(in) + ", out " +
-                                std::to_string(out));
-  }
+  expect(in >= 1 && out >= 1, "linear", "at least 1 feature in and out",
+         std::to_string(in) + " in and " + std::to_string(out) + " out");
   const Tensor first_weight = Tensor::empty({in, out});
   const Tensor first_bias = options.bias ? Tensor::empty({out}) : Tensor();
   default_init_(first_weight, first_bias);

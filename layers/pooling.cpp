@@ -1,17 +1,9 @@
 #include "layers/pooling.h"
 
-#include <stdexcept>
 #include <string>
 
 namespace striate {
 namespace {
-
-void check_at_least(const std::string& op, const char* name, const Extent2d& value, std::int64_t least) {
-  if (value.height < least || value.width < least) {
-    throw std::invalid_argument("[" + op + "] expected " + name + " of at least " + std::to_string(least) + ", got " +
-                                to_string(value));
-  }
-}
 
 std::int64_t output_size(const PoolAxis& axis, bool ceil_mode) {
   const std::int64_t room =
@@ -35,14 +27,12 @@ std::vector<TapRange> taps_inside(const PoolAxis& axis) {
 }
 
 PoolGeometry check_pool(const char* op, const Tensor& x, const PoolWindow& window) {
-  check_at_least(op, "kernel_size", window.kernel_size, 1);
-  check_at_least(op, "stride", window.stride, 1);
-  check_at_least(op, "padding", window.padding, 0);
-  check_at_least(op, "dilation", window.dilation, 1);
-  if (window.padding.height > window.kernel_size.height / 2 || window.padding.width > window.kernel_size.width / 2) {
-    throw std::invalid_argument("[" + std::string(op) + "] expected padding of at most half the kernel_size " +
-                                to_string(window.kernel_size) + ", got " + to_string(window.padding));
-  }
+  expect_at_least(op, "kernel_size", window.kernel_size, 1);
+  expect_at_least(op, "stride", window.stride, 1);
+  expect_at_least(op, "padding", window.padding, 0);
+  expect_at_least(op, "dilation", window.dilation, 1);
+  expect(window.padding.height <= window.kernel_size.height / 2 && window.padding.width <= window.kernel_size.width / 2,
+         op, "padding of at most half the kernel_size " + to_string(window.kernel_size), window.padding);
   if (x.rank() != 4) shape_error(op, "input must be (N,H,W,C): got " + to_string(x.shape()));
   PoolGeometry geometry{.batch = x.size(0),
                         .channels = x.size(3),

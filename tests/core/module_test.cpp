@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/eval_guard.h"
 #include "tests/support/op_checks.h"
 
 namespace striate {
@@ -60,6 +61,17 @@ TEST(Module, ModesReachAllChildren) {
   EXPECT_FALSE(net.inner.first.training());
   net.train();
   EXPECT_TRUE(net.last.training());
+}
+
+TEST(Module, EvalGuardRestoresEveryModule) {
+  Net net;
+  net.inner.second.eval();
+  {
+    const EvalGuard guard(net);
+    EXPECT_FALSE(net.training() || net.inner.first.training() || net.last.training());
+  }
+  EXPECT_TRUE(net.training() && net.inner.training() && net.inner.first.training() && net.last.training());
+  EXPECT_FALSE(net.inner.second.training());
 }
 
 TEST(Module, ConvertsFloatingTensorsOnly) {

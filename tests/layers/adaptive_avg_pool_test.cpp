@@ -84,7 +84,7 @@ TEST(AdaptiveAvgPool, Errors) {
   EXPECT_EQ(message_of<std::invalid_argument>([] {
               adaptive_avg_pool2d(Tensor::zeros({1, 4, 5, 1}), {2, 0});
             }),
-            "[adaptive_avg_pool2d] expected an output_size of at least 1, got 2x0");
+            "[adaptive_avg_pool2d] expected output_size of at least 1, got 2x0");
 }
 
 TEST(AdaptiveAvgPool, Layer) {
