@@ -142,12 +142,20 @@ Blocks::iterator take_from_system(Cache& all, std::size_t size) {
   return all.blocks.emplace(memory, Block{size, true, false}).first;
 }
 
+thread_local std::size_t allowed = kAll;
+
 }  // namespace
+
+AllocationLimit::AllocationLimit(std::size_t bytes) : before_(std::exchange(allowed, bytes)) {}
+
+AllocationLimit::~AllocationLimit() { allowed = before_; }
 
 void* allocate_block(std::size_t bytes) {
   Cache& all = cache();
   const std::scoped_lock lock(all.mutex);
   const std::size_t size = round_up(bytes);
+  if (size > allowed) throw std::bad_alloc();
+  if (allowed != kAll) allowed -= size;
   auto block = take_cached(all, size);
   if (block == all.blocks.end()) block = take_from_system(all, size);
   all.stats.live_bytes += block->second.size;

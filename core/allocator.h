@@ -19,6 +19,21 @@ void* allocate_block(std::size_t bytes);
 /// Takes back what allocate_block gave.
 void release_block(void* memory) noexcept;
 
+/// While one lives, this thread may take so many bytes (what goes back meanwhile counts too); what goes beyond throws
+/// std::bad_alloc, as if there were no more. For building what a file asks for that nobody vouches for.
+class AllocationLimit {
+ public:
+  explicit AllocationLimit(std::size_t bytes);
+  ~AllocationLimit();
+  AllocationLimit(const AllocationLimit&) = delete;
+  AllocationLimit& operator=(const AllocationLimit&) = delete;
+  AllocationLimit(AllocationLimit&&) = delete;
+  AllocationLimit& operator=(AllocationLimit&&) = delete;
+
+ private:
+  std::size_t before_;
+};
+
 AllocatorStats allocator_stats();
 void reset_peak_bytes();
 /// Gives cached blocks back to the system, but for those that were cut from a larger one which is still in use.

@@ -6,8 +6,8 @@
 
 #include "apps/cli/commands.h"
 #include "apps/cli/data_path.h"
+#include "apps/cli/model_flags.h"
 #include "apps/training/evaluate.h"
-#include "apps/training/weights.h"
 #include "core/parallel.h"
 #include "data/subset.h"
 
@@ -17,7 +17,7 @@ namespace {
 struct EvalOptions {
   std::string weights;
   std::string data;
-  WeightsFlags loading;
+  ModelFlags model;
   std::string split = "test";
   std::int64_t limit = 0;
   std::int64_t batch_size = 128;
@@ -31,7 +31,7 @@ EvalOptions parse_eval(const Arguments& arguments) {
   CLI::App app("Measures loss (plain cross entropy) and accuracy (a fraction) of a file of weights.", "eval");
   app.add_option("--weights", options.weights, "A safetensors file")->required();
   app.add_option("--data", options.data, "Folder of data, as for train");
-  add_weights_flags(app, options.loading);
+  add_model_flags(app, options.model, " (default: the file's)");
   app.add_option("--split", options.split, "test or train")->capture_default_str();
   app.add_option("--limit", options.limit, "Only the first so many images; 0: all")->capture_default_str();
   app.add_option("--batch-size", options.batch_size, "Images at a time")->capture_default_str();
@@ -103,7 +103,7 @@ void print_text(const EvalOptions& options, const LoadedModel& loaded, const Dat
 int run_eval(const Arguments& arguments) {
   const EvalOptions options = parse_eval(arguments);
   use_threads(options.threads);
-  const LoadedModel loaded = load_weights(options.weights, options.loading);
+  const LoadedModel loaded = load_weights(options.weights, load_options(options.model));
   const Dataset dataset = load_data(options, loaded.card.class_names);
   const Evaluation plain = measure(options, loaded, dataset, {});
   const TtaOptions tta{.flip = options.tta.starts_with("flip"), .shift = options.tta.ends_with("shift")};

@@ -6,8 +6,8 @@
 #include <numeric>
 
 #include "apps/cli/commands.h"
+#include "apps/cli/model_flags.h"
 #include "apps/training/evaluate.h"
-#include "apps/training/weights.h"
 #include "core/autograd.h"
 #include "core/elementwise.h"
 #include "core/parallel.h"
@@ -22,7 +22,7 @@ namespace {
 struct PredictOptions {
   std::string weights;
   std::vector<std::string> images;
-  WeightsFlags loading;
+  ModelFlags model;
   std::int64_t top = 3;
   int threads = 0;
   bool json = false;
@@ -38,7 +38,7 @@ PredictOptions parse_predict(const Arguments& arguments) {
   CLI::App app("Classifies image files; an image of another size is resized to the model's.", "predict");
   app.add_option("IMAGE", options.images, "Image files (jpg, png, bmp, ...)")->required();
   app.add_option("--weights", options.weights, "A safetensors file")->required();
-  add_weights_flags(app, options.loading);
+  add_model_flags(app, options.model, " (default: the file's)");
   app.add_option("--top", options.top, "Classes to show for each image")->capture_default_str();
   add_threads_flag(app, options.threads);
   app.add_flag("--json", options.json, "Print one JSON object for each image");
@@ -88,7 +88,7 @@ void print_text(const std::string& file, const std::vector<Guess>& guesses) {
 int run_predict(const Arguments& arguments) {
   const PredictOptions options = parse_predict(arguments);
   use_threads(options.threads);
-  LoadedModel loaded = load_weights(options.weights, options.loading);
+  LoadedModel loaded = load_weights(options.weights, load_options(options.model));
   for (const std::string& file : options.images) {
     const auto guesses = classify(loaded, file, options.top);
     options.json ? print_json(file, guesses) : print_text(file, guesses);

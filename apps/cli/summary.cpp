@@ -3,25 +3,26 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "apps/cli/commands.h"
-#include "models/registry.h"
+#include "apps/cli/model_flags.h"
 
 namespace striate::cli {
+
 int run_summary(const Arguments& arguments) {
   std::string name;
-  std::string input = "32x32x3";
-  double width_multiplier = 1;
+  ModelFlags flags;
   CLI::App app("Shows a model layer by layer: output size n, jump j, receptive field RF, parameters, cost.", "summary");
-  app.add_option("MODEL", name, "Model by name")->required();
-  app.add_option("--input", input, "Size of an image")->type_name("HxWxC")->capture_default_str();
-  app.add_option("--width-multiplier", width_multiplier, "Factor on all channel counts")->capture_default_str();
+  app.add_option("MODEL", name, "Model by name (with its options: resnet20:dropout=0.1), or a file of weights")
+      ->required();
+  add_shape_flags(app, flags, " (default: the file's; 1 and 32x32x3)");
   parse(app, arguments);
-  const Shape shape = parse_sizes(input, "input");
-  const auto model = make_model(
-      name, {.in_channels = shape[2],
-             .height = shape[0],
-             .width = shape[1],
-             .options = width_multiplier == 1 ? NamedOptions() : NamedOptions{{"width_multiplier", width_multiplier}}});
-  fmt::print("{}", format_summary(summarize(*model, shape)));
+  if (name.ends_with(".safetensors")) {
+    const LoadedModel loaded = load_weights(name, load_options(flags));
+    const ModelCard& card = loaded.card;
+    fmt::print("{}", format_summary(summarize(*loaded.model, {card.height, card.width, card.channels})));
+  } else {
+    const auto model = make_model(name, model_options(flags));
+    fmt::print("{}", format_summary(summarize(*model, input_of(flags))));
+  }
   return 0;
 }
 

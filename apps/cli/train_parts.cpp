@@ -109,10 +109,12 @@ ScheduleOptions schedule_of(const TrainOptions& o, std::int64_t images) {
 }
 
 ModelCard card_of(const TrainOptions& options, const Dataset& dataset) {
-  return {.model = options.model,
-          .width_multiplier = options.width_multiplier,
+  const NameAndOptions named = parse_name_and_options(options.model);
+  return {.model = named.name,
+          .options = named.options.with_defaults(model_options(options)),
           .class_names = dataset.class_names,
           .precision = options.precision,
+          .channels = dataset.images.size(3),
           .height = dataset.images.size(1),
           .width = dataset.images.size(2)};
 }

@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "apps/cli/train_options.h"
-#include "core/precision.h"
-#include "apps/training/weights.h"
 #include "core/module.h"
+#include "core/precision.h"
 #include "data/loader.h"
+#include "models/weights.h"
 #include "optim/schedule.h"
 #include "optim/sgd.h"
 

@@ -17,9 +17,7 @@ Objective::Objective(const TrainOptions& options, const std::vector<std::string>
       temperature_(options.temperature),
       distill_weight_(options.distill_weight) {
   if (options.teacher.empty()) return;
-  teacher_ = load_weights(options.teacher, {.precision = options.precision},
-                          "give --teacher a weights.safetensors of striate train, or save the file with metadata like "
-                          R"({"model": "vgg16", "class_names": "[\"cat\", \"dog\"]"})");
+  teacher_ = load_weights(options.teacher, {.precision = options.precision});
   if (teacher_->card.class_names != class_names) {
     throw UsageError(fmt::format("--teacher {} was trained on other classes ({}) than these images have ({})",
                                  options.teacher, joined(teacher_->card.class_names), joined(class_names)));

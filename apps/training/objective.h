@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "apps/cli/train_options.h"
-#include "apps/training/weights.h"
 #include "data/loader.h"
 #include "layers/cross_entropy.h"
+#include "models/weights.h"
 
 namespace striate::cli {
 

@@ -16,7 +16,6 @@
 #include "apps/training/objective.h"
 #include "apps/training/run_folder.h"
 #include "apps/training/update.h"
-#include "apps/training/weights.h"
 #include "data/loader.h"
 #include "optim/checkpoint.h"
 

@@ -49,7 +49,7 @@ TEST_F(Commands, EvalOfWeightsWithoutMetadata) {
   const auto bare = (folder_.path() / "bare.safetensors").string();
   write_safetensors(bare, file);
   const std::vector<std::string> arguments = {"eval", "--weights", bare, "--data", small_data().string(), "--json"};
-  EXPECT_NE(striate(arguments).err.find("give --model"), std::string::npos);
+  EXPECT_NE(striate(arguments).err.find("give the model's name"), std::string::npos);
   auto with_model = arguments;
   with_model.insert(with_model.end(), {"--model", "vgg11"});
   const Outcome outcome = striate(with_model);

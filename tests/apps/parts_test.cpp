@@ -91,7 +91,7 @@ TEST(Objective, AddsWhatTheTeacherSays) {
   const auto file = folder.path() / "teacher.safetensors";
   const std::vector<std::string> names = {"a", "b", "c"};
   const auto teacher = make_model("vgg11", {.classes = 3, .options = {{"width_multiplier", kWidth}}});
-  save_weights(file, *teacher, {.model = "vgg11", .width_multiplier = kWidth, .class_names = names});
+  save_weights(file, *teacher, {.model = "vgg11", .options = {{"width_multiplier", kWidth}}, .class_names = names});
   TrainOptions options;
   options.teacher = file.string();
   options.temperature = 4;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <new>
 #include <thread>
 #include <vector>
 
@@ -47,6 +48,17 @@ TEST(Allocator, ReusesBlocksAndCounts) {
   // A block is not given away to a request that leaves more than half of it empty.
   const Tensor small = Tensor::empty({10});
   EXPECT_EQ(allocator_stats().system_requests, start.system_requests + 2);
+}
+
+TEST(Allocator, ALimitIsForItsThreadAndLifetime) {
+  {
+    const AllocationLimit limit(2 * kMiB);
+    { const Taken first(kMiB); }
+    const Taken second(kMiB);
+    EXPECT_THROW(Taken(64), std::bad_alloc);
+    std::thread([] { const Taken elsewhere(4 * kMiB); }).join();
+  }
+  const Taken after(4 * kMiB);
 }
 
 TEST(Allocator, PeakIsTheMostAtOnce) {

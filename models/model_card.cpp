@@ -1,0 +1,73 @@
+#include "models/model_card.h"
+
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "core/check.h"
+#include "models/registry.h"
+
+namespace striate {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::int64_t kLargestSide = 10000;
+constexpr std::int64_t kMostChannels = 1024;
+
+template <class T>
+std::vector<T> list_in(const std::string& text) {
+  try {
+    return json::parse(text).get<std::vector<T>>();
+  } catch (const json::exception& error) {
+    throw std::invalid_argument("expected a JSON array, got " + text + " (" + error.what() + ")");
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Layer> make_model(const ModelCard& card) {
+  return make_model(card.model, {.classes = static_cast<std::int64_t>(card.class_names.size()),
+                                 .in_channels = card.channels,
+                                 .height = card.height,
+                                 .width = card.width,
+                                 .options = card.options});
+}
+
+Metadata to_metadata(const ModelCard& card) {
+  const Normalization normalization = card.normalization.for_channels(card.channels);
+  return {{"model", card.model},
+          {"options", to_string(card.options)},
+          {"class_names", json(card.class_names).dump()},
+          {"precision", card.precision},
+          {"channels", std::to_string(card.channels)},
+          {"height", std::to_string(card.height)},
+          {"width", std::to_string(card.width)},
+          {"mean", json(normalization.mean).dump()},
+          {"std", json(normalization.std).dump()}};
+}
+
+ModelCard from_metadata(const Metadata& metadata) {
+  const auto text = [&](const char* key, const std::string& otherwise) {
+    const auto found = metadata.find(key);
+    return found == metadata.end() ? otherwise : found->second;
+  };
+  const auto size = [&](const char* key, std::int64_t otherwise, std::int64_t most) {
+    const std::int64_t value = NamedOptions{{key, text(key, std::to_string(otherwise))}}.integer(key, otherwise);
+    expect(value >= 1 && value <= most, "model card", std::string(key) + " from 1 to " + std::to_string(most), value);
+    return value;
+  };
+  ModelCard card;
+  card.model = text("model", "");
+  card.options = NamedOptions::parse(text("options", ""));
+  if (metadata.contains("width_multiplier")) card.options.set("width_multiplier", text("width_multiplier", ""));
+  card.class_names = list_in<std::string>(text("class_names", "[]"));
+  card.precision = text("precision", card.precision);
+  card.channels = size("channels", card.channels, kMostChannels);
+  card.height = size("height", card.height, kLargestSide);
+  card.width = size("width", card.width, kLargestSide);
+  card.normalization = {.mean = list_in<double>(text("mean", "[]")), .std = list_in<double>(text("std", "[]"))};
+  card.normalization = card.normalization.for_channels(card.channels);
+  return card;
+}
+
+}  // namespace striate

@@ -1,0 +1,39 @@
+#pragma once
+// What a file of weights says about its model: enough to build it again and to feed it images as it was trained on.
+// Weights files keep it as text (models/weights.h).
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/module.h"
+#include "core/named_options.h"
+#include "core/normalization.h"
+
+namespace striate {
+
+struct ModelCard {
+  std::string model;          ///< by name, as make_model knows it
+  NamedOptions options = {};  ///< its own: "width_multiplier=0.25,depth=20"
+  std::vector<std::string> class_names = {};
+  std::string precision = "fp32";
+  std::int64_t channels = 3;  ///< of the images
+  std::int64_t height = 32;
+  std::int64_t width = 32;
+  Normalization normalization = {};  ///< empty: default_normalization()
+};
+
+/// The model that a card describes, freshly initialised. Throws as make_model(name, options).
+std::unique_ptr<Layer> make_model(const ModelCard& card);
+
+using Metadata = std::map<std::string, std::string>;
+
+Metadata to_metadata(const ModelCard& card);
+
+/// The inverse. What is missing has the defaults above; a width_multiplier of its own (in files of earlier versions) is
+/// one of the options. Throws std::invalid_argument for text that cannot be understood and for absurd sizes.
+ModelCard from_metadata(const Metadata& metadata);
+
+}  // namespace striate
