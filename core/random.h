@@ -26,7 +26,7 @@ struct RandomStream {
 };
 
 /// What a stream is for; streams of different purposes never meet.
-enum class RandomUse : std::uint8_t { generator, shuffle, augment, mixup, generate, test, cutmix };
+enum class RandomUse : std::uint8_t { generator, shuffle, augment, mixup, generate, test, cutmix, transform };
 
 /// The stream for (use, a, b): a and b name it further, e.g. epoch and batch. a < 2^24, b < 2^32.
 RandomStream random_stream(std::uint64_t seed, RandomUse use, std::uint64_t a = 0, std::uint64_t b = 0);
@@ -34,14 +34,14 @@ RandomStream random_stream(std::uint64_t seed, RandomUse use, std::uint64_t a = 
 /// Draws in sequence from a stream, for code that needs a varying number of them.
 class RandomSequence {
  public:
-  explicit RandomSequence(RandomStream stream) : stream_(stream) {}
+  explicit RandomSequence(RandomStream stream, std::uint64_t first = 0) : stream_(stream), next_(first) {}
   double uniform() { return stream_.uniform(next_++); }
   double normal() { return stream_.normal(next_++); }
   std::int64_t below(std::int64_t n) { return stream_.below(next_++, n); }
 
  private:
   RandomStream stream_;
-  std::uint64_t next_ = 0;
+  std::uint64_t next_;
 };
 
 /// A permutation of 0 .. n-1 (Fisher-Yates).

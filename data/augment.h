@@ -1,10 +1,11 @@
 #pragma once
-// Random crops, flips and cutout, drawn for each image and applied on the way from bytes to normalised
-// values.
+// The standard augmentation: random crops, flips and cutout, drawn for each image and applied in one pass on the way
+// from bytes to normalised values. Loader (data/loader.h) calls it; what else may be done to pixels is in
+// data/transform.h.
 
 #include <cstdint>
 
-#include "core/tensor.h"
+#include "data/dataset.h"
 
 namespace striate {
 
@@ -53,6 +54,13 @@ struct Augmentation {
 /// sides.
 void check_augment(const AugmentOptions& options, std::int64_t height, std::int64_t width);
 
+/// The place within 0 .. size-1 of one up to size-1 outside, reflected at the border without repeating it, as PyTorch's
+/// "reflect" padding.
+inline std::int64_t reflected(std::int64_t place, std::int64_t size) {
+  if (place < 0) return -place;
+  return place < size ? place : 2 * (size - 1) - place;
+}
+
 /// What a draw depends on besides the options and the image's size.
 struct DrawPlace {
   std::uint64_t seed = 0;
@@ -64,9 +72,10 @@ struct DrawPlace {
 Augmentation draw_augmentation(const AugmentOptions& options, std::int64_t height, std::int64_t width,
                                const DrawPlace& place);
 
-/// image: bytes (height, width, 3) -> out: normalised values of the same shape. T is float or double.
+/// image: bytes (height,width,channels) -> out: normalised values of the same shape. table: normalize_table()'s
+/// (channels,256). T is float or double.
 template <class T>
-void augment_image(const std::uint8_t* image, std::int64_t height, std::int64_t width, PadMode pad_mode,
-                   const Augmentation& augmentation, T* out);
+void augment_image(const std::uint8_t* image, const ImageShape& shape, PadMode pad_mode,
+                   const Augmentation& augmentation, const T* table, T* out);
 
 }  // namespace striate

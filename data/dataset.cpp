@@ -1,63 +1,98 @@
 #include "data/dataset.h"
 
 #include <algorithm>
-#include <cstring>
+#include <utility>
 
-#include "data/cifar10.h"
+#include "core/check.h"
+#include "core/registry.h"
+#include "data/cifar.h"
+#include "data/idx.h"
 #include "data/image_folder.h"
 
 namespace striate {
 
 namespace fs = std::filesystem;
 
-std::string to_string(Split split) { return split == Split::train ? "train" : "test"; }
-
 namespace {
 
-bool is_folder(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_directory(path, ignored);
+/// Looked through from its end.
+Registry<DatasetFormat>& registry() {
+  static Registry<DatasetFormat> formats("dataset", {{"image-folder", image_folder_format()},
+                                                     {"fashion-mnist", fashion_mnist_format()},
+                                                     {"mnist", mnist_format()},
+                                                     {"cifar100", cifar100_format()},
+                                                     {"cifar10", cifar10_format()}});
+  return formats;
 }
 
 constexpr const char* kHowToGetData =
     "To draw a data set: striate generate --out DIR. To get CIFAR-10: "
     "curl -LO https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz && tar -xzf cifar-10-binary.tar.gz";
 
+void check_labels(const std::string& op, const Dataset& dataset) {
+  const auto labels = dataset.labels.span<std::int64_t>();
+  const auto [least, most] = std::minmax_element(labels.begin(), labels.end());
+  expect(*least >= 0 && *most < dataset.classes(), op,
+         "labels 0 .. " + std::to_string(dataset.classes() - 1) + " (there are so many class names)",
+         *least < 0 ? *least : *most);
+}
+
 }  // namespace
 
-DataFolder find_data(const fs::path& path) {
+std::string to_string(const ImageShape& shape) {
+  return std::to_string(shape.height) + "x" + std::to_string(shape.width) + "x" + std::to_string(shape.channels);
+}
+
+std::string to_string(Split split) { return split == Split::train ? "train" : "test"; }
+
+Dataset Dataset::with(Tensor other_images, Tensor other_labels) const {
+  return {std::move(other_images), std::move(other_labels), class_names, normalization};
+}
+
+void check_dataset(const std::string& op, const Dataset& dataset) {
+  expect(dataset.images.defined() && dataset.labels.defined(), op, "images and labels", "an undefined tensor");
+  const Shape& shape = dataset.images.shape();
+  if (shape.size() != 4 || dataset.images.numel() < 1 || dataset.labels.shape() != Shape{shape[0]}) {
+    shape_error(op, "images must be (N,H,W,C) with N >= 1 labels (N): images " + to_string(shape) + ", labels " +
+                        to_string(dataset.labels.shape()));
+  }
+  expect(dataset.images.dtype() == DType::u8, op, "images of u8", to_string(dataset.images.dtype()));
+}
+
+void register_dataset(const std::string& name, DatasetFormat format) {
+  expect(static_cast<bool>(format.load), "register_dataset", "a function that loads " + name, "none");
+  registry().add(name, std::move(format));
+}
+
+std::vector<std::string> dataset_names() {
+  std::vector<std::string> names = registry().names();
+  std::reverse(names.begin(), names.end());
+  return names;
+}
+
+const DatasetFormat& dataset_format(const std::string& name) { return registry().at(name); }
+
+std::string find_dataset(const fs::path& path) {
   std::error_code ignored;
-  if (!fs::exists(path, ignored)) {
-    throw FileError(path.string(), std::string("no such data folder. ") + kHowToGetData);
+  if (!fs::exists(path, ignored)) throw FileError(path.string(), std::string("no such data folder. ") + kHowToGetData);
+  std::string looked_for;
+  for (const std::string& name : dataset_names()) {
+    const DatasetFormat& format = dataset_format(name);
+    if (!format.recognises) continue;
+    if (format.recognises(path)) return name;
+    looked_for += "\n  " + name + ": " + format.help;
   }
-  if (!is_folder(path)) throw FileError(path.string(), "expected a data folder, found a file");
-  if (has_cifar10_files(path)) return {FolderKind::cifar10, path};
-  if (has_cifar10_files(path / "cifar-10-batches-bin")) {
-    return {FolderKind::cifar10, path / "cifar-10-batches-bin"};
-  }
-  if (is_folder(path / "train") || is_folder(path / "test")) return {FolderKind::images, path};
-  throw FileError(path.string(),
-                  std::string("no images found. Looked for CIFAR-10's binary files (data_batch_1.bin .. "
-                              "data_batch_5.bin, test_batch.bin) here and in cifar-10-batches-bin/, and for "
-                              "an image folder (train/<class>/*.png, test/<class>/*.png). ") +
-                      kHowToGetData);
+  throw FileError(path.string(), "no data set found. Looked for" + looked_for + "\n" + kHowToGetData);
 }
 
-Dataset load_split(const fs::path& path, Split split) {
-  const DataFolder folder = find_data(path);
-  return folder.kind == FolderKind::cifar10 ? load_cifar10(folder.path, split) : load_image_folder(folder.path, split);
-}
-
-Dataset first_images(const Dataset& dataset, std::int64_t count) {
-  if (count < 1) {
-    throw std::invalid_argument("expected a count of images of at least 1, got " + std::to_string(count));
-  }
-  Shape shape = dataset.images.shape();
-  shape[0] = std::min(count, dataset.size());
-  Dataset result{Tensor::empty(shape, DType::u8), Tensor::empty({shape[0]}, DType::i64), dataset.class_names};
-  std::memcpy(result.images.mutable_raw(), dataset.images.raw(), result.images.bytes());
-  std::memcpy(result.labels.mutable_raw(), dataset.labels.raw(), result.labels.bytes());
-  return result;
+Dataset load_dataset(const fs::path& path, Split split, const std::string& format) {
+  const auto [name, options] = parse_name_and_options(format.empty() ? find_dataset(path) : format);
+  Dataset dataset = dataset_format(name).load(path, split, options);
+  options.expect_all_read(name);
+  check_dataset(name, dataset);
+  check_labels(name, dataset);
+  dataset.normalization = dataset.normalization.for_channels(dataset.channels());
+  return dataset;
 }
 
 }  // namespace striate

@@ -1,45 +1,88 @@
 #pragma once
-// Labelled images in memory, and the two kinds of folder they come from.
+// Labelled images in memory, and the formats of files that they come from, by name. Loader (data/loader.h) makes
+// batches of a Dataset; data/cifar.cpp is a format to copy from.
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "core/named_options.h"
+#include "core/normalization.h"
 #include "core/tensor.h"
 
 namespace striate {
 
+/// The shape of one image.
+struct ImageShape {
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+  std::int64_t channels = 0;
+
+  [[nodiscard]] std::int64_t numel() const { return height * width * channels; }
+  friend bool operator==(const ImageShape&, const ImageShape&) = default;
+};
+
+/// "32x32x3".
+std::string to_string(const ImageShape& shape);
+
 /// Images kept once, as bytes. A copy shares the memory.
 struct Dataset {
-  Tensor images;                         ///< u8 (N,H,W,C)
-  Tensor labels;                         ///< i64 (N), each 0 .. class_names.size()-1
-  std::vector<std::string> class_names;  ///< by label
+  Tensor images{};                         ///< u8 (N,H,W,C)
+  Tensor labels{};                         ///< i64 (N), each 0 .. class_names.size()-1
+  std::vector<std::string> class_names{};  ///< by label
+  Normalization normalization{};           ///< what Loader applies
 
   [[nodiscard]] std::int64_t size() const { return labels.size(0); }
   [[nodiscard]] std::int64_t classes() const { return static_cast<std::int64_t>(class_names.size()); }
+  [[nodiscard]] std::int64_t channels() const { return images.size(3); }
+  [[nodiscard]] ImageShape image_shape() const { return {images.size(1), images.size(2), images.size(3)}; }
+  /// Other images and labels of the same classes.
+  [[nodiscard]] Dataset with(Tensor other_images, Tensor other_labels) const;
 };
+
+/// Throws ShapeError unless images are (N,H,W,C), none of these 0, and labels (N); std::invalid_argument for images
+/// that are not u8. `op` goes into messages.
+void check_dataset(const std::string& op, const Dataset& dataset);
 
 enum class Split : std::uint8_t { train, test };
 
 /// "train" or "test".
 std::string to_string(Split split);
 
-enum class FolderKind : std::uint8_t { cifar10, images };
-
-struct DataFolder {
-  FolderKind kind = FolderKind::cifar10;
-  std::filesystem::path path;  ///< where the batch files are, or train/ and test/
+/// What a name of a data set stands for.
+struct DatasetFormat {
+  /// The files and where they are looked for, for help and messages: "CIFAR-10's binary files: ...".
+  std::string help{};
+  /// Whether `path` (there is something of this name) holds this format. Empty: found by its name only.
+  std::function<bool(const std::filesystem::path& path)> recognises{};
+  /// Throws FileError for files that are not what they should be. `path` may be empty or lead nowhere.
+  std::function<Dataset(const std::filesystem::path& path, Split split, const NamedOptions& options)> load{};
+  /// For `striate verify`: as load, but appends every problem, a sentence that names the file, and returns what is in
+  /// order. Empty: the one problem that load throws.
+  std::function<Dataset(const std::filesystem::path& path, Split split, const NamedOptions& options,
+                        std::vector<std::string>& problems)>
+      verify{};
 };
 
-/// Tells what a folder holds: CIFAR-10's binary files (also in a subfolder cifar-10-batches-bin), else an
-/// image folder with train/ or test/. Throws FileError that says what was looked for and how to get data.
-DataFolder find_data(const std::filesystem::path& path);
+/// Makes a format known by `name`. Throws std::invalid_argument for a name that is taken or cannot be one.
+void register_dataset(const std::string& name, DatasetFormat format);
 
-/// Loads one split of either kind. Throws FileError.
-Dataset load_split(const std::filesystem::path& path, Split split);
+/// In the order in which load_dataset looks: those registered last first, then cifar10, cifar100, mnist, fashion-mnist,
+/// image-folder.
+std::vector<std::string> dataset_names();
 
-/// The first `count` images (all where there are fewer), copied. Throws std::invalid_argument below 1.
-Dataset first_images(const Dataset& dataset, std::int64_t count);
+/// Throws std::invalid_argument with the nearest name and all names.
+const DatasetFormat& dataset_format(const std::string& name);
+
+/// The name of the first format that recognises the path. Throws FileError that says what was looked for and how to get
+/// data.
+std::string find_dataset(const std::filesystem::path& path);
+
+/// Loads one split. `format` is a name, with options if it has some: "cifar100:coarse=true"; empty: what find_dataset
+/// finds. The result has passed check_dataset, every label has a class name, and the normalization a value for every
+/// channel. Throws FileError, and std::invalid_argument for unknown names and options.
+Dataset load_dataset(const std::filesystem::path& path, Split split, const std::string& format = "");
 
 }  // namespace striate

@@ -4,19 +4,21 @@
 #include <array>
 #include <cmath>
 #include <numbers>
-#include <stdexcept>
 #include <string>
 
+#include "core/check.h"
 #include "core/file.h"
 #include "core/parallel.h"
 #include "core/random.h"
-#include "data/cifar10.h"
+#include "data/cifar.h"
 
 namespace striate {
 
 namespace fs = std::filesystem;
 
 namespace {
+
+constexpr std::int64_t kSide = kCifarImage.height;
 
 struct Point {
   double x = 0;
@@ -114,7 +116,7 @@ Colour pixel_colour(std::int64_t label, const Picture& picture, double x, double
   const double cover = clamp01(0.5 - distance);
   const double ink = texture(label % 2, picture, p);
   // The background: a slope and a slow wave across it.
-  const Point b = rotated({x / Cifar10::side - 0.5, y / Cifar10::side - 0.5}, picture.background_angle);
+  const Point b = rotated({x / kSide - 0.5, y / kSide - 0.5}, picture.background_angle);
   const double shade = b.x + 0.4 * std::sin(6 * b.y + picture.wave);
   Colour colour{};
   for (std::size_t c = 0; c < 3; ++c) {
@@ -130,9 +132,9 @@ void draw_image(std::int64_t label, RandomStream stream, std::uint8_t* image) {
   constexpr std::uint64_t noise_place = 1U << 20U;  // behind all that Picture draws from the stream
   RandomSequence random(stream);
   const Picture picture(random);
-  for (std::int64_t i = 0; i < Cifar10::side * Cifar10::side; ++i) {
-    const auto x = static_cast<double>(i % Cifar10::side) + 0.5;
-    const std::int64_t row = i / Cifar10::side;
+  for (std::int64_t i = 0; i < kSide * kSide; ++i) {
+    const auto x = static_cast<double>(i % kSide) + 0.5;
+    const std::int64_t row = i / kSide;
     const auto y = static_cast<double>(row) + 0.5;
     const Colour colour = pixel_colour(label, picture, x, y);
     const std::uint64_t bits = stream.bits(noise_place + static_cast<std::uint64_t>(i));
@@ -153,10 +155,8 @@ std::vector<std::string> generated_class_names() {
 }
 
 void check(const GenerateOptions& options) {
-  if (options.train_images < 5 || options.test_images < 1) {
-    throw std::invalid_argument("expected at least 5 training images and 1 test image, got " +
-                                std::to_string(options.train_images) + " and " + std::to_string(options.test_images));
-  }
+  expect(options.train_images >= 5, "generate", "at least 5 training images", options.train_images);
+  expect(options.test_images >= 1, "generate", "at least 1 test image", options.test_images);
 }
 
 }  // namespace
@@ -168,14 +168,14 @@ Dataset generate_split(const GenerateOptions& options, Split split) {
     return random_stream(options.seed, RandomUse::generate, 2 * use + static_cast<std::uint64_t>(split), index);
   };
   const std::vector<std::int64_t> order = permutation(stream_of(0, 0), count);
-  Dataset result{Tensor::empty({count, Cifar10::side, Cifar10::side, Cifar10::channels}, DType::u8),
-                 Tensor::empty({count}, DType::i64), generated_class_names()};
+  Dataset result{Tensor::empty({count, kSide, kSide, kCifarImage.channels}, DType::u8),
+                 Tensor::empty({count}, DType::i64), generated_class_names(), default_normalization(3)};
   auto* images = result.images.mutable_data<std::uint8_t>();
   auto* labels = result.labels.mutable_data<std::int64_t>();
   parallel_for(count, 16, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      labels[i] = order[static_cast<std::size_t>(i)] % Cifar10::classes;
-      draw_image(labels[i], stream_of(1, static_cast<std::uint64_t>(i)), images + i * Cifar10::image_bytes);
+      labels[i] = order[static_cast<std::size_t>(i)] % kCifar10Classes;
+      draw_image(labels[i], stream_of(1, static_cast<std::uint64_t>(i)), images + i * kCifarImage.numel());
     }
   });
   return result;
@@ -197,7 +197,7 @@ void generate_folder(const fs::path& folder, const GenerateOptions& options) {
   }
   std::string names;
   for (const std::string& name : generated_class_names()) names += name + "\n";
-  write_atomically(folder / Cifar10::names_file, names);
+  write_atomically(folder / kCifar10NamesFile, names);
 }
 
 }  // namespace striate

@@ -1,7 +1,7 @@
 #pragma once
-// The generated set: ten classes of textured shapes, for when there is no CIFAR-10. A class is a shape (disc,
-// square, triangle, cross, ring; all of one area) with a texture (stripes, spots). Place, size, rotation, the
-// two colours, the texture's period and angle, the background and noise vary alike in all classes, so a
+// The generated set, for `striate generate` and tests: ten classes of textured shapes, for when there is no CIFAR-10. A
+// class is a shape (disc, square, triangle, cross, ring; all of one area) with a texture (stripes, spots). Place, size,
+// rotation, the two colours, the texture's period and angle, the background and noise vary alike in all classes, so a
 // colour tells nothing.
 
 #include <cstdint>
@@ -21,7 +21,7 @@ struct GenerateOptions {
 /// function of (options, split) alone. Throws std::invalid_argument below 5 training images or 1 test image.
 Dataset generate_split(const GenerateOptions& options, Split split);
 
-/// Draws both splits into `folder` (made where it is missing) in CIFAR-10's binary layout: data_batch_1.bin
+/// Draws both splits into `folder` (made where it is missing) as CIFAR-10's binary files: data_batch_1.bin
 /// .. data_batch_5.bin, test_batch.bin, batches.meta.txt. Throws FileError where it cannot write.
 void generate_folder(const std::filesystem::path& folder, const GenerateOptions& options);
 

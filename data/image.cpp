@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "core/check.h"
 #include "core/file.h"
 
 #define STB_IMAGE_IMPLEMENTATION
@@ -30,21 +31,28 @@ bool is_image_file(const std::filesystem::path& file) {
   return std::find(known.begin(), known.end(), extension) != known.end();
 }
 
-Tensor read_image(const std::filesystem::path& file) {
+Tensor read_image(const std::filesystem::path& file, std::int64_t channels) {
+  expect(channels == 1 || channels == 3, "read_image", "1 or 3 channels", channels);
   const std::vector<std::uint8_t> bytes = read_bytes(file);
   if (bytes.empty()) throw FileError(file.string(), "expected an image, the file is empty");
   if (bytes.size() > INT_MAX) throw FileError(file.string(), "expected an image, the file is over 2 GiB");
   int width = 0;
   int height = 0;
-  int channels = 0;
+  int stored_channels = 0;
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
-      stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &channels, 3),
+      stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &stored_channels, 3),
       stbi_image_free);
   if (pixels == nullptr) {
     throw FileError(file.string(), std::string("cannot be decoded as an image: ") + stbi_failure_reason());
   }
-  Tensor image = Tensor::empty({height, width, 3}, DType::u8);
-  std::memcpy(image.mutable_raw(), pixels.get(), image.bytes());
+  Tensor image = Tensor::empty({height, width, channels}, DType::u8);
+  if (channels == 3) {
+    std::memcpy(image.mutable_raw(), pixels.get(), image.bytes());
+    return image;
+  }
+  const stbi_uc* pixel = pixels.get();
+  auto* grey = image.mutable_data<std::uint8_t>();
+  for (std::int64_t i = 0; i < image.numel(); ++i, pixel += 3) grey[i] = luma(pixel[0], pixel[1], pixel[2]);
   return image;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
-// Single image files.
+// Single image files: image folders (data/image_folder.h) and `predict` read them. To another size: data/resize.h.
 
+#include <cstdint>
 #include <filesystem>
 
 #include "core/tensor.h"
@@ -10,8 +11,13 @@ namespace striate {
 /// True for the extensions that read_image understands: jpg, jpeg, png, bmp, gif, tga, ppm (in any case).
 bool is_image_file(const std::filesystem::path& file);
 
-/// Decodes an image file: u8 (H,W,3). Grey becomes three equal channels; alpha is dropped. Throws FileError
-/// with the decoder's reason where it cannot.
-Tensor read_image(const std::filesystem::path& file);
+/// Grey of a colour, as ITU-R 601 weights it and Pillow's convert("L") rounds it.
+inline std::uint8_t luma(std::uint8_t red, std::uint8_t green, std::uint8_t blue) {
+  return static_cast<std::uint8_t>((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16);
+}
+
+/// Decodes an image file: u8 (H,W,channels) of 3 channels or 1. Colour becomes luma() in one channel, grey three equal
+/// channels; alpha is dropped. Throws FileError with the decoder's reason where it cannot.
+Tensor read_image(const std::filesystem::path& file, std::int64_t channels = 3);
 
 }  // namespace striate

@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
+#include "core/check.h"
 #include "core/parallel.h"
+#include "data/format.h"
 #include "data/image.h"
+#include "data/subset.h"
 
 namespace striate {
 
@@ -31,21 +35,28 @@ std::vector<std::string> list_names(const fs::path& folder, Entry wanted) {
   return names;
 }
 
-}  // namespace
-
-std::vector<std::string> image_folder_classes(const fs::path& folder) {
+bool is_folder(const fs::path& path) {
   std::error_code ignored;
-  const fs::path split = folder / (fs::is_directory(folder / "train", ignored) ? "train" : "test");
+  return fs::is_directory(path, ignored);
+}
+
+std::vector<std::string> class_names_of(const fs::path& folder) {
+  const fs::path split = folder / (is_folder(folder / "train") ? "train" : "test");
   std::vector<std::string> names = list_names(split, Entry::folder);
   if (names.empty()) throw FileError(split.string(), "expected a subfolder for each class, found none");
   return names;
 }
 
+struct LabelledFile {
+  fs::path file;
+  std::int64_t label = 0;
+};
+
+/// The image files of a split, class by class.
 std::vector<LabelledFile> list_images(const fs::path& folder, Split split,
                                       const std::vector<std::string>& class_names) {
   const fs::path root = folder / to_string(split);
-  std::error_code ignored;
-  if (!fs::is_directory(root, ignored)) {
+  if (!is_folder(root)) {
     throw FileError(root.string(), "missing; expected a folder with a subfolder of images for each class");
   }
   std::vector<LabelledFile> files;
@@ -62,28 +73,67 @@ std::vector<LabelledFile> list_images(const fs::path& folder, Split split,
   return files;
 }
 
-Dataset load_image_folder(const fs::path& folder, Split split) {
-  std::vector<std::string> class_names = image_folder_classes(folder);
-  const std::vector<LabelledFile> files = list_images(folder, split, class_names);
+/// The place and the shape of the first image that can be decoded.
+std::pair<std::size_t, Shape> first_readable(const std::vector<LabelledFile>& files, std::int64_t channels) {
+  for (std::size_t i = 0;; ++i) {
+    try {
+      return {i, read_image(files[i].file, channels).shape()};
+    } catch (const FileError&) {
+      if (i + 1 == files.size()) throw;
+    }
+  }
+}
+
+/// Decodes in parallel the images that are in order.
+void read_images(const std::vector<LabelledFile>& files, std::int64_t channels, Dataset& dataset, Problems problems) {
+  const auto [first, shape] = first_readable(files, channels);
   const auto count = static_cast<std::int64_t>(files.size());
-  const Shape image_shape = read_image(files[0].file).shape();
-  Dataset result{Tensor::empty({count, image_shape[0], image_shape[1], image_shape[2]}, DType::u8),
-                 Tensor::empty({count}, DType::i64), std::move(class_names)};
-  auto* images = result.images.mutable_data<std::uint8_t>();
-  auto* labels = result.labels.mutable_data<std::int64_t>();
-  parallel_for(count, 16, [&](std::int64_t begin, std::int64_t end) {
+  dataset.images = Tensor::empty({count, shape[0], shape[1], channels}, DType::u8);
+  dataset.labels = Tensor::empty({count}, DType::i64);
+  auto* images = dataset.images.mutable_data<std::uint8_t>();
+  auto* labels = dataset.labels.mutable_data<std::int64_t>();
+  std::vector<std::vector<std::string>> found(files.size());
+  parallel_for(count, 16, [&, first = first, &shape = shape](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      const LabelledFile& entry = files[static_cast<std::size_t>(i)];
-      const Tensor image = read_image(entry.file);
-      if (image.shape() != image_shape) {
-        throw FileError(entry.file.string(), "expected an image of size " + to_string(image_shape) + " as " +
-                                                 files[0].file.string() + ", got " + to_string(image.shape()));
-      }
-      std::memcpy(images + i * image.numel(), image.raw(), image.bytes());
-      labels[i] = entry.label;
+      const auto& [file, label] = files[static_cast<std::size_t>(i)];
+      labels[i] = label;
+      attempt(problems == nullptr ? nullptr : &found[static_cast<std::size_t>(i)], [&, &file = file] {
+        const Tensor image = read_image(file, channels);
+        if (image.shape() != shape) {
+          throw FileError(file.string(), "expected an image of size " + to_string(shape) + " as " +
+                                             files[first].file.string() + ", got " + to_string(image.shape()));
+        }
+        std::memcpy(images + i * image.numel(), image.raw(), image.bytes());
+      });
     }
   });
-  return result;
+  if (problems == nullptr) return;
+  std::vector<std::int64_t> good;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (found[i].empty()) good.push_back(static_cast<std::int64_t>(i));
+    problems->insert(problems->end(), found[i].begin(), found[i].end());
+  }
+  dataset = images_at(dataset, good);
+}
+
+Dataset read_folder(const fs::path& folder, Split split, const NamedOptions& options, Problems problems) {
+  const std::int64_t channels = options.integer("channels", 3);
+  expect(channels == 1 || channels == 3, "image-folder", "1 or 3 channels", channels);
+  Dataset dataset{.normalization = default_normalization(channels)};
+  attempt(problems, [&] {
+    dataset.class_names = class_names_of(folder);
+    read_images(list_images(folder, split, dataset.class_names), channels, dataset, problems);
+  });
+  return dataset;
+}
+
+}  // namespace
+
+DatasetFormat image_folder_format() {
+  return format_of(
+      "image files train/<class>/*.png and test/<class>/*.png (also jpg, bmp, gif, tga, ppm), all of one size; the "
+      "option channels=1 makes them grey",
+      [](const fs::path& path) { return is_folder(path / "train") || is_folder(path / "test"); }, read_folder);
 }
 
 }  // namespace striate

@@ -3,43 +3,40 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <stdexcept>
 #include <string>
 #include <utility>
 
+#include "core/check.h"
 #include "core/random.h"
 #include "data/cutmix.h"
 #include "data/mixup.h"
+#include "data/normalize.h"
 
 namespace striate {
 
 namespace {
 
-void require(bool ok, const std::string& what, const std::string& got) {
-  if (!ok) throw std::invalid_argument("[loader] expected " + what + ", got " + got);
+template <class Got>
+void expect(bool holds, const std::string& expected, const Got& got) {
+  striate::expect(holds, "loader", expected, got);
 }
 
-void check(const Dataset& dataset, const LoaderOptions& options) {
-  const Shape& shape = dataset.images.shape();
-  if (shape.size() != 4 || shape[3] != 3 || shape[0] < 1 || dataset.labels.shape() != Shape{shape[0]}) {
-    shape_error("loader", "images must be (N,H,W,3) with N >= 1 labels (N): images " + to_string(shape) + ", labels " +
-                              to_string(dataset.labels.shape()));
-  }
-  require(options.batch_size >= 1, "a batch size of at least 1", std::to_string(options.batch_size));
-  require(options.workers >= 0, "at least 0 workers", std::to_string(options.workers));
-  require(options.prefetch >= 1, "a prefetch of at least 1", std::to_string(options.prefetch));
-  require(std::isfinite(options.mixup) && options.mixup >= 0, "a finite mixup alpha of at least 0",
-          std::to_string(options.mixup));
-  require(std::isfinite(options.cutmix) && options.cutmix >= 0, "a finite cutmix alpha of at least 0",
-          std::to_string(options.cutmix));
-  require(options.dtype == DType::f32 || options.dtype == DType::f64, "f32 or f64", to_string(options.dtype));
-  check_augment(options.augment, shape[1], shape[2]);
+void check(const LoaderOptions& options) {
+  expect(options.batch_size >= 1, "a batch size of at least 1", options.batch_size);
+  expect(options.workers >= 0, "at least 0 workers", options.workers);
+  expect(options.prefetch >= 1, "a prefetch of at least 1", options.prefetch);
+  expect(std::isfinite(options.mixup) && options.mixup >= 0, "a finite mixup alpha of at least 0", options.mixup);
+  expect(std::isfinite(options.cutmix) && options.cutmix >= 0, "a finite cutmix alpha of at least 0", options.cutmix);
 }
 
 }  // namespace
 
-Loader::Loader(Dataset dataset, LoaderOptions options) : dataset_(std::move(dataset)), options_(options) {
-  check(dataset_, options_);
+Loader::Loader(Dataset dataset, LoaderOptions options) : dataset_(std::move(dataset)), options_(std::move(options)) {
+  check_dataset("loader", dataset_);
+  check(options_);
+  shape_ = output_shape(options_.transforms, dataset_.image_shape());
+  check_augment(options_.augment, shape_.height, shape_.width);
+  table_ = normalize_table(dataset_.normalization, shape_.channels, options_.dtype);
 }
 
 Loader::~Loader() { stop(); }
@@ -50,9 +47,9 @@ std::int64_t Loader::batches_per_epoch() const {
 }
 
 void Loader::start_epoch(std::int64_t epoch, std::int64_t first_batch) {
-  require(epoch >= 0, "an epoch of at least 0", std::to_string(epoch));
-  require(first_batch >= 0 && first_batch <= batches_per_epoch(),
-          "a first batch of 0 .. " + std::to_string(batches_per_epoch()), std::to_string(first_batch));
+  expect(epoch >= 0, "an epoch of at least 0", epoch);
+  expect(first_batch >= 0 && first_batch <= batches_per_epoch(),
+         "a first batch of 0 .. " + std::to_string(batches_per_epoch()), first_batch);
   stop();
   epoch_ = epoch;
   end_ = batches_per_epoch();
@@ -133,9 +130,7 @@ Batch Loader::make_batch(std::int64_t index) const {
   const auto* all_labels = dataset_.labels.data<std::int64_t>();
   std::transform(samples.begin(), samples.end(), batch.labels.mutable_data<std::int64_t>(),
                  [&](std::int64_t sample) { return all_labels[sample]; });
-  Shape shape = dataset_.images.shape();
-  shape[0] = count;
-  batch.images = Tensor::empty(shape, options_.dtype);
+  batch.images = Tensor::empty({count, shape_.height, shape_.width, shape_.channels}, options_.dtype);
   options_.dtype == DType::f32 ? fill_images<float>(samples, batch.images) : fill_images<double>(samples, batch.images);
   mix(batch);
   return batch;
@@ -159,16 +154,22 @@ void Loader::mix(Batch& batch) const {
 
 template <class T>
 void Loader::fill_images(std::span<const std::int64_t> samples, Tensor& images) const {
-  const std::int64_t height = images.size(1);
-  const std::int64_t width = images.size(2);
-  const std::int64_t size = height * width * 3;
-  const auto* in = dataset_.images.data<std::uint8_t>();
+  const ImageShape stored = dataset_.image_shape();
+  const auto* bytes = dataset_.images.data<std::uint8_t>();
+  const T* table = table_.data<T>();
   T* out = images.mutable_data<T>();
+  std::vector<std::uint8_t> transformed;
   for (const std::int64_t sample : samples) {
     const DrawPlace place{options_.seed, static_cast<std::uint64_t>(epoch_), static_cast<std::uint64_t>(sample)};
-    const Augmentation drawn = draw_augmentation(options_.augment, height, width, place);
-    augment_image(in + sample * size, height, width, options_.augment.pad_mode, drawn, out);
-    out += size;
+    const std::uint8_t* image = bytes + sample * stored.numel();
+    if (!options_.transforms.empty()) {
+      transformed =
+          apply_transforms(options_.transforms, {image, static_cast<std::size_t>(stored.numel())}, stored, place);
+      image = transformed.data();
+    }
+    const Augmentation drawn = draw_augmentation(options_.augment, shape_.height, shape_.width, place);
+    augment_image(image, shape_, options_.augment.pad_mode, drawn, table, out);
+    out += shape_.numel();
   }
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Batches prepared ahead on threads of the loader's own. Batch b of epoch e is a function of (seed, e, b)
-// alone, so a run may start anywhere and workers hold nothing worth saving.
+// Batches of a data set for training and evaluation, prepared ahead on threads of the loader's own. Batch b of epoch e
+// is a function of (seed, e, b) alone, so a run may start anywhere and workers hold nothing worth saving.
 
 #include <condition_variable>
 #include <cstdint>
@@ -12,6 +12,7 @@
 
 #include "data/augment.h"
 #include "data/dataset.h"
+#include "data/transform.h"
 
 namespace striate {
 
@@ -20,6 +21,9 @@ struct LoaderOptions {
   bool shuffle = true;     ///< a new permutation each epoch; false: in the data set's order
   bool drop_last = false;  ///< leaves out the last batch where it is not full
   std::uint64_t seed = 0;
+  /// Every image goes through these in turn, then through crop, flip and cutout as `augment` says, and is normalised;
+  /// then mixup or CutMix mix the batch. For training: to evaluate, leave them out.
+  Transforms transforms{};
   AugmentOptions augment{};
   double mixup = 0;          ///< alpha of Beta(alpha, alpha); 0: off
   double cutmix = 0;         ///< the same for CutMix; with both on, each batch gets one of them by chance
@@ -29,7 +33,7 @@ struct LoaderOptions {
 };
 
 struct Batch {
-  Tensor images;           ///< normalised (N,H,W,3)
+  Tensor images;           ///< normalised (N,H,W,C)
   Tensor labels;           ///< i64 (N); with mixup and CutMix those of the images before
   Tensor targets;          ///< probabilities (N,classes) with mixup or CutMix, else undefined
   std::int64_t index = 0;  ///< in the epoch
@@ -39,8 +43,7 @@ struct Batch {
 
 class Loader {
  public:
-  /// Shares the data set's memory. Throws std::invalid_argument for bad options and ShapeError unless images
-  /// are (N,H,W,3) with N >= 1 labels.
+  /// Shares the data set's memory. Throws std::invalid_argument for bad options, and as check_dataset.
   Loader(Dataset dataset, LoaderOptions options);
   /// Waits for the batches that are being made, for no more.
   ~Loader();
@@ -72,6 +75,8 @@ class Loader {
 
   Dataset dataset_;
   LoaderOptions options_;
+  ImageShape shape_;  // of the images of a batch
+  Tensor table_;      // normalize_table()
   // Fixed while workers run.
   std::int64_t epoch_ = 0;
   std::int64_t end_ = 0;             // batches of this epoch; 0 before the first

@@ -1,24 +1,17 @@
 #pragma once
-// Bytes to what a network reads: (value / 255 - mean) / std for each channel, with CIFAR-10's statistics.
+// Bytes to what a network reads, as a Normalization (core/normalization.h) says. Loader has its own way there, through
+// augment_image (data/augment.h); `predict` comes here.
 
-#include <array>
-
+#include "core/normalization.h"
 #include "core/tensor.h"
 
 namespace striate {
 
-/// Of values in [0,1]; red, green, blue.
-inline constexpr std::array<double, 3> kChannelMean{0.4914, 0.4822, 0.4465};
-inline constexpr std::array<double, 3> kChannelStd{0.2470, 0.2435, 0.2616};
+/// The normalised value of every byte in every channel: (channels,256), f32 or f64, computed in double. Throws
+/// std::invalid_argument for other dtypes and as Normalization::for_channels.
+Tensor normalize_table(const Normalization& normalization, std::int64_t channels, DType dtype);
 
-/// The normalised value of every byte, [channel][byte]. T is float or double; computed in double.
-template <class T>
-using NormalizeTable = std::array<std::array<T, 256>, 3>;
-template <class T>
-const NormalizeTable<T>& normalize_table();
-
-/// u8 (...,3) -> the same shape in f32 or f64. Throws ShapeError for other channels, std::invalid_argument
-/// for other dtypes.
-Tensor normalized(const Tensor& images, DType dtype = DType::f32);
+/// images u8 (...,C) -> the same shape in f32 or f64. Throws as normalize_table.
+Tensor normalized(const Tensor& images, const Normalization& normalization, DType dtype = DType::f32);
 
 }  // namespace striate

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <stdexcept>
 
+#include "core/check.h"
 #include "core/joined.h"
 #include "core/nearest_name.h"
 
@@ -11,26 +13,7 @@ namespace striate {
 
 namespace {
 
-/// The images at these places, with their labels.
-Dataset gathered(const Dataset& dataset, const std::vector<std::int64_t>& places) {
-  Shape shape = dataset.images.shape();
-  const std::size_t image_bytes =
-      dataset.images.bytes() / static_cast<std::size_t>(std::max<std::int64_t>(1, shape[0]));
-  shape[0] = static_cast<std::int64_t>(places.size());
-  Dataset result{Tensor::empty(shape, DType::u8), Tensor::empty({shape[0]}, DType::i64), dataset.class_names};
-  const auto* images = dataset.images.data<std::uint8_t>();
-  const auto* labels = dataset.labels.data<std::int64_t>();
-  auto* out = result.images.mutable_data<std::uint8_t>();
-  auto* out_label = result.labels.mutable_data<std::int64_t>();
-  for (const std::int64_t place : places) {
-    std::memcpy(out, images + static_cast<std::size_t>(place) * image_bytes, image_bytes);
-    out += image_bytes;
-    *out_label++ = labels[place];
-  }
-  return result;
-}
-
-/// For every label of the data set its number among `names`, or -1.
+/// For every label of the data set its new one, the place among `names`, or -1.
 std::vector<std::int64_t> new_labels(const Dataset& dataset, const std::vector<std::string>& names) {
   const std::vector<std::string>& all = dataset.class_names;
   if (names.empty()) throw std::invalid_argument("expected names of classes, got none; there are " + joined(all));
@@ -50,6 +33,23 @@ std::vector<std::int64_t> new_labels(const Dataset& dataset, const std::vector<s
 
 }  // namespace
 
+Dataset images_at(const Dataset& dataset, const std::vector<std::int64_t>& places) {
+  Shape shape = dataset.images.shape();
+  const auto image_bytes = static_cast<std::size_t>(dataset.image_shape().numel());
+  shape[0] = static_cast<std::int64_t>(places.size());
+  Dataset result = dataset.with(Tensor::empty(shape, DType::u8), Tensor::empty({shape[0]}, DType::i64));
+  const auto* images = dataset.images.data<std::uint8_t>();
+  const auto* labels = dataset.labels.data<std::int64_t>();
+  auto* out = result.images.mutable_data<std::uint8_t>();
+  auto* out_label = result.labels.mutable_data<std::int64_t>();
+  for (const std::int64_t place : places) {
+    std::memcpy(out, images + static_cast<std::size_t>(place) * image_bytes, image_bytes);
+    out += image_bytes;
+    *out_label++ = labels[place];
+  }
+  return result;
+}
+
 Dataset choose_classes(const Dataset& dataset, const std::vector<std::string>& names) {
   const std::vector<std::int64_t> renumbered = new_labels(dataset, names);
   const auto label_of = [&](std::int64_t old) { return renumbered.at(static_cast<std::size_t>(old)); };
@@ -58,24 +58,29 @@ Dataset choose_classes(const Dataset& dataset, const std::vector<std::string>& n
   for (std::size_t i = 0; i < labels.size(); ++i) {
     if (label_of(labels[i]) >= 0) places.push_back(static_cast<std::int64_t>(i));
   }
-  Dataset result = gathered(dataset, places);
+  Dataset result = images_at(dataset, places);
   auto* chosen = result.labels.mutable_data<std::int64_t>();
   std::transform(chosen, chosen + places.size(), chosen, label_of);
   result.class_names = names;
   return result;
 }
 
+Dataset first_images(const Dataset& dataset, std::int64_t count) {
+  expect(count >= 1, "first_images", "a count of at least 1", count);
+  std::vector<std::int64_t> places(static_cast<std::size_t>(std::min(count, dataset.size())));
+  std::iota(places.begin(), places.end(), 0);
+  return images_at(dataset, places);
+}
+
 Dataset first_per_class(const Dataset& dataset, std::int64_t count) {
-  if (count < 1) {
-    throw std::invalid_argument("expected a count of images per class of at least 1, got " + std::to_string(count));
-  }
+  expect(count >= 1, "first_per_class", "a count of at least 1", count);
   std::vector<std::int64_t> seen(dataset.class_names.size());
   const auto labels = dataset.labels.span<std::int64_t>();
   std::vector<std::int64_t> places;
   for (std::size_t i = 0; i < labels.size(); ++i) {
     if (seen.at(static_cast<std::size_t>(labels[i]))++ < count) places.push_back(static_cast<std::int64_t>(i));
   }
-  return gathered(dataset, places);
+  return images_at(dataset, places);
 }
 
 }  // namespace striate

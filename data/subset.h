@@ -1,5 +1,5 @@
 #pragma once
-// Parts of a data set: some of its classes, a few images of each.
+// Parts of a data set: some of its classes, a few images of each. `train` and `eval` choose by them.
 
 #include <cstdint>
 #include <string>
@@ -8,6 +8,12 @@
 #include "data/dataset.h"
 
 namespace striate {
+
+/// The images at these places, copied, with their labels.
+Dataset images_at(const Dataset& dataset, const std::vector<std::int64_t>& places);
+
+/// The first `count` images (all where there are fewer), copied. Throws std::invalid_argument below 1.
+Dataset first_images(const Dataset& dataset, std::int64_t count);
 
 /// The images of these classes, copied, in the data set's order; class_names are `names`, and label i is names[i].
 /// Throws std::invalid_argument for no names, for a name given twice, and for an unknown one (with the nearest and

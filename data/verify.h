@@ -1,6 +1,6 @@
 #pragma once
-// A look through a whole data folder, for `striate verify`: counts, and every problem instead of the first
-// one.
+// A look through a whole data set, for `striate verify`: counts, and every problem instead of the first one. What there
+// is to know of a format is in its DatasetFormat::verify (data/dataset.h).
 
 #include <filesystem>
 #include <string>
@@ -11,13 +11,13 @@
 namespace striate {
 
 struct SplitReport {
-  std::int64_t images = 0;                 ///< readable ones
-  Shape image_shape;                       ///< (H,W,C) of the first; empty where none is readable
-  std::vector<std::int64_t> class_counts;  ///< by label
+  std::int64_t images = 0;                   ///< those that are in order
+  ImageShape image_shape{};                  ///< zeros where none is
+  std::vector<std::int64_t> class_counts{};  ///< by label
 };
 
-struct FolderReport {
-  DataFolder folder;
+struct DatasetReport {
+  std::string format;  ///< its name
   std::vector<std::string> class_names;
   SplitReport train;
   SplitReport test;
@@ -28,7 +28,8 @@ struct FolderReport {
   [[nodiscard]] bool ok() const { return problems.empty(); }
 };
 
-/// Reads every image of both splits. Throws FileError only where the folder is no data folder at all.
-FolderReport verify_folder(const std::filesystem::path& path);
+/// Reads every image of both splits. `format` as in load_dataset. Throws FileError only where no format is given and
+/// none recognises the path; std::invalid_argument for unknown names and options.
+DatasetReport verify_dataset(const std::filesystem::path& path, const std::string& format = "");
 
 }  // namespace striate

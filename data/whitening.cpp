@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "core/check.h"
 #include "core/gemm.h"
 #include "core/own_eigen.h"
 #include "core/parallel.h"
@@ -19,34 +19,26 @@ namespace {
 // Images whose patches are summed up at a time.
 constexpr std::int64_t kGrain = 16;
 
-void require(bool ok, const std::string& what, std::int64_t got) {
-  if (!ok) throw std::invalid_argument("[whitening] expected " + what + ", got " + std::to_string(got));
-}
-
 void check(const Dataset& dataset, std::int64_t kernel, std::int64_t filters, const WhiteningOptions& options) {
-  const Shape& shape = dataset.images.shape();
-  if (shape.size() != 4 || shape[0] < 1 || shape[3] != 3) {
-    shape_error("whitening", "images must be (N,H,W,3) with N >= 1: images " + to_string(shape));
-  }
-  const std::int64_t side = std::min(shape[1], shape[2]);
-  require(kernel >= 1 && kernel <= side, "a kernel of 1 .. " + std::to_string(side), kernel);
-  require(filters >= 1, "at least 1 filter", filters);
-  require(options.images >= 1, "at least 1 image", options.images);
-  if (!(std::isfinite(options.eps) && options.eps > 0)) {
-    throw std::invalid_argument("[whitening] expected a finite eps above 0, got " + std::to_string(options.eps));
-  }
+  check_dataset("whitening", dataset);
+  const std::int64_t side = std::min(dataset.images.size(1), dataset.images.size(2));
+  expect(kernel >= 1 && kernel <= side, "whitening", "a kernel of 1 .. " + std::to_string(side), kernel);
+  expect(filters >= 1, "whitening", "at least 1 filter", filters);
+  expect(options.images >= 1, "whitening", "at least 1 image", options.images);
+  expect(std::isfinite(options.eps) && options.eps > 0, "whitening", "a finite eps above 0", options.eps);
 }
 
 /// All patches of an image as rows (1, R,S,C): the leading 1 makes sums of the products with it.
 void append_patches(const Tensor& image, std::int64_t kernel, std::vector<double>& rows) {
   const std::int64_t width = image.size(1);
+  const std::int64_t channels = image.size(2);
   const auto* pixels = image.data<double>();
   for (std::int64_t y = 0; y + kernel <= image.size(0); ++y) {
     for (std::int64_t x = 0; x + kernel <= width; ++x) {
       rows.push_back(1);
       for (std::int64_t r = 0; r < kernel; ++r) {
-        const double* begin = pixels + ((y + r) * width + x) * 3;
-        rows.insert(rows.end(), begin, begin + kernel * 3);
+        const double* begin = pixels + ((y + r) * width + x) * channels;
+        rows.insert(rows.end(), begin, begin + kernel * channels);
       }
     }
   }
@@ -57,15 +49,15 @@ void append_patches(const Tensor& image, std::int64_t kernel, std::vector<double
 std::vector<double> patch_products(const Dataset& dataset, std::int64_t kernel, std::int64_t chosen, std::int64_t begin,
                                    std::int64_t end) {
   const Shape& shape = dataset.images.shape();
-  const std::int64_t row = 1 + kernel * kernel * 3;
+  const std::int64_t row = 1 + kernel * kernel * shape[3];
   const auto* bytes = dataset.images.data<std::uint8_t>();
   const std::size_t image_bytes = dataset.images.bytes() / static_cast<std::size_t>(shape[0]);
   std::vector<double> rows;
   for (std::int64_t i = begin; i < end; ++i) {
-    Tensor image = Tensor::empty({shape[1], shape[2], 3}, DType::u8);
+    Tensor image = Tensor::empty({shape[1], shape[2], shape[3]}, DType::u8);
     const std::int64_t place = i * shape[0] / chosen;
     std::memcpy(image.mutable_raw(), bytes + static_cast<std::size_t>(place) * image_bytes, image_bytes);
-    append_patches(normalized(image, DType::f64), kernel, rows);
+    append_patches(normalized(image, dataset.normalization, DType::f64), kernel, rows);
   }
   std::vector<double> products(static_cast<std::size_t>(row * row));
   gemm(Transpose::yes, Transpose::no, row, row, static_cast<std::int64_t>(rows.size()) / row, rows.data(), row,
@@ -80,7 +72,7 @@ striate_eigen::MatrixXd patch_covariance(const Dataset& dataset, std::int64_t ke
   parallel_for(chosen, kGrain, [&](std::int64_t begin, std::int64_t end) {
     partial[static_cast<std::size_t>(begin / kGrain)] = patch_products(dataset, kernel, chosen, begin, end);
   });
-  const std::int64_t row = 1 + kernel * kernel * 3;
+  const std::int64_t row = 1 + kernel * kernel * dataset.channels();
   striate_eigen::MatrixXd sums = striate_eigen::MatrixXd::Zero(row, row);
   for (const std::vector<double>& part : partial)
     sums += striate_eigen::Map<const striate_eigen::MatrixXd>(part.data(), row, row);
@@ -96,9 +88,9 @@ Tensor whitening_filters(const Dataset& dataset, std::int64_t kernel, std::int64
   check(dataset, kernel, filters, options);
   const striate_eigen::SelfAdjointEigenSolver<striate_eigen::MatrixXd> solver(
       patch_covariance(dataset, kernel, options.images));
-  const std::int64_t size = kernel * kernel * 3;
+  const std::int64_t size = kernel * kernel * dataset.channels();
   const std::int64_t count = std::min(filters, 2 * size);
-  Tensor result = Tensor::empty({kernel, kernel, 3, count}, DType::f64);
+  Tensor result = Tensor::empty({kernel, kernel, dataset.channels(), count}, DType::f64);
   auto* out = result.mutable_data<double>();
   for (std::int64_t k = 0; k < count; ++k) {
     const std::int64_t column = size - 1 - k / 2;  // the solver's eigenvalues rise
@@ -110,14 +102,16 @@ Tensor whitening_filters(const Dataset& dataset, std::int64_t kernel, std::int64
 
 void whiten_(Tensor weight, const Dataset& dataset, const WhiteningOptions& options) {
   const Shape& shape = weight.shape();
-  if (shape.size() != 4 || shape[0] != shape[1] || shape[2] != 3) {
-    shape_error("whitening", "weight must be (R,R,3,K): weight " + to_string(shape));
+  check_dataset("whitening", dataset);
+  if (shape.size() != 4 || shape[0] != shape[1] || shape[2] != dataset.channels()) {
+    shape_error("whitening", "weight must be (R,R,C,K) with the C of the images: weight " + to_string(shape) +
+                                 ", images " + to_string(dataset.images.shape()));
   }
   const Tensor filters = whitening_filters(dataset, shape[0], shape[3], options);
   const auto* in = filters.data<double>();
   dispatch_floating("whitening", weight.dtype(), [&]<class T>(T) {
     T* out = weight.mutable_data<T>();
-    for (std::int64_t i = 0; i < shape[0] * shape[1] * 3; ++i) {
+    for (std::int64_t i = 0; i < filters.numel() / filters.size(3); ++i) {
       for (std::int64_t k = 0; k < filters.size(3); ++k) {
         out[i * shape[3] + k] = static_cast<T>(in[i * filters.size(3) + k]);
       }

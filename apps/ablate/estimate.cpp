@@ -95,8 +95,8 @@ class Estimator {
     const std::string key = options.classes + "|" + std::to_string(options.per_class);
     if (const auto known = images_.find(key); known != images_.end()) return known->second;
     if (!train_) {
-      train_ = load_split(flags_.data, Split::train);
-      test_ = load_split(flags_.data, Split::test);
+      train_ = load_dataset(flags_.data, Split::train);
+      test_ = load_dataset(flags_.data, Split::test);
     }
     const auto train = static_cast<double>(chosen_data(options, *train_, Split::train).size());
     const auto test = static_cast<double>(chosen_data(options, *test_, Split::test).size());

@@ -122,7 +122,7 @@ void refuse_changed(const Results& results) {
 void refuse_other_images(const fs::path& data, const fs::path& out) {
   std::string here;
   try {
-    here = fingerprint(load_split(data, Split::train));
+    here = fingerprint(load_dataset(data, Split::train));
   } catch (const FileError&) {
     return;
   }

@@ -49,7 +49,7 @@ EvalOptions parse_eval(const Arguments& arguments) {
 // The images of the classes that the weights know, labelled as they know them.
 Dataset load_data(const EvalOptions& options, const std::vector<std::string>& names) {
   const auto path = data_path(options.data);
-  Dataset dataset = load_split(path, options.split == "test" ? Split::test : Split::train);
+  Dataset dataset = load_dataset(path, options.split == "test" ? Split::test : Split::train);
   const auto& all = dataset.class_names;
   const bool part = std::all_of(names.begin(), names.end(), [&](const std::string& name) {
     return std::find(all.begin(), all.end(), name) != all.end();

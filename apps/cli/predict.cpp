@@ -53,11 +53,12 @@ bool all_finite_values(const std::vector<double>& values) {
 
 std::vector<Guess> classify(LoadedModel& loaded, const std::string& file, std::int64_t top) {
   const NoGradGuard no_grad;
-  const Tensor image = resized(read_image(file), loaded.card.height, loaded.card.width);
+  const Tensor image = resized(read_image(file, loaded.card.channels), loaded.card.height, loaded.card.width);
   Shape batch = image.shape();
   batch.insert(batch.begin(), 1);
   const DType dtype = loaded.precision.parameters;
-  const Tensor input = as_input(normalized(image, dtype).viewed_as(batch), loaded.precision.activations);
+  const Tensor input =
+      as_input(normalized(image, loaded.card.normalization, dtype).viewed_as(batch), loaded.precision.activations);
   const auto probabilities = softmax(cast((*loaded.model)(input), dtype)).to_vector();
   if (!all_finite_values(probabilities))
     throw std::runtime_error(file + ": the model's outputs are not finite; its weights are of no use");

@@ -121,8 +121,8 @@ struct Data {
 
 Data load_data(const TrainOptions& options) {
   Data data{.path = data_path(options.data), .train = {}, .test = {}};
-  data.train = chosen_data(options, load_split(data.path, Split::train), Split::train);
-  data.test = chosen_data(options, load_split(data.path, Split::test), Split::test);
+  data.train = chosen_data(options, load_dataset(data.path, Split::train), Split::train);
+  data.test = chosen_data(options, load_dataset(data.path, Split::test), Split::test);
   if (data.train.class_names != data.test.class_names) {
     throw FileError(data.path.string(), "train and test must have the same classes");
   }

@@ -34,7 +34,7 @@ struct ResNet : Layer {
 
 int main(int argc, char** argv) try {
   if (argc != 3) throw std::invalid_argument("usage: custom_model DATA EPOCHS");
-  const Dataset data = load_split(argv[1], Split::train), test = load_split(argv[1], Split::test);
+  const Dataset data = load_dataset(argv[1], Split::train), test = load_dataset(argv[1], Split::test);
   Loader loader(data, {.batch_size = 128, .augment = AugmentOptions::standard()}), tests(test, {.shuffle = false});
   ResNet model(data.classes());
   Sgd sgd(model.parameters(), {.lr = 0.05, .momentum = 0.9, .weight_decay = 5e-4, .nesterov = true});

@@ -3,15 +3,10 @@
 #include <cstring>
 
 #include "core/elementwise.h"
+#include "data/augment.h"
 
 namespace striate::cli {
 namespace {
-
-/// 0 .. size-1 for places up to size-1 outside, reflected at the border's pixels.
-std::int64_t reflected(std::int64_t place, std::int64_t size) {
-  if (place < 0) return -place;
-  return place < size ? place : 2 * (size - 1) - place;
-}
 
 /// Pixel (y, x) of the result is pixel (y + shift, x + shift), of the mirror image where `flip`.
 Tensor view_of(const Tensor& images, std::int64_t shift, bool flip) {

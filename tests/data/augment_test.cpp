@@ -20,19 +20,25 @@ using testing_support::expect_error;
 constexpr std::int64_t kHeight = 7;
 constexpr std::int64_t kWidth = 9;
 
-std::vector<std::uint8_t> test_image() {
+std::vector<std::uint8_t> test_image(std::int64_t channels) {
   std::vector<std::uint8_t> image;
-  for (std::int64_t i = 0; i < kHeight * kWidth * 3; ++i) image.push_back(static_cast<std::uint8_t>(i * 37 + 11));
+  for (std::int64_t i = 0; i < kHeight * kWidth * channels; ++i)
+    image.push_back(static_cast<std::uint8_t>(i * 37 + 11));
   return image;
 }
 
-double normalized_value(std::uint8_t byte, std::size_t channel) {
-  return (byte / 255.0 - kChannelMean[channel]) / kChannelStd[channel];
+const Normalization& cifar10() {
+  static const Normalization values = default_normalization(3);
+  return values;
+}
+
+double normalized_value(const Normalization& values, std::uint8_t byte, std::size_t channel) {
+  return (byte / 255.0 - values.mean[channel]) / values.std[channel];
 }
 
 /// The definition, pixel by pixel: pad the normalised image, crop, flip, cut.
-double expected(const std::vector<std::uint8_t>& image, PadMode mode, const Augmentation& drawn, std::int64_t y,
-                std::int64_t x, std::size_t channel) {
+double expected(const std::vector<std::uint8_t>& image, const Normalization& values, PadMode mode,
+                const Augmentation& drawn, std::int64_t y, std::int64_t x, std::size_t channel) {
   if (y >= drawn.cut_top && y < drawn.cut_bottom && x >= drawn.cut_left && x < drawn.cut_right) return 0;
   std::int64_t row = y + drawn.shift_y;
   std::int64_t column = (drawn.flipped ? kWidth - 1 - x : x) + drawn.shift_x;
@@ -42,26 +48,52 @@ double expected(const std::vector<std::uint8_t>& image, PadMode mode, const Augm
   if (row >= kHeight) row = 2 * kHeight - 2 - row;
   if (column < 0) column = -column;
   if (column >= kWidth) column = 2 * kWidth - 2 - column;
-  return normalized_value(image[static_cast<std::size_t>((row * kWidth + column) * 3) + channel], channel);
+  const auto pixel = static_cast<std::size_t>(row * kWidth + column);
+  return normalized_value(values, image[pixel * values.mean.size() + channel], channel);
 }
 
 TEST(Normalize, GivesTheFormulaForEveryByte) {
   Tensor bytes = Tensor::empty({256, 3}, DType::u8);
   for (std::int64_t i = 0; i < 768; ++i) bytes.mutable_data<std::uint8_t>()[i] = static_cast<std::uint8_t>(i / 3);
-  const Tensor f64 = normalized(bytes, DType::f64);
-  const Tensor f32 = normalized(bytes);
+  const Tensor f64 = normalized(bytes, cifar10(), DType::f64);
+  const Tensor f32 = normalized(bytes, cifar10());
   ASSERT_EQ(f32.dtype(), DType::f32);
   for (std::size_t i = 0; i < 768; ++i) {
-    const double want = normalized_value(static_cast<std::uint8_t>(i / 3), i % 3);
+    const double want = normalized_value(cifar10(), static_cast<std::uint8_t>(i / 3), i % 3);
     EXPECT_DOUBLE_EQ(f64.span<double>()[i], want);
     EXPECT_FLOAT_EQ(f32.span<float>()[i], static_cast<float>(want));
   }
-  expect_error<ShapeError>([] { normalized(Tensor::zeros({2, 2, 1}, DType::u8)); }, {"3 channels", "(2,2,1)"});
-  expect_error<std::invalid_argument>([] { normalized(Tensor::zeros({3}, DType::u8), DType::bf16); }, {"bf16"});
+  const auto refused = [](const Tensor& images, const Normalization& values, DType dtype, const char* part) {
+    expect_error<std::invalid_argument>([&] { normalized(images, values, dtype); }, {part});
+  };
+  refused(Tensor::zeros({2, 2, 1}, DType::u8), cifar10(), DType::f32, "each of 1 channels, got 3 and 3");
+  refused(Tensor::zeros({3}, DType::u8), cifar10(), DType::bf16, "bf16");
+  refused(Tensor::zeros({1}, DType::u8), {{0.5}, {0}}, DType::f32, "a std above 0, got 0");
+  refused(Tensor::zeros({1}, DType::u8), {{NAN}, {1}}, DType::f32, "a finite mean");
 }
 
-TEST(Augment, MatchesItsDefinitionInEveryCombination) {
-  const std::vector<std::uint8_t> image = test_image();
+TEST(Normalize, TakesAnyChannels) {
+  const Tensor bytes = Tensor::from<std::uint8_t>({2, 2}, {0, 255, 51, 102});
+  const Tensor out = normalized(bytes, {{0.2, 0.4}, {0.5, 2}}, DType::f64);
+  const std::vector<double> want = {-0.4, 0.3, 0, 0};
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_NEAR(out.span<double>()[i], want[i], 1e-15);
+  // MNIST's.
+  EXPECT_EQ(normalized(Tensor::zeros({1}, DType::u8), {}, DType::f64).item(), -0.1307 / 0.3081);
+}
+
+class AugmentChannels : public testing::TestWithParam<std::int64_t> {};
+
+TEST_P(AugmentChannels, MatchesItsDefinitionInEveryCombination) {
+  const std::int64_t channels = GetParam();
+  const ImageShape shape{kHeight, kWidth, channels};
+  const std::vector<std::uint8_t> image = test_image(channels);
+  Normalization values;
+  for (std::int64_t c = 0; c < channels; ++c) {
+    values.mean.push_back(0.3 + 0.1 * static_cast<double>(c));
+    values.std.push_back(0.5 - 0.1 * static_cast<double>(c));
+  }
+  const Tensor table = normalize_table(values, channels, DType::f64);
+  const Tensor table32 = normalize_table(values, channels, DType::f32);
   for (const PadMode mode : {PadMode::zero, PadMode::reflect}) {
     for (const std::int64_t padding : {0, 2, 4}) {
       for (const std::int64_t cutout : {0, 3, 4}) {
@@ -69,12 +101,13 @@ TEST(Augment, MatchesItsDefinitionInEveryCombination) {
         for (std::uint64_t n = 0; n < 50; ++n) {
           const Augmentation drawn = draw_augmentation(options, kHeight, kWidth, {.seed = n});
           std::vector<double> out(image.size(), 99);
-          augment_image(image.data(), kHeight, kWidth, mode, drawn, out.data());
+          augment_image(image.data(), shape, mode, drawn, table.data<double>(), out.data());
           std::vector<float> out32(image.size(), 99);
-          augment_image(image.data(), kHeight, kWidth, mode, drawn, out32.data());
+          augment_image(image.data(), shape, mode, drawn, table32.data<float>(), out32.data());
           for (std::size_t i = 0; i < out.size(); ++i) {
-            const auto pixel = static_cast<std::int64_t>(i / 3);
-            const double want = expected(image, mode, drawn, pixel / kWidth, pixel % kWidth, i % 3);
+            const auto pixel = static_cast<std::int64_t>(i) / channels;
+            const double want = expected(image, values, mode, drawn, pixel / kWidth, pixel % kWidth,
+                                         i % static_cast<std::size_t>(channels));
             ASSERT_NEAR(out[i], want, 1e-14) << i;
             ASSERT_EQ(out32[i], static_cast<float>(out[i])) << i;
           }
@@ -83,6 +116,8 @@ TEST(Augment, MatchesItsDefinitionInEveryCombination) {
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Augment, AugmentChannels, testing::Values(1, 2, 3, 4));
 
 TEST(Augment, DrawsEveryShiftFlipAndCentreAlike) {
   std::map<std::int64_t, int> shifts_y;

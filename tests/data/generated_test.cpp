@@ -9,7 +9,7 @@
 #include "core/file.h"
 #include "core/parallel.h"
 #include "core/random.h"
-#include "data/cifar10.h"
+#include "data/cifar.h"
 #include "data/loader.h"
 #include "data/verify.h"
 #include "layers/adaptive_avg_pool.h"
@@ -53,13 +53,13 @@ TEST(Generated, IsAGoodFolderThatLoadsAsItWasDrawn) {
   TempFolder folder;
   const GenerateOptions options{.seed = 2, .train_images = 202, .test_images = 50};
   generate_folder(folder.path(), options);
-  const FolderReport report = verify_folder(folder.path());
+  const DatasetReport report = verify_dataset(folder.path());
   EXPECT_TRUE(report.ok());
   EXPECT_EQ(report.class_names[1], "spotted disc");
   for (const std::int64_t count : report.train.class_counts) EXPECT_TRUE(count == 20 || count == 21);
   EXPECT_EQ(report.test.class_counts, std::vector<std::int64_t>(10, 5));
   const Dataset drawn = generate_split(options, Split::train);
-  const Dataset loaded = load_split(folder.path(), Split::train);
+  const Dataset loaded = load_dataset(folder.path(), Split::train);
   EXPECT_EQ(loaded.images.to_vector(), drawn.images.to_vector());
   EXPECT_EQ(loaded.labels.to_vector(), drawn.labels.to_vector());
   EXPECT_EQ(loaded.class_names, drawn.class_names);

@@ -73,7 +73,7 @@ TEST(ImageFolder, SortsClassesAndFilesByName) {
   folder.write("train/ant/notes.txt", "passed over");
   folder.write("train/readme.txt", "passed over");
   folder.write("test/zebra/1.PNG", picture(".png", 4, 4, {9, 9, 9}));
-  const Dataset train = load_image_folder(folder.path(), Split::train);
+  const Dataset train = load_dataset(folder.path(), Split::train, "image-folder");
   EXPECT_EQ(train.class_names, (std::vector<std::string>{"ant", "zebra"}));
   EXPECT_EQ(train.images.shape(), (Shape{3, 4, 4, 3}));
   EXPECT_EQ(train.labels.to_vector(), (std::vector<double>{0, 0, 1}));
@@ -81,20 +81,21 @@ TEST(ImageFolder, SortsClassesAndFilesByName) {
   EXPECT_EQ(train.images.span<std::uint8_t>()[48], 2);
   EXPECT_NEAR(train.images.span<std::uint8_t>()[96], 200, 2);
   // The labels of test/ are those of train/, though it lacks a class.
-  EXPECT_EQ(load_image_folder(folder.path(), Split::test).labels.to_vector(), (std::vector<double>{1}));
+  EXPECT_EQ(load_dataset(folder.path(), Split::test, "image-folder").labels.to_vector(), (std::vector<double>{1}));
 }
 
 TEST(ImageFolder, NamesWhatIsWrong) {
   TempFolder folder;
-  const auto load = [&] { load_image_folder(folder.path(), Split::train); };
+  const auto load = [&] { load_dataset(folder.path(), Split::train, "image-folder"); };
   std::filesystem::create_directories(folder.path() / "train");
   expect_error<FileError>(load, {"train", "a subfolder for each class"});
   std::filesystem::create_directories(folder.path() / "train/a");
   expect_error<FileError>(load, {"train", "found none"});
   folder.write("train/a/1.png", picture(".png", 4, 4, {1, 1, 1}));
-  expect_error<FileError>([&] { load_image_folder(folder.path(), Split::test); }, {"test", "missing"});
+  expect_error<FileError>([&] { load_dataset(folder.path(), Split::test, "image-folder"); }, {"test", "missing"});
   folder.write("test/b/1.png", picture(".png", 4, 4, {1, 1, 1}));
-  expect_error<FileError>([&] { load_image_folder(folder.path(), Split::test); }, {"test/b", "no class of this name"});
+  expect_error<FileError>([&] { load_dataset(folder.path(), Split::test, "image-folder"); },
+                          {"test/b", "no class of this name"});
   folder.write("train/a/2.png", picture(".png", 5, 4, {1, 1, 1}));
   expect_error<FileError>(load, {"2.png", "(4,4,3)", "1.png", "(4,5,3)"});
   folder.write("train/a/2.png", "broken");
@@ -110,9 +111,9 @@ TEST(ImageFolder, DecodesTheSameWithAnyNumberOfThreads) {
   }
   const int before = num_threads();
   set_num_threads(1);
-  const Dataset one = load_image_folder(folder.path(), Split::train);
+  const Dataset one = load_dataset(folder.path(), Split::train, "image-folder");
   set_num_threads(3);
-  const Dataset three = load_image_folder(folder.path(), Split::train);
+  const Dataset three = load_dataset(folder.path(), Split::train, "image-folder");
   set_num_threads(before);
   EXPECT_EQ(one.images.to_vector(), three.images.to_vector());
   EXPECT_EQ(one.labels.to_vector(), three.labels.to_vector());

@@ -55,7 +55,7 @@ TEST(Loader, ReadsInOrderWithoutShuffling) {
   const std::vector<Batch> batches = read_epoch(loader, 0);
   ASSERT_EQ(batches.size(), 5U);
   EXPECT_EQ(batches[4].images.shape(), (Shape{3, 32, 32, 3}));
-  const std::vector<double> all = normalized(images_103().images).to_vector();
+  const std::vector<double> all = normalized(images_103().images, images_103().normalization).to_vector();
   const std::vector<double> labels = images_103().labels.to_vector();
   std::size_t pixel = 0;
   std::size_t image = 0;
@@ -198,8 +198,8 @@ TEST(Loader, StopsInTheMiddleAndLeavesNothing) {
 TEST(Loader, PreparesNoMoreThanThePrefetch) {
   LoaderOptions options{.batch_size = 10, .workers = 3, .prefetch = 2};
   const Dataset data = images_103();
-  const std::size_t before = allocator_stats().live_bytes;
   Loader loader(data, options);
+  const std::size_t before = allocator_stats().live_bytes;
   loader.start_epoch(0);
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
   EXPECT_LE(allocator_stats().live_bytes - before, 2U * (10 * 3072 * 4 + 10 * 8 + 256));

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/data/cifar10_files.h"
+#include "tests/data/cifar_files.h"
 #include "tests/support/errors.h"
 
 namespace striate {
@@ -25,12 +25,12 @@ TEST(Verify, CountsAGoodCifar10Folder) {
   for (int label = 0; label < 10; ++label) all += cifar10_record(label, label);
   for (int file = 1; file <= 5; ++file) folder.write("data_batch_" + std::to_string(file) + ".bin", all);
   folder.write("test_batch.bin", all);
-  const FolderReport report = verify_folder(folder.path());
+  const DatasetReport report = verify_dataset(folder.path());
   EXPECT_TRUE(report.ok());
   EXPECT_EQ(report.train.images, 50);
   EXPECT_EQ(report.train.class_counts, std::vector<std::int64_t>(10, 5));
   EXPECT_EQ(report.test.class_counts, std::vector<std::int64_t>(10, 1));
-  EXPECT_EQ(report.test.image_shape, (Shape{32, 32, 3}));
+  EXPECT_EQ(report.test.image_shape, (ImageShape{32, 32, 3}));
   EXPECT_EQ(report.class_names[0], "airplane");
 }
 
@@ -41,7 +41,7 @@ TEST(Verify, ListsEveryProblemOfCifar10Files) {
   folder.write("data_batch_4.bin", cifar10_record(0, 77));
   std::filesystem::remove(folder.path() / "test_batch.bin");
   folder.write("batches.meta.txt", "one name\n");
-  const FolderReport report = verify_folder(folder.path());
+  const DatasetReport report = verify_dataset(folder.path());
   EXPECT_TRUE(mentions(report.problems, "data_batch_2.bin", "5 bytes"));
   EXPECT_TRUE(mentions(report.problems, "data_batch_4.bin", "label 77"));
   EXPECT_TRUE(mentions(report.problems, "test_batch.bin", "missing"));
@@ -58,19 +58,19 @@ TEST(Verify, ListsEveryProblemOfAnImageFolder) {
   folder.write("train/b/3.ppm", "broken");
   folder.write("train/b/4.jpg", "broken too");
   folder.write("test/a/1.ppm", "P6 1 2 255\nabcdef");
-  const FolderReport report = verify_folder(folder.path());
-  EXPECT_EQ(report.folder.kind, FolderKind::images);
+  const DatasetReport report = verify_dataset(folder.path());
+  EXPECT_EQ(report.format, "image-folder");
   EXPECT_TRUE(mentions(report.problems, "2.ppm", "(1,2,3)"));
   EXPECT_TRUE(mentions(report.problems, "3.ppm", "cannot be decoded"));
   EXPECT_TRUE(mentions(report.problems, "4.jpg", "cannot be decoded"));
   EXPECT_TRUE(mentions(report.problems, "no image of class 1 (b)", "train"));
-  EXPECT_TRUE(mentions(report.problems, "images of train are (1,1,3)", "of test (2,1,3)"));
-  EXPECT_EQ(report.train.class_counts, (std::vector<std::int64_t>{2, 0}));
+  EXPECT_TRUE(mentions(report.problems, "images of train are 1x1x3", "of test 2x1x3"));
+  EXPECT_EQ(report.train.class_counts, (std::vector<std::int64_t>{1, 0}));
 }
 
 TEST(Verify, ThrowsWhereThereIsNoData) {
   TempFolder folder;
-  testing_support::expect_error<FileError>([&] { verify_folder(folder.path()); }, {"no images found"});
+  testing_support::expect_error<FileError>([&] { verify_dataset(folder.path()); }, {"no data set found"});
 }
 
 }  // namespace

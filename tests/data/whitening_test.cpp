@@ -44,7 +44,7 @@ Values filter_of(const Tensor& filters, std::int64_t k) {
 
 /// The outputs of a filter on every patch inside the images, as a convolution defines them.
 Values outputs(const Dataset& dataset, const Values& filter, std::int64_t kernel) {
-  const Values pixels = normalized(dataset.images, DType::f64).to_vector();
+  const Values pixels = normalized(dataset.images, dataset.normalization, DType::f64).to_vector();
   const Shape& shape = dataset.images.shape();
   Values result;
   for (std::int64_t n = 0; n < shape[0]; ++n) {
@@ -186,7 +186,7 @@ TEST(Whitening, RefusesWhatDoesNotFit) {
   expect_error<std::invalid_argument>([&] { whitening_filters(images, 2, 0); }, {"1 filter", "got 0"});
   expect_error<std::invalid_argument>([&] { whitening_filters(images, 2, 4, {.images = 0}); }, {"1 image", "got 0"});
   expect_error<std::invalid_argument>([&] { whitening_filters(images, 2, 4, {.eps = 0}); }, {"eps above 0"});
-  expect_error<ShapeError>([&] { whiten_(Tensor::zeros({2, 3, 3, 8}), images); }, {"(R,R,3,K)", "(2,3,3,8)"});
+  expect_error<ShapeError>([&] { whiten_(Tensor::zeros({2, 3, 3, 8}), images); }, {"(R,R,C,K)", "(2,3,3,8)"});
 }
 
 }  // namespace

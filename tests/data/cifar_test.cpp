@@ -1,9 +1,9 @@
-#include "data/cifar10.h"
+#include "data/cifar.h"
 
 #include <gtest/gtest.h>
 
 #include "core/file.h"
-#include "tests/data/cifar10_files.h"
+#include "tests/data/cifar_files.h"
 #include "tests/support/errors.h"
 
 namespace striate {
@@ -18,7 +18,7 @@ using testing_support::write_cifar10;
 TEST(Cifar10, ReadsPlanesAsChannelsLastInTheFilesOrder) {
   TempFolder folder;
   write_cifar10(folder);
-  const Dataset train = load_cifar10(folder.path(), Split::train);
+  const Dataset train = load_dataset(folder.path(), Split::train, "cifar10");
   ASSERT_EQ(train.images.shape(), (Shape{6, 32, 32, 3}));
   EXPECT_EQ(train.labels.to_vector(), (std::vector<double>{0, 1, 2, 3, 4, 5}));
   const auto* value = train.images.data<std::uint8_t>();
@@ -29,29 +29,29 @@ TEST(Cifar10, ReadsPlanesAsChannelsLastInTheFilesOrder) {
       }
     }
   }
-  EXPECT_EQ(load_cifar10(folder.path(), Split::test).labels.to_vector(), (std::vector<double>{6, 7}));
+  EXPECT_EQ(load_dataset(folder.path(), Split::test, "cifar10").labels.to_vector(), (std::vector<double>{6, 7}));
 }
 
 TEST(Cifar10, TakesNamesFromTheFolderOrItsOwn) {
   TempFolder folder;
-  EXPECT_EQ(cifar10_class_names(folder.path())[9], "truck");
+  write_cifar10(folder);
+  const auto names = [&] { return load_dataset(folder.path(), Split::test, "cifar10").class_names; };
+  EXPECT_EQ(names()[9], "truck");
   folder.write("batches.meta.txt", "a\nb\nc\nd\ne\r\nf\ng\nh\ni\nlast one\n\n");
-  const std::vector<std::string> names = cifar10_class_names(folder.path());
-  EXPECT_EQ(names[4], "e");
-  EXPECT_EQ(names[9], "last one");
+  EXPECT_EQ(names()[4], "e");
+  EXPECT_EQ(names()[9], "last one");
   folder.write("batches.meta.txt", "a\nb\n");
-  expect_error<FileError>([&] { cifar10_class_names(folder.path()); },
-                          {"batches.meta.txt", "expected 10 class names", "got 2"});
+  expect_error<FileError>(names, {"batches.meta.txt", "expected 10 class names", "got 2"});
 }
 
 TEST(Cifar10, WritesWhatItReads) {
   TempFolder folder;
   write_cifar10(folder);
-  const Dataset test = load_cifar10(folder.path(), Split::test);
+  const Dataset test = load_dataset(folder.path(), Split::test, "cifar10");
   write_cifar10_file(folder.path() / "copy.bin", test, 0, 2);
   EXPECT_EQ(read_bytes(folder.path() / "copy.bin"), read_bytes(folder.path() / "test_batch.bin"));
-  write_cifar10_file(folder.path() / "copy.bin", test, 1, 2);
-  EXPECT_EQ(load_cifar10_file(folder.path() / "copy.bin", {}).labels.to_vector(), (std::vector<double>{7}));
+  write_cifar10_file(folder.path() / "test_batch.bin", test, 1, 2);
+  EXPECT_EQ(load_dataset(folder.path(), Split::test, "cifar10").labels.to_vector(), (std::vector<double>{7}));
   const Dataset other{Tensor::zeros({1, 16, 64, 3}, DType::u8), Tensor::zeros({1}, DType::i64), {}};
   expect_error<ShapeError>([&] { write_cifar10_file(folder.path() / "x", other, 0, 1); }, {"(1,16,64,3)"});
 }
@@ -59,7 +59,7 @@ TEST(Cifar10, WritesWhatItReads) {
 TEST(Cifar10, NamesWhatIsWrongWithAFile) {
   TempFolder folder;
   write_cifar10(folder);
-  const auto load = [&] { load_cifar10(folder.path(), Split::train); };
+  const auto load = [&] { load_dataset(folder.path(), Split::train, "cifar10"); };
 
   folder.write("data_batch_3.bin", cifar10_record(0, 0).substr(0, 3072));
   expect_error<FileError>(load, {"data_batch_3.bin", "whole number of records of 3073 bytes", "3072 bytes"});
@@ -75,7 +75,7 @@ TEST(Cifar10, NamesWhatIsWrongWithAFile) {
   expect_error<FileError>(load, {"data_batch_3.bin", "missing"});
   std::filesystem::create_directory(folder.path() / "data_batch_3.bin");
   expect_error<FileError>(load, {"data_batch_3.bin"});
-  EXPECT_EQ(load_cifar10(folder.path(), Split::test).size(), 2);
+  EXPECT_EQ(load_dataset(folder.path(), Split::test, "cifar10").size(), 2);
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "data/cifar10.h"
+#include "data/cifar.h"
 #include "tests/support/temp_folder.h"
 
 namespace striate::testing_support {

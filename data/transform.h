@@ -1,0 +1,64 @@
+#pragma once
+// What may be done to an image's pixels before the standard augmentation (data/augment.h): a list of small objects,
+// each one image in and one out. LoaderOptions::transforms (data/loader.h) holds the list; a user's own kind is one
+// class and register_transform().
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/named_options.h"
+#include "core/random.h"
+#include "data/augment.h"
+
+namespace striate {
+
+/// One kind of change with its options. Called from several threads at a time, for other images.
+class Transform {
+ public:
+  Transform() = default;
+  virtual ~Transform() = default;
+  Transform(const Transform&) = delete;
+  Transform& operator=(const Transform&) = delete;
+  Transform(Transform&&) = delete;
+  Transform& operator=(Transform&&) = delete;
+
+  /// The shape of what comes out; the images of a batch must agree in it. The channels have to stay. Throws
+  /// std::invalid_argument for images that it cannot take.
+  [[nodiscard]] virtual ImageShape output_shape(const ImageShape& input) const { return input; }
+
+  /// image: bytes (height,width,channels) of `shape` -> out: bytes of output_shape(shape), all to be written. What is
+  /// random is drawn from `random`, which depends on the seed, the epoch, the image and the place in the list of
+  /// transforms alone.
+  virtual void apply(std::span<const std::uint8_t> image, const ImageShape& shape, std::span<std::uint8_t> out,
+                     RandomSequence& random) const = 0;
+};
+
+using Transforms = std::vector<std::shared_ptr<const Transform>>;
+using TransformFactory = std::function<std::shared_ptr<const Transform>(const NamedOptions& options)>;
+
+/// Makes a kind known by `name`. Throws std::invalid_argument for a name that is taken or cannot be one.
+void register_transform(const std::string& name, TransformFactory factory);
+
+/// The built-in ones first. Those have torchvision's names, options and meaning:
+///   random_grayscale:p=0.1       red, green and blue become luma() (data/image.h) with probability p; grey stays
+///   random_invert:p=0.5          255 - value with probability p
+///   color_jitter:brightness=0    values times a factor from [max(0, 1 - brightness), 1 + brightness]
+std::vector<std::string> transform_names();
+
+/// "color_jitter:brightness=0.4". Throws std::invalid_argument for unknown names (with the nearest) and for options
+/// that are unknown or out of range.
+std::shared_ptr<const Transform> make_transform(const std::string& name_and_options);
+
+/// The shape of what comes out of all of them. Throws std::invalid_argument where one of them cannot take what the one
+/// before it gives, or changes the channels.
+ImageShape output_shape(const Transforms& transforms, const ImageShape& input);
+
+/// image -> what comes out of all of them, one after the other. `place` is what the random numbers depend on.
+std::vector<std::uint8_t> apply_transforms(const Transforms& transforms, std::span<const std::uint8_t> image,
+                                           ImageShape shape, const DrawPlace& place);
+
+}  // namespace striate
