@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/integer.h"
 #include "core/own_eigen.h"
 #include "core/parallel.h"
 
@@ -33,9 +34,17 @@ void add_product(Index m, Index n, Index l, const T* a, Index lda, const T* b, I
       n, m, l, b, ldb, a, lda, c, 1, ldc, T(1), blocking, nullptr);
 }
 
+// The length of nearly equal pieces of `size`, each at most `longest` and a multiple of `step` (the last one
+// aside).
+constexpr Index piece(Index size, Index longest, Index step) {
+  return round_up(ceil_div(size, ceil_div(size, longest)), step);
+}
+
+}  // namespace
+
 template <class T>
-void product(Transpose ta, Transpose tb, Index m, Index n, Index l, const T* a, Index lda, const T* b, Index ldb, T* c,
-             Index ldc, bool accumulate) {
+void gemm(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::int64_t l, const T* a, std::int64_t lda,
+          const T* b, std::int64_t ldb, T* c, std::int64_t ldc, bool accumulate) {
   if (m == 0 || n == 0) return;
   if (!accumulate) {
     for (Index row = 0; row < m; ++row) std::fill_n(c + row * ldc, n, T(0));
@@ -55,38 +64,17 @@ void product(Transpose ta, Transpose tb, Index m, Index n, Index l, const T* a, 
   }
 }
 
-constexpr Index divide_up(Index a, Index b) { return (a + b - 1) / b; }
-
-// The length of near-equal pieces of `size`, each at most `longest` and a multiple of `step` (the last one
-// aside).
-constexpr Index piece(Index size, Index longest, Index step) {
-  const Index pieces = divide_up(size, longest);
-  return divide_up(divide_up(size, pieces), step) * step;
-}
-
-}  // namespace
-
-void gemm(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::int64_t l, const float* a, std::int64_t lda,
-          const float* b, std::int64_t ldb, float* c, std::int64_t ldc, bool accumulate) {
-  product(ta, tb, m, n, l, a, lda, b, ldb, c, ldc, accumulate);
-}
-
-void gemm(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::int64_t l, const double* a, std::int64_t lda,
-          const double* b, std::int64_t ldb, double* c, std::int64_t ldc, bool accumulate) {
-  product(ta, tb, m, n, l, a, lda, b, ldb, c, ldc, accumulate);
-}
-
 template <class T>
 void parallel_gemm(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::int64_t l, const T* a,
                    std::int64_t lda, const T* b, std::int64_t ldb, T* c, std::int64_t ldc, bool accumulate) {
   if (m == 0 || n == 0) return;
-  // Blocks as large as may be, since every block packs its operands anew, but eight of them where there is
-  // enough to share.
+  // Every block packs its operands again, so blocks are as large as possible; but eight of them, for the threads to
+  // share, where the product is large enough.
   const Index columns = piece(n, 512, 48);
-  const Index blocks_across = divide_up(n, columns);
+  const Index blocks_across = ceil_div(n, columns);
   const Index rows = piece(m, std::clamp<Index>(m * blocks_across / 8, 64, 256), 16);
-  const Index blocks = divide_up(m, rows) * blocks_across;
-  // Small blocks go together: a task should be worth its start.
+  const Index blocks = ceil_div(m, rows) * blocks_across;
+  // Small blocks share a task, so that starting it pays.
   const Index grain = std::clamp<Index>((Index{1} << 19) / (rows * columns * std::max<Index>(l, 1)), 1, blocks);
   parallel_for(blocks, grain, [&](Index begin, Index end) {
     for (Index block = begin; block < end; ++block) {
@@ -99,6 +87,10 @@ void parallel_gemm(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, s
   });
 }
 
+template void gemm(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, const float*, std::int64_t,
+                   const float*, std::int64_t, float*, std::int64_t, bool);
+template void gemm(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, const double*, std::int64_t,
+                   const double*, std::int64_t, double*, std::int64_t, bool);
 template void parallel_gemm(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, const float*, std::int64_t,
                             const float*, std::int64_t, float*, std::int64_t, bool);
 template void parallel_gemm(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, const double*, std::int64_t,

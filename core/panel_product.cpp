@@ -6,6 +6,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "core/integer.h"
+
 namespace striate {
 namespace {
 
@@ -15,14 +17,6 @@ constexpr int max_rows = 14;
 #else
 constexpr int max_rows = 6;
 #endif
-
-inline Vec load_word(const float* from) { return load(from); }
-
-inline VecBits load_word(const BfloatPair* from) {
-  VecBits v;
-  std::memcpy(&v, from, sizeof v);
-  return v;
-}
 
 inline void multiply_add(Vec& sum, float a, Vec b) { sum += a * b; }
 
@@ -53,8 +47,8 @@ void kernel(PanelDepth size, const PanelRows<Word>& left, const PanelColumns<Wor
   for (std::ptrdiff_t words = size.total; words > 0; words -= size.segment, segment += left.segment) {
     const Word* a = segment;
     for (std::ptrdiff_t l = std::min(words, size.segment); l > 0; --l) {
-      const auto b0 = load_word(b);
-      const auto b1 = load_word(b + lanes);
+      const auto b0 = load(b);
+      const auto b1 = load(b + lanes);
 #pragma GCC unroll 16
       for (int i = 0; i < rows; ++i) {
         Word word;
@@ -93,8 +87,8 @@ void multiply_panel(std::ptrdiff_t rows, PanelDepth depth, const PanelRows<Word>
                     float* c, std::ptrdiff_t c_row, bool accumulate) {
   const auto& table = a.depth == 1 ? kernels<Word, true> : kernels<Word, false>;
   // Nearly equal groups of rows: 16 rows as 8 + 8 use the registers better than 14 + 2.
-  for (std::ptrdiff_t groups = (rows + max_rows - 1) / max_rows, i = 0; i < rows; --groups) {
-    const std::ptrdiff_t count = (rows - i + groups - 1) / groups;
+  for (std::ptrdiff_t groups = ceil_div(rows, max_rows), i = 0; i < rows; --groups) {
+    const std::ptrdiff_t count = ceil_div(rows - i, groups);
     PanelRows<Word> part = a;
     part.data += i * a.row;
     table[static_cast<std::size_t>(count - 1)](depth, part, b, c + i * c_row, c_row, accumulate);

@@ -1,6 +1,7 @@
 #pragma once
 // One register of floats at the build's widest instruction set, in the compilers' vector extensions:
-// arithmetic is written with operators, and the same source serves AVX-512, AVX2 and plain x86-64.
+// arithmetic is written with operators, and the same source serves AVX-512, AVX2 and plain x86-64. Every kernel
+// loads and stores by this file; core/panel_product.h is the product on top of it.
 
 #include <algorithm>
 #include <bit>
@@ -38,6 +39,12 @@ inline Vec load(const float* from) {
   return v;
 }
 
+inline VecBits load(const std::uint32_t* from) {
+  VecBits v;
+  std::memcpy(&v, from, sizeof v);
+  return v;
+}
+
 /// The values behind the bits of T: bf16 or f16.
 template <class T>
 Vec from_bits(VecHalf half) {
@@ -70,9 +77,10 @@ inline Vec load(const float16* from) {
 }
 
 inline void store(float* to, Vec v) { std::memcpy(to, &v, sizeof v); }
+inline void store(std::uint32_t* to, VecBits v) { std::memcpy(to, &v, sizeof v); }
 
 /// Floats rounded to bf16 (to nearest, ties to even), each in the upper half of its lane; the lower half is
-/// junk.
+/// undefined.
 inline VecBits round_bf16(Vec v) {
   const auto word = std::bit_cast<VecBits>(v);
   const VecBits rounded = word + 0x7fffU + ((word >> 16) & 1U);
@@ -108,7 +116,11 @@ inline void store(float16* to, Vec v) {
   std::memcpy(&to->bits, &half, sizeof half);
 }
 
-/// Two registers as pairs of bf16: lane i holds low[i] in its lower half and high[i] in its upper one.
+/// Two values, or two registers, as pairs of bf16: lane i holds low[i] in its lower half and high[i] in its upper one.
+inline std::uint32_t pair_bf16(bfloat16 low, bfloat16 high) {
+  return low.bits | static_cast<std::uint32_t>(high.bits) << 16U;
+}
+
 inline VecBits pair_bf16(Vec low, Vec high) {
 #if defined(__AVX512BF16__)
   using Words = std::uint16_t __attribute__((vector_size(64)));
@@ -122,7 +134,7 @@ inline VecBits pair_bf16(Vec low, Vec high) {
 #endif
 }
 
-/// The first `count` lanes; the others are 0 (load) or left alone (store).
+/// The first `count` lanes by a mask; the others are 0 (load) or left alone (store).
 template <class T>
 Vec load_first(const T* from, std::ptrdiff_t count) {
 #if defined(__AVX512BW__) && defined(__AVX512VL__)
@@ -154,6 +166,21 @@ void store_first(T* to, Vec v, std::ptrdiff_t count) {
   store(buffer, v);
   std::copy_n(buffer, count, to);
 #endif
+}
+
+/// The first `count` of up to `lanes` lanes, by the plain instruction where that is all of them.
+template <class T>
+[[gnu::always_inline]] inline Vec load_lanes(const T* from, std::ptrdiff_t count) {
+  return count == lanes ? load(from) : load_first(from, count);
+}
+
+template <class T>
+[[gnu::always_inline]] inline void store_lanes(T* to, Vec v, std::ptrdiff_t count) {
+  if (count == lanes) {
+    store(to, v);
+  } else {
+    store_first(to, v, count);
+  }
 }
 
 }  // namespace striate

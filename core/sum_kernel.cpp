@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "core/integer.h"
 #include "core/parallel.h"
 
 namespace striate {
@@ -37,9 +38,9 @@ double sum_row(const T* x, std::int64_t count) {
 template <class T>
 Tensor sum_chunks(const T* x, std::int64_t outer, std::int64_t rows, std::int64_t columns) {
   const std::int64_t width = std::min(columns, columns_at_once);
-  const std::int64_t blocks = (columns + width - 1) / width;
+  const std::int64_t blocks = ceil_div(columns, width);
   const std::int64_t length = std::min(rows, chunk_elements / width);
-  const std::int64_t chunks = (rows + length - 1) / length;
+  const std::int64_t chunks = ceil_div(rows, length);
   Tensor result = Tensor::zeros({outer, chunks, columns}, DType::f64);
   auto* sums = result.mutable_data<double>();
   const std::int64_t grain = std::max<std::int64_t>(1, chunk_elements / (length * width));

@@ -5,7 +5,7 @@
 
 #include "core/autograd.h"
 #include "core/check.h"
-#include "core/gemm.h"
+#include "core/matmul.h"
 #include "core/parallel.h"
 #include "layers/init.h"
 
@@ -46,17 +46,6 @@ Tensor parameter_gradient(const Tensor& gradient, DType activations) {
   return activations == DType::f16 ? operand(gradient, activations) : gradient;
 }
 
-/// a * b over the whole of both.
-template <class T>
-Tensor product(Transpose ta, const Tensor& a, Transpose tb, const Tensor& b) {
-  const std::int64_t m = a.size(ta == Transpose::no ? 0 : 1);
-  const std::int64_t n = b.size(tb == Transpose::no ? 1 : 0);
-  Tensor c = Tensor::empty({m, n}, DTypeOf<T>::value);
-  parallel_gemm<T>(ta, tb, m, n, a.size(ta == Transpose::no ? 1 : 0), a.data<T>(), a.size(1), b.data<T>(), b.size(1),
-                   c.mutable_data<T>(), n, false);
-  return c;
-}
-
 template <class T>
 void add_rows(Tensor& y, const Tensor& b) {
   const std::int64_t k = y.size(1);
@@ -86,16 +75,16 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b) {
   return dispatch_floating("linear", x.dtype(), [&](auto zero) {
     using T = compute_t<decltype(zero)>;
     const DType dtype = x.dtype();
-    Tensor y = product<T>(Transpose::no, operand(x, dtype), Transpose::no, operand(w, dtype));
+    Tensor y = matrix_product(Transpose::no, operand(x, dtype), Transpose::no, operand(w, dtype));
     if (b.defined()) add_rows<T>(y, b);
     y = stored(y, dtype);
     record("linear", y, {x, w, b}, [x = Saved(x), w = Saved(w), dtype](Backward& bw) {
       const Tensor dy = operand(bw.dy(), dtype);
       if (bw.wants(0)) {
-        bw.add(0, stored(product<T>(Transpose::no, dy, Transpose::yes, operand(w.get(), dtype)), dtype));
+        bw.add(0, stored(matrix_product(Transpose::no, dy, Transpose::yes, operand(w.get(), dtype)), dtype));
       }
       if (bw.wants(1)) {
-        const Tensor dw = product<T>(Transpose::yes, operand(x.get(), dtype), Transpose::no, dy);
+        const Tensor dw = matrix_product(Transpose::yes, operand(x.get(), dtype), Transpose::no, dy);
         bw.add(1, parameter_gradient(dw, dtype));
       }
       if (bw.wants(2)) bw.add(2, parameter_gradient(sum_rows<T>(dy), dtype));

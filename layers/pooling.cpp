@@ -18,10 +18,7 @@ std::int64_t output_size(const PoolAxis& axis, bool ceil_mode) {
 std::vector<TapRange> taps_inside(const PoolAxis& axis) {
   std::vector<TapRange> result;
   for (std::int64_t i = 0; i < axis.output; ++i) {
-    TapRange range{0, axis.kernel};
-    while (range.begin < range.end && axis.place(i, range.begin) < 0) ++range.begin;
-    while (range.begin < range.end && axis.place(i, range.end - 1) >= axis.input) --range.end;
-    result.push_back(range);
+    result.push_back(taps_inside(axis.kernel, axis.input, [&](std::int64_t tap) { return axis.place(i, tap); }));
   }
   return result;
 }

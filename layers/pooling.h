@@ -9,6 +9,7 @@
 #include "core/dtype.h"
 #include "core/tensor.h"
 #include "layers/extent.h"
+#include "layers/tap_range.h"
 
 namespace striate {
 
@@ -26,13 +27,7 @@ struct PoolAxis {
   }
 };
 
-/// The taps begin .. end-1 of a window that lie inside the input.
-struct TapRange {
-  std::int64_t begin;
-  std::int64_t end;
-};
-
-/// For every output of the axis.
+/// The taps of every output's window that lie inside the input.
 std::vector<TapRange> taps_inside(const PoolAxis& axis);
 
 struct PoolWindow {
