@@ -1,5 +1,5 @@
 #pragma once
-// --conv: the algorithm of convolutions.
+// --conv: the algorithm of convolutions, by its name in layers/conv/kernels.h.
 
 #include <CLI/CLI.hpp>
 #include <string>
@@ -11,7 +11,7 @@ namespace striate::cli {
 /// Declares --conv on `app`.
 void add_conv_flag(CLI::App& app, std::string& name);
 
-/// The algorithm of this name. Throws UsageError with the nearest that there is.
-ConvAlgorithm conv_algorithm_of(const std::string& name);
+/// The algorithm of this name, null for automatic. Throws UsageError with the nearest name.
+const ConvAlgorithm* conv_algorithm_of(const std::string& name);
 
 }  // namespace striate::cli

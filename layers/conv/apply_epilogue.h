@@ -1,5 +1,6 @@
 #pragma once
-// The epilogue of a convolution, for sums in registers.
+// Applies a convolution's epilogue (epilogue.h) to sums in registers. Every kernel ends with it; the batch norm op has
+// its formula from here.
 
 #include <cstdint>
 #include <limits>
@@ -10,8 +11,7 @@
 
 namespace striate {
 
-/// Batch norm, given its factors. What ReLU cuts, all that compute it must decide by the same rounding: they
-/// all ask this.
+/// Batch norm, given its factors. Whether ReLU cuts a value depends on the rounding, so there is this one formula.
 template <class V>
 [[gnu::always_inline]] inline V normalised(V x, V mean, V scale, V shift) {
   return (x - mean) * scale + shift;
@@ -38,9 +38,10 @@ template <class V, class P>
   const auto values = [=](const P* from) {
     if (from == nullptr) return V{};
     if constexpr (std::is_same_v<V, Vec>) {
-      if (count < lanes) return load_first(from + c, count);
+      return load_lanes(from + c, count);
+    } else {
+      return from[c];
     }
-    return read<V>(from + c);
   };
   V least{};
   if (!epilogue.relu) least -= std::numeric_limits<P>::infinity();

@@ -1,42 +1,31 @@
-#include "layers/conv/depthwise.h"
+// Depthwise convolution: every channel by itself (groups == channels), with one or more filters for each. Nothing but
+// results is rounded to the dtype of the activations.
 
 #include <algorithm>
 #include <numeric>
 #include <type_traits>
 
+#include "core/integer.h"
 #include "core/parallel.h"
 #include "core/scratch.h"
 #include "core/simd.h"
 #include "layers/conv/apply_epilogue.h"
-#include "layers/conv/shape3x3.h"
+#include "layers/conv/machine.h"
 #include "layers/conv/taps.h"
+#include "layers/tap_range.h"
 
 namespace striate {
 namespace {
 
-constexpr std::int64_t kVectors = 4;  // registers of channels at a time: sums enough to hide a latency
+constexpr std::int64_t kVectors = 4;  // registers of channels at a time: enough sums to hide the latency of an addition
 
-/// Calls f(tag, c, left) for blocks of channels c, c+1, ...: tag() is how many registers; in the last block
-/// of one register only `left` lanes exist.
+/// Calls f(tag, c, left) for blocks of channels c, c+1, ...: the type of tag is how many registers; in the last block,
+/// of one register, only `left` lanes exist.
 template <class F>
 void for_channels(std::int64_t channels, F&& f) {
   std::int64_t c = 0;
   for (; c + kVectors * lanes <= channels; c += kVectors * lanes) f(std::integral_constant<int, kVectors>{}, c, lanes);
   for (; c < channels; c += lanes) f(std::integral_constant<int, 1>{}, c, std::min<std::int64_t>(lanes, channels - c));
-}
-
-template <class T>
-Vec load_lanes(const T* from, std::int64_t left) {
-  return left == lanes ? load(from) : load_first(from, left);
-}
-
-template <class T>
-void store_lanes(T* to, Vec v, std::int64_t left) {
-  if (left == lanes) {
-    store(to, v);
-  } else {
-    store_first(to, v, left);
-  }
 }
 
 /// A map (images, height, width, channels).
@@ -50,16 +39,11 @@ struct Map {
   }
 };
 
-/// The taps of an axis that meet the source from position i: [begin, end).
-struct TapRange {
-  std::int64_t begin = 0;
-  std::int64_t end;
-
-  TapRange(const TapAxis& axis, std::int64_t i) : end(std::ssize(axis.taps)) {
-    while (begin < end && i * axis.step + axis.taps[static_cast<std::size_t>(begin)].offset < 0) ++begin;
-    while (begin < end && i * axis.step + axis.taps[static_cast<std::size_t>(end - 1)].offset >= axis.size) --end;
-  }
-};
+/// The taps of an axis that read inside the source for position i, as places in axis.taps.
+TapRange taps_inside(const TapAxis& axis, std::int64_t i) {
+  return striate::taps_inside(std::ssize(axis.taps), axis.size,
+                              [&](std::int64_t tap) { return i * axis.step + axis.tap(tap).offset; });
+}
 
 /// The row of positions i of the map that is computed: to (width, channels) = epilogue of the sum over taps
 /// of image n times filter. w (taps, channels).
@@ -67,17 +51,17 @@ template <class T, class To>
 void sum_taps(const TapAxis& rows, const TapAxis& columns, std::int64_t kernel_width, const Map<const T>& from,
               const float* w, const ConvEpilogue<float>& epilogue, std::int64_t n, std::int64_t i, To* to) {
   const std::int64_t channels = from.channels;
-  const TapRange in_rows(rows, i);
+  const TapRange in_rows = taps_inside(rows, i);
   for (std::int64_t j = 0; j < columns.count; ++j) {
-    const TapRange in_columns(columns, j);
+    const TapRange in_columns = taps_inside(columns, j);
     To* out = to + (columns.first + j * columns.stride) * channels;
     for_channels(channels,
                  [&]<int vectors>(std::integral_constant<int, vectors> /*tag*/, std::int64_t c, std::int64_t left) {
                    Vec sum[vectors] = {};
                    for (std::int64_t r = in_rows.begin; r < in_rows.end; ++r) {
-                     const Tap& row = rows.taps[static_cast<std::size_t>(r)];
+                     const Tap& row = rows.tap(r);
                      for (std::int64_t s = in_columns.begin; s < in_columns.end; ++s) {
-                       const Tap& column = columns.taps[static_cast<std::size_t>(s)];
+                       const Tap& column = columns.tap(s);
                        const T* x = from.at(n, i * rows.step + row.offset, j * columns.step + column.offset) + c;
                        const float* filter = w + (row.index * kernel_width + column.index) * channels + c;
                        for (int v = 0; v < vectors; ++v)
@@ -95,16 +79,15 @@ template <class T>
 void add_row_gradient(const TapAxis& rows, const TapAxis& columns, const Map<const T>& x, const Map<const T>& dy,
                       std::int64_t n, std::int64_t p, float* sums) {
   const std::int64_t channels = x.channels;
-  const TapRange in_rows(rows, p);
+  const TapRange in_rows = taps_inside(rows, p);
   for (std::int64_t r = in_rows.begin; r < in_rows.end; ++r) {
-    const std::int64_t h = p * rows.step + rows.taps[static_cast<std::size_t>(r)].offset;
+    const std::int64_t h = p * rows.step + rows.tap(r).offset;
     for (const Tap& column : columns.taps) {
       // The q with 0 <= q * step + offset < size.
       const std::int64_t begin = column.offset < 0 ? ceil_div(-column.offset, columns.step) : 0;
       const std::int64_t end =
           std::min(columns.count, ceil_div(std::max<std::int64_t>(columns.size - column.offset, 0), columns.step));
-      float* to =
-          sums + (rows.taps[static_cast<std::size_t>(r)].index * std::ssize(columns.taps) + column.index) * channels;
+      float* to = sums + (rows.tap(r).index * std::ssize(columns.taps) + column.index) * channels;
       for_channels(channels,
                    [&]<int vectors>(std::integral_constant<int, vectors> /*tag*/, std::int64_t c, std::int64_t left) {
                      Vec sum[vectors];
@@ -121,8 +104,8 @@ void add_row_gradient(const TapAxis& rows, const TapAxis& columns, const Map<con
   }
 }
 
-/// With several filters a channel: x with every channel repeated for each of its filters, so that the rest
-/// sees one filter a channel.
+/// With several filters a channel: x with every channel repeated for each of its filters, so that what follows has one
+/// filter a channel.
 template <class T>
 Scratch<T> repeated(const ConvGeometry& g, const T* x) {
   const std::int64_t filters = g.group_outputs();
@@ -134,29 +117,28 @@ Scratch<T> repeated(const ConvGeometry& g, const T* x) {
   return result;
 }
 
-/// Rows that one task takes: about a quarter of a million multiplications.
+/// Rows that one task takes: about a quarter of a million multiply-adds.
 std::int64_t task_rows(const ConvGeometry& g, std::int64_t row_places) {
   return std::max<std::int64_t>(1, (1 << 18) / std::max<std::int64_t>(1, row_places * g.k * g.r * g.s));
 }
 
-}  // namespace
-
 template <class T>
-void depthwise_forward(const ConvGeometry& g, const T* x, const float* w, const ConvEpilogue<float>& epilogue, T* y) {
-  Scratch<T> wide = repeated(g, x);
-  const Map<const T> from{wide.data() == nullptr ? x : wide.data(), g.h, g.w, g.k};
+void forward(const ConvGeometry& g, ConvInput<const T> x, ConvFilter<const float> w,
+             const ConvEpilogue<float>& epilogue, ConvOutput<T> y) {
+  Scratch<T> wide = repeated(g, x.data);
+  const Map<const T> from{wide.data() == nullptr ? x.data : wide.data(), g.h, g.w, g.k};
   const TapAxis rows = row_taps(g);
   const TapAxis columns = column_taps(g);
   parallel_for(g.n * g.p, task_rows(g, g.q), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row)
-      sum_taps(rows, columns, g.s, from, w, epilogue, row / g.p, row % g.p, y + row * g.q * g.k);
+      sum_taps(rows, columns, g.s, from, w.data, epilogue, row / g.p, row % g.p, y.data + row * g.q * g.k);
   });
 }
 
 template <class T>
-void depthwise_backward_data(const ConvGeometry& g, const T* dy, const float* w, T* dx) {
+void backward_data(const ConvGeometry& g, ConvOutput<const T> dy, ConvFilter<const float> w, ConvInput<T> dx) {
   const std::int64_t filters = g.group_outputs();
-  const Map<const T> from{dy, g.p, g.q, g.k};
+  const Map<const T> from{dy.data, g.p, g.q, g.k};
   const auto all_rows = backward_row_taps(g);
   const auto all_columns = backward_column_taps(g);
   parallel_for(g.n * g.h, task_rows(g, g.w), [&](std::int64_t begin, std::int64_t end) {
@@ -165,12 +147,12 @@ void depthwise_backward_data(const ConvGeometry& g, const T* dy, const float* w,
     for (std::int64_t row = begin; row < end; ++row) {
       const std::int64_t i = row % g.h / g.stride.height;
       const TapAxis& rows = all_rows[static_cast<std::size_t>(row % g.h % g.stride.height)];
-      T* to = dx + row * g.w * g.c;
+      T* to = dx.data + row * g.w * g.c;
       for (const TapAxis& columns : all_columns) {
         if (filters == 1) {
-          sum_taps(rows, columns, g.s, from, w, {}, row / g.h, i, to);
+          sum_taps(rows, columns, g.s, from, w.data, {}, row / g.h, i, to);
         } else {
-          sum_taps(rows, columns, g.s, from, w, {}, row / g.h, i, line.data());
+          sum_taps(rows, columns, g.s, from, w.data, {}, row / g.h, i, line.data());
         }
       }
       for (std::int64_t at = 0; filters > 1 && at < g.w * g.c; ++at) {
@@ -181,12 +163,13 @@ void depthwise_backward_data(const ConvGeometry& g, const T* dy, const float* w,
   });
 }
 
+/// Partial sums of up to 32 groups of output rows are added in order.
 template <class T>
-void depthwise_backward_weights(const ConvGeometry& g, const T* x, const T* dy, float* dw) {
+void backward_weights(const ConvGeometry& g, ConvInput<const T> x, ConvOutput<const T> dy, ConvFilter<float> dw) {
   constexpr std::int64_t most_groups = 32;
-  Scratch<T> wide = repeated(g, x);
-  const Map<const T> from{wide.data() == nullptr ? x : wide.data(), g.h, g.w, g.k};
-  const Map<const T> gradient{dy, g.p, g.q, g.k};
+  Scratch<T> wide = repeated(g, x.data);
+  const Map<const T> from{wide.data() == nullptr ? x.data : wide.data(), g.h, g.w, g.k};
+  const Map<const T> gradient{dy.data, g.p, g.q, g.k};
   const TapAxis rows = row_taps(g);
   const TapAxis columns = column_taps(g);
   const std::int64_t size = g.r * g.s * g.k;
@@ -199,18 +182,25 @@ void depthwise_backward_weights(const ConvGeometry& g, const T* x, const T* dy, 
     for (std::int64_t row = begin; row < end; ++row)
       add_row_gradient(rows, columns, from, gradient, row / g.p, row % g.p, sums);
   });
-  std::fill_n(dw, size, 0.F);
+  std::fill_n(dw.data, size, 0.F);
   for (std::int64_t group = 0; group < groups; ++group) {
-    for (std::int64_t i = 0; i < size; ++i) dw[i] += partial.data()[group * size + i];
+    for (std::int64_t i = 0; i < size; ++i) dw.data[i] += partial.data()[group * size + i];
   }
 }
 
-template void depthwise_forward(const ConvGeometry&, const float*, const float*, const ConvEpilogue<float>&, float*);
-template void depthwise_forward(const ConvGeometry&, const bfloat16*, const float*, const ConvEpilogue<float>&,
-                                bfloat16*);
-template void depthwise_backward_data(const ConvGeometry&, const float*, const float*, float*);
-template void depthwise_backward_data(const ConvGeometry&, const bfloat16*, const float*, bfloat16*);
-template void depthwise_backward_weights(const ConvGeometry&, const float*, const float*, float*);
-template void depthwise_backward_weights(const ConvGeometry&, const bfloat16*, const bfloat16*, float*);
+bool fits(const ConvGeometry& g) { return g.group_inputs() == 1; }
+
+// Where it fits, only a product of merged groups competes, most of which is zeros. One channel in one group is a dense
+// convolution, for which it has not been measured.
+double cost(const ConvGeometry& g, DType /*dtype*/, ConvDirection /*direction*/, const ConvMachine& /*machine*/) {
+  return g.groups == 1 ? cost_of_the_unwanted : static_cast<double>(g.positions()) * ratio(g.r * g.s, g.c);
+}
+
+template <class T>
+constexpr ConvKernels<T> kernels = {forward<T>, backward_data<T>, backward_weights<T>};
+
+}  // namespace
+
+const ConvAlgorithm conv_by::depthwise = {"depthwise", fits, cost, kernels<float>, kernels<bfloat16>};
 
 }  // namespace striate

@@ -1,5 +1,6 @@
 #pragma once
-// What a convolution does to its sums as it stores them, so that no pass over memory has to.
+// What a convolution does to its sums before it stores them (a fused epilogue), so that no pass over memory has to.
+// Kernels apply it by apply_epilogue.h.
 
 namespace striate {
 

@@ -1,5 +1,6 @@
 #pragma once
-// The sizes of one 2-d convolution, checked once and then believed by every kernel.
+// The sizes of one 2-d convolution: checked once by conv2d() in layers/conv2d.cpp, then taken as true by every kernel.
+// README.md beside this file is the map of the folder.
 
 #include <cstdint>
 
@@ -18,6 +19,15 @@ struct ConvGeometry {
   [[nodiscard]] std::int64_t group_inputs() const { return c / groups; }
   [[nodiscard]] std::int64_t group_outputs() const { return k / groups; }
   [[nodiscard]] std::int64_t positions() const { return n * p * q; }
+  [[nodiscard]] std::int64_t input_size() const { return n * h * w * c; }
+  [[nodiscard]] std::int64_t filter_size() const { return r * s * group_inputs() * k; }
+  [[nodiscard]] std::int64_t output_size() const { return positions() * k; }
+
+  /// What the fast 3x3 kernels take: stride 1, dilation 1, one group, padding 0 or 1.
+  [[nodiscard]] bool is_plain_3x3() const {
+    return c > 0 && r == 3 && s == 3 && stride == Extent2d(1) && dilation == Extent2d(1) && groups == 1 &&
+           (padding == Extent2d(0) || padding == Extent2d(1));
+  }
 };
 
 }  // namespace striate

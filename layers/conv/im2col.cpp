@@ -1,8 +1,10 @@
-#include "layers/conv/im2col.h"
+// im2col: convolution of any shape as products of gathered rows (im2col_gather.h) and packed filters (im2col_pack.h).
+// `product` is the same for 1x1 kernels, which need no gathering with stride 1: rows are read where they lie.
 
 #include <algorithm>
 #include <type_traits>
 
+#include "core/integer.h"
 #include "core/panel_product.h"
 #include "core/parallel.h"
 #include "core/scratch.h"
@@ -10,17 +12,18 @@
 #include "layers/conv/flip_filters.h"
 #include "layers/conv/im2col_gather.h"
 #include "layers/conv/im2col_pack.h"
+#include "layers/conv/machine.h"
+#include "layers/conv/pack_gradient.h"
 
 namespace striate {
 namespace {
 
-constexpr std::int64_t kTasks = 16;       // enough pieces to balance
+constexpr std::int64_t kTasks = 16;       // at least: enough for threads to share evenly
 constexpr std::int64_t kDepth = 512;      // words of a row that are gathered at a time
 constexpr std::int64_t kColumns = 512;    // columns of the result at a time
 constexpr std::int64_t kPositions = 256;  // of a weight gradient, at a time
 
-/// Writes rows of panels to the positions' places in `to` (images, height, width, channels), from channel
-/// `channel` on.
+/// Writes rows of panels to their positions in `to` (images, height, width, channels), from channel `channel` on.
 template <class T>
 struct Results {
   T* to;
@@ -39,12 +42,7 @@ struct Results {
       for (std::int64_t k = 0; k < count; k += lanes) {
         const std::int64_t left = std::min<std::int64_t>(lanes, count - k);
         const Vec sum = load(sums + (k / panel_width * (end - begin) + i - begin) * panel_width + k % panel_width);
-        const Vec value = epilogue_of<Vec>(epilogue, channel + k, left)(sum);
-        if (left == lanes) {
-          store(out + k, value);
-        } else {
-          store_first(out + k, value, left);
-        }
+        store_lanes(out + k, epilogue_of<Vec>(epilogue, channel + k, left)(sum), left);
       }
     }
   }
@@ -60,7 +58,7 @@ void gathered_product(const Gather<T>& m, std::int64_t images, const Filters& f,
   if (columns == 0) return;
   const std::int64_t panels = ceil_div(columns, panel_width);
   const std::int64_t depth = m.width() / per_word;
-  // Long blocks use packed filters most often; few positions get short ones and are split by columns too.
+  // Long blocks use packed filters more often; few positions get short blocks, and are split by columns too.
   const std::int64_t block = positions * f.products >= kTasks * 112 ? 112 : 56;
   const std::int64_t blocks = ceil_div(positions, block) * f.products;
   const std::int64_t pieces =
@@ -85,7 +83,7 @@ void gathered_product(const Gather<T>& m, std::int64_t images, const Filters& f,
     const std::int64_t count = std::min(last * panel_width, columns) - first * panel_width;
     const std::int64_t to = product * columns + first * panel_width;
     const std::int64_t most = std::min(depth, kDepth);
-    // Rows end in a spare line: a power of two between them would make them compete for lines of the cache.
+    // Rows end in a spare line: with a power of two between them they would compete for lines of the cache.
     const std::int64_t row = most + 16;
     Scratch<Word> left(m.in_place() ? 0 : rows * row);
     Scratch<Word> right(pack_first ? 0 : most * panel_width);
@@ -119,29 +117,7 @@ void gathered_product(const Gather<T>& m, std::int64_t images, const Filters& f,
 inline void pair_rows(const bfloat16* from, std::int64_t count, std::int64_t width, BfloatPair* to) {
   for (std::int64_t i = 0; i < count; i += 2, from += 2 * width, to += width) {
     for (std::int64_t j = 0; j < width; ++j) {
-      const BfloatPair high = i + 1 < count ? from[width + j].bits : 0U;
-      to[j] = from[j].bits | high << 16U;
-    }
-  }
-}
-
-/// Columns [first, first + count) of rows of dy (rows, row) as right operands: (panel, word of rows, column).
-template <class T>
-void pack_gradient(const T* dy, std::int64_t rows, std::int64_t row, std::int64_t first, std::int64_t count,
-                   WordOf<T>* out) {
-  constexpr std::int64_t step = word_depth<WordOf<T>>;
-  for (std::int64_t k = 0; k < round_up(count, panel_width); k += lanes) {
-    const std::int64_t left = std::clamp<std::int64_t>(count - k, 0, lanes);
-    const auto read = [&](const T* from) { return left == lanes ? load(from) : load_first(from, left); };
-    WordOf<T>* to = out + k / panel_width * ceil_div(rows, step) * panel_width + k % panel_width;
-    const T* from = dy + first + std::min(k, count);
-    for (std::int64_t i = 0; i < rows; i += step, to += panel_width, from += step * row) {
-      if constexpr (step == 1) {
-        store(to, read(from));
-      } else {
-        const VecBits words = pair_bf16(read(from), i + 1 < rows ? read(from + row) : Vec{});
-        std::memcpy(to, &words, sizeof words);
-      }
+      to[j] = pair_bf16(from[j], i + 1 < count ? from[width + j] : bfloat16{});
     }
   }
 }
@@ -181,7 +157,7 @@ void sum_block(const Gather<T>& m, const Groups& f, std::int64_t outputs, const 
       left.data = words.data();
     }
     const std::int64_t depth = ceil_div(count, step);
-    pack_gradient(dy + at * outputs, count, outputs, b.product * f.product_columns() + b.col0, b.col1 - b.col0,
+    pack_gradient(dy + at * outputs + b.product * f.product_columns() + b.col0, 1, count, outputs, b.col1 - b.col0,
                   right.data());
     for (std::int64_t k = 0; k < columns; k += panel_width)
       multiply_panel<Word>(rows, PanelDepth(depth), left, {right.data() + k * depth}, sums + k, columns, at > begin);
@@ -202,47 +178,47 @@ void write_block(const Gather<T>& m, const Groups& f, const FilterLayout& layout
 
 FilterLayout layout_of(const ConvGeometry& g) { return {g.s, g.group_inputs() * g.k, g.group_outputs(), g.k}; }
 
-}  // namespace
-
 template <class T>
-void im2col_forward(const ConvGeometry& g, const T* x, const float* w, const ConvEpilogue<float>& epilogue, T* y) {
+void forward(const ConvGeometry& g, ConvInput<const T> x, ConvFilter<const float> w,
+             const ConvEpilogue<float>& epilogue, ConvOutput<T> y) {
   const TapAxis rows = row_taps(g);
   const TapAxis columns = column_taps(g);
   const Groups groups(g.groups, g.group_inputs(), g.group_outputs());
-  const Filters filters{groups, w, layout_of(g)};
-  const Gather<T> gather{x, g.c, groups.product_rows(), &rows, &columns, word_depth<WordOf<T>>};
-  gathered_product(gather, g.n, filters, Results<T>{y, g.p, g.q, g.k, epilogue});
+  const Filters filters{groups, w.data, layout_of(g)};
+  const Gather<T> gather{x.data, g.c, groups.product_rows(), &rows, &columns, word_depth<WordOf<T>>};
+  gathered_product(gather, g.n, filters, Results<T>{y.data, g.p, g.q, g.k, epilogue});
 }
 
 template <class T>
-void im2col_backward_data(const ConvGeometry& g, const T* dy, const float* w, T* dx) {
-  // Turned filters are (taps from the last to the first, outputs, inputs of a group).
+void backward_data(const ConvGeometry& g, ConvOutput<const T> dy, ConvFilter<const float> w, ConvInput<T> dx) {
+  // Flipped filters are (taps from the last to the first, outputs, inputs of a group).
   const std::int64_t size = g.group_inputs() * g.k;
-  Scratch<float> turned(g.r * g.s * size);
-  turn_filters(w, g.r * g.s, g.group_inputs(), g.k, turned.data());
+  Scratch<float> flipped(g.filter_size());
+  flip_filters(w.data, g.r * g.s, g.group_inputs(), g.k, flipped.data());
   const Groups groups(g.groups, g.group_outputs(), g.group_inputs());
   const Filters filters{groups,
-                        turned.data() + (g.r * g.s - 1) * size,
+                        flipped.data() + (g.r * g.s - 1) * size,
                         {g.s, -size, g.group_inputs() * g.group_outputs(), g.group_inputs()}};
   const auto all_columns = backward_column_taps(g);
   for (const TapAxis& rows : backward_row_taps(g)) {
     for (const TapAxis& columns : all_columns) {
-      const Gather<T> gather{dy, g.k, groups.product_rows(), &rows, &columns, word_depth<WordOf<T>>};
-      gathered_product(gather, g.n, filters, Results<T>{dx, g.h, g.w, g.c, {}});
+      const Gather<T> gather{dy.data, g.k, groups.product_rows(), &rows, &columns, word_depth<WordOf<T>>};
+      gathered_product(gather, g.n, filters, Results<T>{dx.data, g.h, g.w, g.c, {}});
     }
   }
 }
 
+/// Where the gradient is small, up to 16 partial sums over positions are added in order.
 template <class T>
-void im2col_backward_weights(const ConvGeometry& g, const T* x, const T* dy, float* dw) {
-  const std::int64_t size = g.r * g.s * g.group_inputs() * g.k;
+void backward_weights(const ConvGeometry& g, ConvInput<const T> x, ConvOutput<const T> dy, ConvFilter<float> dw) {
+  const std::int64_t size = g.filter_size();
   if (size == 0) return;
   constexpr std::int64_t most_rows = 128;
   constexpr std::int64_t most_columns = 256;
   const TapAxis rows = row_taps(g);
   const TapAxis columns = column_taps(g);
   const Groups groups(g.groups, g.group_inputs(), g.group_outputs());
-  const Gather<T> gather{x, g.c, groups.product_rows(), &rows, &columns, 1};
+  const Gather<T> gather{x.data, g.c, groups.product_rows(), &rows, &columns, 1};
   const std::int64_t width = gather.width();
   const std::int64_t row_blocks = ceil_div(width, most_rows);
   const std::int64_t col_blocks = ceil_div(groups.product_columns(), most_columns);
@@ -260,23 +236,39 @@ void im2col_backward_weights(const ConvGeometry& g, const T* x, const T* dy, flo
     const Block block{task / splits / row_blocks / col_blocks, row0, std::min(width, row0 + most_rows), col0,
                       std::min(groups.product_columns(), col0 + most_columns)};
     Scratch<float> sums((block.row1 - row0) * round_up(block.col1 - col0, panel_width));
-    sum_block(gather, groups, g.k, dy, block, split * span, std::min(g.positions(), (split + 1) * span), sums.data());
-    write_block(gather, groups, layout_of(g), block, sums.data(), splits > 1 ? partial.data() + split * size : dw);
+    sum_block(gather, groups, g.k, dy.data, block, split * span, std::min(g.positions(), (split + 1) * span),
+              sums.data());
+    write_block(gather, groups, layout_of(g), block, sums.data(), splits > 1 ? partial.data() + split * size : dw.data);
   });
   if (splits == 1) return;
   parallel_for(size, 4096, [&](std::int64_t begin, std::int64_t end) {
-    std::copy(partial.data() + begin, partial.data() + end, dw + begin);
+    std::copy(partial.data() + begin, partial.data() + end, dw.data + begin);
     for (std::int64_t split = 1; split < splits; ++split) {
-      for (std::int64_t i = begin; i < end; ++i) dw[i] += partial.data()[split * size + i];
+      for (std::int64_t i = begin; i < end; ++i) dw.data[i] += partial.data()[split * size + i];
     }
   });
 }
 
-template void im2col_forward(const ConvGeometry&, const float*, const float*, const ConvEpilogue<float>&, float*);
-template void im2col_forward(const ConvGeometry&, const bfloat16*, const float*, const ConvEpilogue<float>&, bfloat16*);
-template void im2col_backward_data(const ConvGeometry&, const float*, const float*, float*);
-template void im2col_backward_data(const ConvGeometry&, const bfloat16*, const float*, bfloat16*);
-template void im2col_backward_weights(const ConvGeometry&, const float*, const float*, float*);
-template void im2col_backward_weights(const ConvGeometry&, const bfloat16*, const bfloat16*, float*);
+bool fits(const ConvGeometry& /*g*/) { return true; }
+bool fits_product(const ConvGeometry& g) { return g.r == 1 && g.s == 1 && g.padding == Extent2d(0) && g.groups == 1; }
+
+double cost(const ConvGeometry& g, DType /*dtype*/, ConvDirection direction, const ConvMachine& machine) {
+  const double moves =
+      machine.im2col_gather / static_cast<double>(g.k) + machine.im2col_store / static_cast<double>(g.c);
+  const auto pixels = static_cast<double>(g.positions());
+  return static_cast<double>(g.r * g.s) * (pixels * (panel_waste(g, direction) + moves) + machine.im2col_pack);
+}
+
+double product_cost(const ConvGeometry& g, DType /*dtype*/, ConvDirection direction, const ConvMachine& machine) {
+  return static_cast<double>(g.positions()) * panel_waste(g, direction) + machine.im2col_pack;
+}
+
+template <class T>
+constexpr ConvKernels<T> kernels = {forward<T>, backward_data<T>, backward_weights<T>};
+
+}  // namespace
+
+const ConvAlgorithm conv_by::im2col = {"im2col", fits, cost, kernels<float>, kernels<bfloat16>};
+const ConvAlgorithm conv_by::product = {"product", fits_product, product_cost, kernels<float>, kernels<bfloat16>};
 
 }  // namespace striate

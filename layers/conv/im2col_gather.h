@@ -1,17 +1,17 @@
 #pragma once
-// Rows of the values that a kernel's taps meet, one row for each position of the map that is computed.
+// im2col's rows: the values that a kernel's taps read, one row for each position of the map that is computed.
 
 #include <algorithm>
 #include <cstdint>
 
-#include "layers/conv/shape3x3.h"
+#include "core/integer.h"
 #include "layers/conv/taps.h"
 
 namespace striate {
 
-/// A row is a sequence of units: the channels that one tap meets or, where few channels would make short
-/// copies, those of a whole row of taps, which are neighbours in memory. A unit takes a multiple of `align`
-/// values: it is filled up with zeros.
+/// A row is a sequence of units: the channels that one tap reads or, where few channels would make short
+/// copies, those of a whole row of taps, which are neighbours in memory. A unit is filled up with zeros to a multiple
+/// of `align` values.
 template <class T>
 struct Gather {
   const T* source;  // (images, rows.size, columns.size, channels)
@@ -33,7 +33,7 @@ struct Gather {
   }
   [[nodiscard]] std::int64_t width() const { return units() * unit_size(); }
 
-  /// Whether rows are the source itself: one tap, which meets every pixel in turn.
+  /// Whether rows are the source itself: one tap, which reads every pixel in turn.
   [[nodiscard]] bool in_place() const {
     const auto whole = [](const TapAxis& axis) {
       return axis.taps.size() == 1 && axis.taps[0].offset == 0 && axis.step == 1 && axis.count == axis.size;
@@ -42,8 +42,7 @@ struct Gather {
   }
 };
 
-/// The kernel's tap and the channel that value `at` of a row has come from; channel >= count where it fills
-/// up.
+/// The kernel's tap and the channel that value `at` of a row comes from; channel >= count for a zero that fills up.
 struct GatheredValue {
   std::int64_t row_tap, column_tap, channel;
 };
@@ -56,8 +55,7 @@ GatheredValue gathered_value(const Gather<T>& m, std::int64_t at) {
   const std::int64_t row = unit / across;
   if (value >= m.unit_taps() * m.count) return {0, 0, m.count};
   const std::int64_t column = unit % across * m.unit_taps() + value / m.count;
-  return {m.rows->taps[static_cast<std::size_t>(row)].index, m.columns->taps[static_cast<std::size_t>(column)].index,
-          value % m.count};
+  return {m.rows->tap(row).index, m.columns->tap(column).index, value % m.count};
 }
 
 /// to[(i - begin)*row + j - first] for positions i in [begin, end) and values j in [first, last), from
@@ -78,8 +76,8 @@ void gather_rows(const Gather<T>& m, std::int64_t channel, std::int64_t begin, s
     std::int64_t r = first / unit_size / across;
     std::int64_t s = first / unit_size % across;
     for (std::int64_t start = first - first % unit_size; start < last; start += unit_size) {
-      const std::int64_t h = i * rows.step + rows.taps[static_cast<std::size_t>(r)].offset;
-      const std::int64_t w = j * columns.step + columns.taps[static_cast<std::size_t>(s * unit_taps)].offset;
+      const std::int64_t h = i * rows.step + rows.tap(r).offset;
+      const std::int64_t w = j * columns.step + columns.tap(s * unit_taps).offset;
       const std::int64_t from = std::max<std::int64_t>(first - start, 0);
       const std::int64_t until = std::min(last - start, unit_size);
       // The unit's values that lie inside the map: [low, high).

@@ -1,5 +1,5 @@
 #pragma once
-// Filters of any layout as the right operand of a product with gathered rows.
+// im2col's filters, packed in panels: the right operand of a product with gathered rows.
 
 #include <algorithm>
 #include <cstdint>
@@ -37,8 +37,8 @@ struct Groups {
   [[nodiscard]] std::int64_t product_rows() const { return merged * rows; }
   [[nodiscard]] std::int64_t product_columns() const { return merged * columns; }
 
-  /// Calls f(offset, column, count) with the run of columns in [first, last) of a product that meet a
-  /// gathered value, and where their filters lie.
+  /// Calls f(offset, column, count) with the run of columns in [first, last) of a product that a gathered value is
+  /// multiplied for, and the offset of their filters.
   template <class F>
   void columns_of(const FilterLayout& layout, std::int64_t product, const GatheredValue& value, std::int64_t first,
                   std::int64_t last, F&& f) const {
@@ -99,14 +99,6 @@ class FilterReader {
   std::int64_t left_ = 0, column_ = 0, count_ = 0;
 };
 
-/// Two neighbours along the depth as words, panel_width of them.
-inline void store_words(const float* low, const float* high, BfloatPair* to) {
-  for (int column = 0; column < panel_width; column += lanes) {
-    const VecBits words = pair_bf16(load(low + column), load(high + column));
-    std::memcpy(to + column, &words, sizeof words);
-  }
-}
-
 /// Words [begin, end) of gathered rows as right operands: out[(l - begin)*panel_width + column].
 template <class T>
 void pack_panel(const Filters& f, const Gather<T>& m, std::int64_t product, std::int64_t first, std::int64_t begin,
@@ -120,7 +112,8 @@ void pack_panel(const Filters& f, const Gather<T>& m, std::int64_t product, std:
       alignas(64) float high[panel_width];
       reader.next(low);
       reader.next(high);
-      store_words(low, high, out);
+      for (int column = 0; column < panel_width; column += lanes)
+        store(out + column, pair_bf16(load(low + column), load(high + column)));
     }
   }
 }

@@ -1,38 +1,28 @@
 #pragma once
-// The arithmetic of 2-d convolution on raw memory: one door for all algorithms, and the choice between them.
+// The arithmetic of 2-d convolution on raw memory, called by layers/conv2d.cpp: the list of algorithms, the choice
+// between them, and the three directions by whichever is chosen. README.md has the formulas.
 
-#include <type_traits>
+#include <span>
+#include <string>
+#include <vector>
 
-#include "core/dtype.h"
-#include "layers/conv/epilogue.h"
-#include "layers/conv/geometry.h"
+#include "layers/conv/algorithm.h"
 
 namespace striate {
 
-/// reference: the definition in plain loops, f64 only. im2col: any shape, gathered rows times a product. The
-/// same without gathering: product, 1x1 kernels with one group and no padding (with a stride, rows are still
-/// gathered). depthwise: one input channel a group. The others do 3x3 kernels with stride 1, dilation 1, one
-/// group and padding 0 or 1; line2 and line4 only padded maps of their size.
-enum class ConvAlgorithm : std::uint8_t {
-  automatic,
-  reference,
-  im2col,
-  direct,
-  winograd_f2,
-  winograd_f4,
-  winograd_line2,
-  winograd_line4,
-  product,
-  depthwise
-};
+/// By preference: of those that cost the same, the first is chosen.
+std::span<const ConvAlgorithm* const> conv_algorithms();
 
-const char* to_string(ConvAlgorithm algorithm);
+/// The algorithm of this name; null for "automatic". Throws std::invalid_argument with the nearest name.
+const ConvAlgorithm* conv_algorithm(const std::string& name);
 
-/// While one lives, `automatic` on this thread stands for `wanted` wherever that can do the shape: for
-/// benchmarks and experiments.
+/// What conv_algorithm() knows: "automatic", then the list.
+std::vector<std::string> conv_algorithm_names();
+
+/// While one lives, null on this thread stands for `wanted` wherever that fits: for benchmarks and experiments.
 class ConvAlgorithmOverride {
  public:
-  explicit ConvAlgorithmOverride(ConvAlgorithm wanted);
+  explicit ConvAlgorithmOverride(const ConvAlgorithm* wanted);
   ~ConvAlgorithmOverride();
   ConvAlgorithmOverride(const ConvAlgorithmOverride&) = delete;
   ConvAlgorithmOverride& operator=(const ConvAlgorithmOverride&) = delete;
@@ -40,44 +30,28 @@ class ConvAlgorithmOverride {
   ConvAlgorithmOverride& operator=(ConvAlgorithmOverride&&) = delete;
 
  private:
-  ConvAlgorithm before_;
+  const ConvAlgorithm* before_;
 };
 
-enum class ConvPass : std::uint8_t { forward, backward_data, backward_weights };
+/// The cheapest that fits, or `wanted` where that is not null. Throws std::invalid_argument where `wanted` does not
+/// fit.
+const ConvAlgorithm& choose_conv(const ConvGeometry& g, DType dtype, ConvDirection direction = ConvDirection::forward,
+                                 const ConvAlgorithm* wanted = nullptr);
 
-/// What `automatic` stands for with this shape, dtype of activations and pass; another `wanted` is returned
-/// as it is. Throws std::invalid_argument where that cannot do the shape.
-ConvAlgorithm choose_conv(const ConvGeometry& g, DType dtype, ConvAlgorithm wanted = ConvAlgorithm::automatic,
-                          ConvPass pass = ConvPass::forward);
-
-/// Parameters of activations T: f64 with f64, else f32. For bf16, operands of products are rounded to bf16
-/// and sums are f32. For f16, what the algorithms of f32 make of operands rounded to f16 is rounded to f16,
-/// gradients of weights too, although they are handed over in f32.
-template <class T>
-using ConvParameter = std::conditional_t<std::is_same_v<T, double>, double, float>;
-
-/// y[n,p,q,k] = epilogue of the sum over r,s,c of x[n, p*stride-padding+r*dilation, ..., c] * w[r,s,c,k].
+/// Overwrites y. T is float, double, bfloat16 or float16. For f16, the kernels of f32 get operands that are rounded to
+/// f16, and what they make is rounded to f16, gradients of weights too, although they are handed over in f32.
 template <class T>
 void conv_forward(const ConvGeometry& g, const T* x, const ConvParameter<T>* w,
-                  const ConvEpilogue<ConvParameter<T>>& epilogue, T* y,
-                  ConvAlgorithm wanted = ConvAlgorithm::automatic);
+                  const ConvEpilogue<ConvParameter<T>>& epilogue, T* y, const ConvAlgorithm* wanted = nullptr);
 
-/// Overwrites dx with the adjoint of the forward pass in x, applied to dy.
+/// Overwrites dx.
 template <class T>
 void conv_backward_data(const ConvGeometry& g, const T* dy, const ConvParameter<T>* w, T* dx,
-                        ConvAlgorithm wanted = ConvAlgorithm::automatic);
+                        const ConvAlgorithm* wanted = nullptr);
 
-/// Overwrites dw with the adjoint of the forward pass in w, applied to dy.
+/// Overwrites dw.
 template <class T>
 void conv_backward_weights(const ConvGeometry& g, const T* x, const T* dy, ConvParameter<T>* dw,
-                           ConvAlgorithm wanted = ConvAlgorithm::automatic);
-
-template <>
-void conv_forward(const ConvGeometry& g, const float16* x, const float* w, const ConvEpilogue<float>& epilogue,
-                  float16* y, ConvAlgorithm wanted);
-template <>
-void conv_backward_data(const ConvGeometry& g, const float16* dy, const float* w, float16* dx, ConvAlgorithm wanted);
-template <>
-void conv_backward_weights(const ConvGeometry& g, const float16* x, const float16* dy, float* dw, ConvAlgorithm wanted);
+                           const ConvAlgorithm* wanted = nullptr);
 
 }  // namespace striate

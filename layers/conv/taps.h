@@ -1,29 +1,33 @@
 #pragma once
-// Which places of one map a kernel's taps meet from the places of another, one axis at a time.
+// Which positions of one map a kernel's taps read for each position of another, one axis at a time: for kernels that
+// take any stride, padding and dilation (im2col.cpp, depthwise.cpp).
 
 #include <algorithm>
 #include <cstdint>
 #include <vector>
 
+#include "core/integer.h"
 #include "layers/conv/geometry.h"
 
 namespace striate {
 
-/// A tap of the kernel and where it looks, relative to the place it serves.
+/// A tap of the kernel, and where it reads relative to the position that is computed.
 struct Tap {
   std::int64_t index;
   std::int64_t offset;
 };
 
-/// Positions i < count of the map that is computed, at first + i*stride on its axis. With a tap, position i
-/// meets i*step + tap.offset on the other map's axis, where that is in [0, size). Taps go by rising offsets.
+/// Positions i < count of the map that is computed, at first + i*stride on its axis. For position i, a tap reads
+/// i*step + tap.offset on the other map's axis, where that is in [0, size). Taps go by rising offsets.
 struct TapAxis {
   std::int64_t first, stride, count;
   std::int64_t step, size;
   std::vector<Tap> taps;
+
+  [[nodiscard]] const Tap& tap(std::int64_t i) const { return taps[static_cast<std::size_t>(i)]; }
 };
 
-/// Of a forward pass: output positions meet the input.
+/// Of the forward direction: output positions read the input.
 inline TapAxis forward_taps(std::int64_t kernel, std::int64_t stride, std::int64_t padding, std::int64_t dilation,
                             std::int64_t in, std::int64_t out) {
   TapAxis axis{.first = 0, .stride = 1, .count = out, .step = stride, .size = in, .taps = {}};
@@ -31,14 +35,13 @@ inline TapAxis forward_taps(std::int64_t kernel, std::int64_t stride, std::int64
   return axis;
 }
 
-/// Of a backward pass: input positions meet the output. Positions that differ by the stride meet the same
-/// taps, so there is an axis for each remainder, and no product with the zeros between. One without taps
-/// meets nothing.
+/// Of backward data: input positions read the output's gradient. Positions that differ by the stride read by the same
+/// taps, so there is an axis for each remainder, and no multiplication by the zeros between. An axis may have no taps.
 inline std::vector<TapAxis> backward_taps(std::int64_t kernel, std::int64_t stride, std::int64_t padding,
                                           std::int64_t dilation, std::int64_t in, std::int64_t out) {
   std::vector<TapAxis> axes;
   for (std::int64_t first = 0; first < std::min(stride, in); ++first) {
-    const std::int64_t count = (in - first + stride - 1) / stride;
+    const std::int64_t count = ceil_div(in - first, stride);
     TapAxis axis{.first = first, .stride = stride, .count = count, .step = 1, .size = out, .taps = {}};
     for (std::int64_t tap = kernel - 1; tap >= 0; --tap) {
       const std::int64_t reach = first + padding - tap * dilation;

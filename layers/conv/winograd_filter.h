@@ -3,8 +3,9 @@
 // gradient.
 
 #include <algorithm>
-#include <cstddef>
+#include <cstdint>
 
+#include "core/integer.h"
 #include "core/panel_product.h"
 #include "core/simd.h"
 #include "layers/conv/winograd_transform.h"
@@ -13,7 +14,7 @@ namespace striate {
 
 /// Words of one position of a panel: ceil(channels / word_depth) rows of panel_width.
 template <class Word>
-std::ptrdiff_t panel_words(std::ptrdiff_t channels) {
+std::int64_t panel_words(std::int64_t channels) {
   return ceil_div(channels, word_depth<Word>) * panel_width;
 }
 
@@ -21,24 +22,24 @@ std::ptrdiff_t panel_words(std::ptrdiff_t channels) {
 /// and the positions of tile row `i`: out[(j*depth + l)*panel_width + column], j < positions, l < depth =
 /// channels in words.
 template <class Scheme, class Word>
-void make_filter_panel(const float* w, std::ptrdiff_t channels, std::ptrdiff_t filters, std::ptrdiff_t first, int i,
+void make_filter_panel(const float* w, std::int64_t channels, std::int64_t filters, std::int64_t first, int i,
                        Word* out) {
-  const std::ptrdiff_t words = panel_words<Word>(channels);
-  const std::ptrdiff_t tap = channels * filters;
-  const auto transform = [&](std::ptrdiff_t c, std::ptrdiff_t k, Vec(&u)[Scheme::positions]) {
+  const std::int64_t words = panel_words<Word>(channels);
+  const std::int64_t tap = channels * filters;
+  const auto transform = [&](std::int64_t c, std::int64_t k, Vec(&u)[Scheme::positions]) {
     if (c >= channels || k >= filters) {
       std::fill_n(u, Scheme::positions, Vec{});
       return;
     }
     Vec line[3];
-    const std::ptrdiff_t left = std::min<std::ptrdiff_t>(filters - k, lanes);
+    const std::int64_t left = std::min<std::int64_t>(filters - k, lanes);
 #pragma GCC unroll 3
     for (int b = 0; b < 3; ++b) {
       line[b] = Vec{};
 #pragma GCC unroll 3
       for (int a = 0; a < 3; ++a) {
         const float* from = w + (a * 3 + b) * tap + c * filters + k;
-        line[b] += Scheme::filter[i][a] * (left == lanes ? load(from) : load_first(from, left));
+        line[b] += Scheme::filter[i][a] * load_lanes(from, left);
       }
     }
 #pragma GCC unroll 6
@@ -47,7 +48,7 @@ void make_filter_panel(const float* w, std::ptrdiff_t channels, std::ptrdiff_t f
       u[j] = g[0] * line[0] + g[1] * line[1] + g[2] * line[2];
     }
   };
-  for (std::ptrdiff_t c = 0; c < channels; c += word_depth<Word>) {
+  for (std::int64_t c = 0; c < channels; c += word_depth<Word>) {
     for (int column = 0; column < panel_width; column += lanes) {
       Word* to = out + c / word_depth<Word> * panel_width + column;
       Vec u[Scheme::positions];
@@ -58,8 +59,7 @@ void make_filter_panel(const float* w, std::ptrdiff_t channels, std::ptrdiff_t f
         Vec next[Scheme::positions];
         transform(c + 1, first + column, next);
         for (int j = 0; j < Scheme::positions; ++j) {
-          const VecBits pairs = pair_bf16(u[j], next[j]);
-          std::memcpy(to + j * words, &pairs, sizeof pairs);
+          store(to + j * words, pair_bf16(u[j], next[j]));
         }
       }
     }
@@ -70,9 +70,9 @@ void make_filter_panel(const float* w, std::ptrdiff_t channels, std::ptrdiff_t f
 /// channels, filters) at channels c0, c0+1, ... and filters k0, k0+1, ...; u[p*plane + c*row + k] holds `block`
 /// channels and a whole number of registers.
 template <class Scheme, class Rows>
-void add_filter_gradient(const float* u, std::ptrdiff_t plane, std::ptrdiff_t block, std::ptrdiff_t row,
-                         std::ptrdiff_t channels, std::ptrdiff_t filters, std::ptrdiff_t c0, std::ptrdiff_t k0,
-                         bool overwrite, float* dw) {
+void add_filter_gradient(const float* u, std::int64_t plane, std::int64_t block, std::int64_t row,
+                         std::int64_t channels, std::int64_t filters, std::int64_t c0, std::int64_t k0, bool overwrite,
+                         float* dw) {
   constexpr int n = Scheme::positions;
   const auto adjoint = []<class Some>(Some, const Vec* from, Vec(&to)[3]) {
 #pragma GCC unroll 3
@@ -85,8 +85,8 @@ void add_filter_gradient(const float* u, std::ptrdiff_t plane, std::ptrdiff_t bl
       }
     }
   };
-  for (std::ptrdiff_t c = 0; c < block; ++c) {
-    for (std::ptrdiff_t k = 0; k < row && k0 + k < filters; k += lanes) {
+  for (std::int64_t c = 0; c < block; ++c) {
+    for (std::int64_t k = 0; k < row && k0 + k < filters; k += lanes) {
       Vec half[3][n];
 #pragma GCC unroll 6
       for (int j = 0; j < n; ++j) {
@@ -97,7 +97,7 @@ void add_filter_gradient(const float* u, std::ptrdiff_t plane, std::ptrdiff_t bl
         adjoint(Rows{}, column, to);
         for (int a = 0; a < 3; ++a) half[a][j] = to[a];
       }
-      const std::ptrdiff_t left = std::min<std::ptrdiff_t>(filters - k0 - k, lanes);
+      const std::int64_t left = std::min<std::int64_t>(filters - k0 - k, lanes);
 #pragma GCC unroll 3
       for (int a = 0; a < 3; ++a) {
         Vec to[3];
@@ -105,11 +105,7 @@ void add_filter_gradient(const float* u, std::ptrdiff_t plane, std::ptrdiff_t bl
 #pragma GCC unroll 3
         for (int b = 0; b < 3; ++b) {
           float* at = dw + ((a * 3 + b) * channels + c0 + c) * filters + k0 + k;
-          if (left == lanes) {
-            store(at, overwrite ? to[b] : load(at) + to[b]);
-          } else {
-            store_first(at, overwrite ? to[b] : load_first(at, left) + to[b], left);
-          }
+          store_lanes(at, overwrite ? to[b] : load_lanes(at, left) + to[b], left);
         }
       }
     }

@@ -16,6 +16,7 @@
 #include "layers/avg_pool.h"
 #include "layers/batch_norm.h"
 #include "layers/max_pool.h"
+#include "tests/bench/conv_operands.h"
 
 namespace striate::kernel_bench {
 namespace {

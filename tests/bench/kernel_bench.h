@@ -1,8 +1,7 @@
 #pragma once
-#include <benchmark/benchmark.h>
+// What the parts of kernel_bench share.
 
-#include "core/tensor.h"
-#include "layers/init.h"
+#include <benchmark/benchmark.h>
 
 namespace striate::kernel_bench {
 
@@ -15,16 +14,7 @@ inline void report(benchmark::State& state, double flops, double bytes) {
   if (bytes > 0) state.counters["GB/s"] = benchmark::Counter(1e-9 * bytes * runs, benchmark::Counter::kIsRate);
 }
 
-/// N(0,1).
-inline Tensor noise(const Shape& shape, DType dtype = DType::f32) {
-  Tensor values = Tensor::empty(shape, DType::f32);
-  normal_(values, 0, 1);
-  Tensor result = Tensor::empty(shape, dtype);
-  result.copy_from(values);
-  return result;
-}
-
-/// Convolutions by shape, dtype, direction and algorithm.
+/// Convolutions by shape, dtype, direction and algorithm: convolution_bench.cpp.
 void register_convolutions();
 
 }  // namespace striate::kernel_bench

@@ -1,77 +1,122 @@
-// The choice of an algorithm and its override.
+// The list of algorithms, the choice from it and its override.
 
 #include <gtest/gtest.h>
 
 #include <map>
+#include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "core/profile.h"
 #include "layers/conv/kernels.h"
+#include "layers/conv/machine.h"
 #include "layers/conv2d.h"
+#include "tests/support/conv_run.h"
+#include "tests/support/errors.h"
 #include "tests/support/random_tensor.h"
 
 namespace striate {
 namespace {
 
-using testing_support::random_tensor;
+using namespace testing_support;
 
-const ConvGeometry plain = {2, 8, 8, 16, 3, 3, 16, 8, 8, 1, 1, 1, 1};
-const ConvGeometry strided = {2, 8, 8, 16, 3, 3, 16, 4, 4, 2, 1, 1, 1};
+const ConvGeometry plain = conv_geometry(2, 8, 16, 3, 16, 1, 1);
+const ConvGeometry strided = conv_geometry(2, 8, 16, 3, 16, 2, 1);
+
+std::string chosen(const ConvGeometry& g, DType dtype = DType::f32, const ConvAlgorithm* wanted = nullptr) {
+  return choose_conv(g, dtype, ConvDirection::forward, wanted).name;
+}
+
+TEST(ConvAlgorithms, AreFoundByName) {
+  const std::vector<std::string> names = conv_algorithm_names();
+  ASSERT_EQ(names.size(), conv_algorithms().size() + 1);
+  EXPECT_EQ(names[0], "automatic");
+  EXPECT_EQ(conv_algorithm("automatic"), nullptr);
+  for (std::size_t i = 1; i < names.size(); ++i) EXPECT_EQ(conv_algorithm(names[i]), conv_algorithms()[i - 1]);
+  EXPECT_EQ(message_of<std::invalid_argument>([] { conv_algorithm("winograd_4"); }).substr(0, 77),
+            "unknown convolution algorithm 'winograd_4': did you mean 'winograd_f4'? Known");
+}
+
+// F(4x4) on a padded map of 4x4 and its form without padding count the same.
+TEST(ConvAlgorithms, TheFirstOfEqualCostsIsChosen) {
+  const ConvGeometry g = conv_geometry(128, 4, 256, 3, 512, 1, 1);
+  const auto cost = [&](const ConvAlgorithm& algorithm) {
+    return algorithm.cost(g, DType::f32, ConvDirection::forward, conv_machine);
+  };
+  EXPECT_EQ(cost(conv_by::winograd_f4), cost(conv_by::winograd_line4));
+  EXPECT_EQ(chosen(g), "winograd_line4");
+}
+
+TEST(ConvAlgorithms, EachShapeHasACheapest) {
+  for (const ConvGeometry& g : {plain, strided, conv_geometry(2, 4, 0, 3, 5, 1, 1),
+                                conv_geometry(0, 8, 16, 3, 16, 1, 1), conv_geometry(2, 7, 6, 3, 12, 1, 1, 1, 6)}) {
+    for (const DType dtype : {DType::f32, DType::f64, DType::bf16, DType::f16}) {
+      const ConvAlgorithm& best = choose_conv(g, dtype);
+      EXPECT_TRUE(best.fits(g, dtype, ConvDirection::forward)) << describe(g);
+      for (const ConvAlgorithm* other : conv_algorithms()) {
+        if (!other->fits(g, dtype, ConvDirection::forward)) continue;
+        EXPECT_FALSE(other->cost(g, dtype, ConvDirection::forward, conv_machine) <
+                     best.cost(g, dtype, ConvDirection::forward, conv_machine))
+            << describe(g) << " " << other->name << " and " << best.name;
+      }
+    }
+  }
+}
 
 TEST(ConvAlgorithmOverride, StandsForAutomaticWhereItCan) {
-  const ConvAlgorithm automatic = choose_conv(plain, DType::f32);
-  ASSERT_NE(automatic, ConvAlgorithm::direct);
+  const std::string automatic = chosen(plain);
+  ASSERT_NE(automatic, "direct");
   {
-    const ConvAlgorithmOverride outer(ConvAlgorithm::direct);
-    EXPECT_EQ(choose_conv(plain, DType::f32), ConvAlgorithm::direct);
-    EXPECT_EQ(choose_conv(plain, DType::bf16), ConvAlgorithm::direct);
+    const ConvAlgorithmOverride outer(&conv_by::direct);
+    EXPECT_EQ(chosen(plain), "direct");
+    EXPECT_EQ(chosen(plain, DType::bf16), "direct");
     // What is asked for by name stays.
-    EXPECT_EQ(choose_conv(plain, DType::f32, ConvAlgorithm::im2col), ConvAlgorithm::im2col);
+    EXPECT_EQ(chosen(plain, DType::f32, &conv_by::im2col), "im2col");
     {
-      const ConvAlgorithmOverride inner(ConvAlgorithm::automatic);
-      EXPECT_EQ(choose_conv(plain, DType::f32), automatic);
+      const ConvAlgorithmOverride inner(nullptr);
+      EXPECT_EQ(chosen(plain), automatic);
     }
-    EXPECT_EQ(choose_conv(plain, DType::f32), ConvAlgorithm::direct);
+    EXPECT_EQ(chosen(plain), "direct");
   }
-  EXPECT_EQ(choose_conv(plain, DType::f32), automatic);
+  EXPECT_EQ(chosen(plain), automatic);
 }
 
 TEST(ConvAlgorithmOverride, FallsBackWhereItCannot) {
-  const ConvAlgorithm automatic = choose_conv(strided, DType::f32);
-  const ConvAlgorithmOverride conv(ConvAlgorithm::winograd_f4);
-  EXPECT_EQ(choose_conv(strided, DType::f32), automatic);
-  EXPECT_EQ(choose_conv(plain, DType::f64), ConvAlgorithm::reference);
+  const std::string automatic = chosen(strided);
+  const ConvAlgorithmOverride conv(&conv_by::winograd_f4);
+  EXPECT_EQ(chosen(strided), automatic);
+  EXPECT_EQ(chosen(plain, DType::f64), "reference");
 }
 
-struct Passes {
+struct Directions {
   std::vector<double> y, dx, dw;
   std::map<std::string, std::string> algorithms;  // of every part
 };
 
-Passes run() {
+Directions run() {
   const Tensor x = random_tensor({2, 8, 8, 16}, 1, DType::f32).set_requires_grad();
   const Tensor w = random_tensor({3, 3, 16, 16}, 2, DType::f32).set_requires_grad();
   Profiler profiler;
   const Tensor y = conv2d(x, w, {}, {.kernel_size = 3, .padding = 1});
   y.backward(random_tensor(y.shape(), 3, DType::f32));
-  Passes passes{y.to_vector(), x.grad().to_vector(), w.grad().to_vector(), {}};
-  for (const ProfileRow& row : profiler.take_rows()) passes.algorithms[row.part] = row.detail;
-  return passes;
+  Directions all{y.to_vector(), x.grad().to_vector(), w.grad().to_vector(), {}};
+  for (const ProfileRow& row : profiler.take_rows()) all.algorithms[row.part] = row.detail;
+  return all;
 }
 
 TEST(ConvAlgorithmOverride, RunsAllThreeDirections) {
-  const Passes automatic = run();
-  for (const ConvAlgorithm algorithm :
-       {ConvAlgorithm::im2col, ConvAlgorithm::direct, ConvAlgorithm::winograd_f2, ConvAlgorithm::winograd_f4}) {
+  const Directions automatic = run();
+  for (const ConvAlgorithm* algorithm : conv_algorithms()) {
+    if (!algorithm->fits(plain, DType::f32, ConvDirection::forward)) continue;
     const ConvAlgorithmOverride conv(algorithm);
-    const Passes passes = run();
+    const Directions all = run();
     for (const char* part : {"forward", "backward-data", "backward-weights"}) {
-      EXPECT_EQ(passes.algorithms.at(part), to_string(algorithm)) << part;
+      EXPECT_EQ(all.algorithms.at(part), algorithm->name) << part;
     }
   }
-  EXPECT_EQ(automatic.algorithms.at("forward"), to_string(choose_conv(plain, DType::f32)));
-  const ConvAlgorithmOverride conv(ConvAlgorithm::direct);
-  const Passes direct = run();
+  EXPECT_EQ(automatic.algorithms.at("forward"), chosen(plain));
+  const ConvAlgorithmOverride conv(&conv_by::direct);
+  const Directions direct = run();
   EXPECT_NE(direct.y, automatic.y);  // other sums round differently
   EXPECT_NE(direct.dx, automatic.dx);
   EXPECT_NE(direct.dw, automatic.dw);

@@ -1,6 +1,6 @@
+// Every algorithm of 3x3 convolution over awkward sizes, held against the f64 reference.
 #include <gtest/gtest.h>
 
-#include <array>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -17,9 +17,18 @@ namespace {
 
 using namespace testing_support;
 
-constexpr std::array kAlgorithms = {ConvAlgorithm::im2col,         ConvAlgorithm::direct,
-                                    ConvAlgorithm::winograd_f2,    ConvAlgorithm::winograd_f4,
-                                    ConvAlgorithm::winograd_line2, ConvAlgorithm::winograd_line4};
+bool fits(const ConvAlgorithm& algorithm, const ConvGeometry& g, DType dtype = DType::f32) {
+  return algorithm.fits(g, dtype, ConvDirection::forward);
+}
+
+/// All that can do the shape in f32.
+std::vector<const ConvAlgorithm*> fitting(const ConvGeometry& g) {
+  std::vector<const ConvAlgorithm*> result;
+  for (const ConvAlgorithm* algorithm : conv_algorithms()) {
+    if (fits(*algorithm, g)) result.push_back(algorithm);
+  }
+  return result;
+}
 
 ConvGeometry conv3x3(std::int64_t n, Extent2d map, std::int64_t c, std::int64_t k, std::int64_t padding) {
   return conv_geometry(n, map, c, 3, k, 1, padding);
@@ -59,22 +68,11 @@ std::vector<ConvGeometry> cases() {
   return all;
 }
 
-bool can_do(const ConvGeometry& g, ConvAlgorithm algorithm) {
-  try {
-    choose_conv(g, DType::f32, algorithm);
-    return true;
-  } catch (const std::invalid_argument&) {
-    return false;
-  }
-}
-
 template <class T>
 void expect_like_reference(const ConvGeometry& g) {
   const ConvOperands<T> operands(g);
   ConvBounds<T> bounds(g, operands);
-  for (const ConvAlgorithm algorithm : kAlgorithms) {
-    if (can_do(g, algorithm)) bounds.expect_near(algorithm, run_conv(g, operands, algorithm));
-  }
+  for (const ConvAlgorithm* algorithm : fitting(g)) bounds.expect_near(algorithm, run_conv(g, operands, algorithm));
 }
 
 TEST(ConvKernels, StayWithinTheErrorOfTheirArithmetic) {
@@ -90,8 +88,7 @@ TEST(ConvKernels, ThreadsDoNotMatter) {
   for (const ConvGeometry& g :
        {conv3x3(3, {17, 9}, 17, 100, 1), conv3x3(6, {33, 31}, 33, 40, 0), conv3x3(5, 4, 100, 130, 1),
         conv3x3(300, 4, 16, 40, 1), conv3x3(300, 2, 40, 16, 1), conv3x3(2, 2, 100, 100, 1)}) {
-    for (const ConvAlgorithm algorithm : kAlgorithms) {
-      if (!can_do(g, algorithm)) continue;
+    for (const ConvAlgorithm* algorithm : fitting(g)) {
       expect_same_bits_for_threads<float>(g, algorithm);
       expect_same_bits_for_threads<bfloat16>(g, algorithm);
     }
@@ -99,19 +96,20 @@ TEST(ConvKernels, ThreadsDoNotMatter) {
 }
 
 template <class T>
-void expect_right(const ConvGeometry& g, ConvAlgorithm algorithm) {
+void expect_right(const ConvGeometry& g, const ConvAlgorithm& algorithm) {
   SCOPED_TRACE(describe(g));
   const ConvOperands<T> operands(g);
-  ConvBounds<T>(g, operands).expect_near(algorithm, run_conv(g, operands, algorithm));
-  expect_same_bits_for_threads<T>(g, algorithm);
+  ConvBounds<T>(g, operands).expect_near(&algorithm, run_conv(g, operands, &algorithm));
+  expect_same_bits_for_threads<T>(g, &algorithm);
 }
 
-// Just above where weight_parts() in layers/winograd.cpp cuts by rows of positions; the first also into two ranges.
+// Just above where weight_parts() in layers/conv/winograd.cpp cuts by rows of positions; the first also into two
+// ranges.
 TEST(ConvKernels, WeightGradientsOfWideLayers) {
-  expect_right<float>(conv3x3(515, {2, 1}, 140, 141, 1), ConvAlgorithm::winograd_f4);
-  expect_right<float>(conv3x3(321, {2, 1}, 212, 213, 1), ConvAlgorithm::winograd_f2);
-  expect_right<bfloat16>(conv3x3(303, {2, 1}, 200, 201, 1), ConvAlgorithm::winograd_f4);
-  expect_right<bfloat16>(conv3x3(451, 1, 298, 299, 1), ConvAlgorithm::winograd_f2);
+  expect_right<float>(conv3x3(515, {2, 1}, 140, 141, 1), conv_by::winograd_f4);
+  expect_right<float>(conv3x3(321, {2, 1}, 212, 213, 1), conv_by::winograd_f2);
+  expect_right<bfloat16>(conv3x3(303, {2, 1}, 200, 201, 1), conv_by::winograd_f4);
+  expect_right<bfloat16>(conv3x3(451, 1, 298, 299, 1), conv_by::winograd_f2);
 }
 
 // What is not a number stays in its image, and crashes nothing.
@@ -124,9 +122,8 @@ void expect_contained(const ConvGeometry& g, float odd) {
     return std::all_of(values.begin() + static_cast<std::ptrdiff_t>(begin), values.end(),
                        [](T value) { return std::isfinite(static_cast<float>(value)); });
   };
-  for (const ConvAlgorithm algorithm : kAlgorithms) {
-    if (!can_do(g, algorithm)) continue;
-    SCOPED_TRACE(to_string(algorithm));
+  for (const ConvAlgorithm* algorithm : fitting(g)) {
+    SCOPED_TRACE(algorithm->name);
     const ConvResults<T> got = run_conv(g, operands, algorithm);
     for (const auto* values : {&got.y, &got.dx}) {
       EXPECT_FALSE(finite_from(*values, 0));
@@ -149,9 +146,8 @@ TEST(ConvKernels, NotANumberStaysInItsImage) {
 
 TEST(ConvKernels, EmptyBatch) {
   const ConvGeometry g = conv3x3(0, 4, 17, 16, 1);
-  for (const ConvAlgorithm algorithm : kAlgorithms) {
-    if (!can_do(g, algorithm)) continue;
-    SCOPED_TRACE(to_string(algorithm));
+  for (const ConvAlgorithm* algorithm : fitting(g)) {
+    SCOPED_TRACE(algorithm->name);
     for (const float value : run_conv(g, ConvOperands<float>(g), algorithm).dw) ASSERT_EQ(value, 0);
   }
 }
@@ -161,20 +157,20 @@ TEST(ConvKernels, RefuseWhatTheyCannotDo) {
   const ConvGeometry grouped = conv_geometry(1, 9, 16, 3, 16, 1, 1, 1, 2);
   const ConvGeometry wide = conv_geometry(1, 9, 16, 3, 16, 1, 2);
   const ConvGeometry large = conv_geometry(1, 9, 16, 5, 16);
-  for (const ConvAlgorithm algorithm : kAlgorithms) {
-    for (const ConvGeometry& g : {strided, grouped, wide, large}) {
-      EXPECT_EQ(can_do(g, algorithm), algorithm == ConvAlgorithm::im2col) << to_string(algorithm) << describe(g);
-    }
+  for (const ConvGeometry& g : {strided, grouped, wide, large}) {
+    EXPECT_EQ(fitting(g), std::vector<const ConvAlgorithm*>{&conv_by::im2col}) << describe(g);
   }
-  EXPECT_TRUE(can_do(conv3x3(1, 2, 3, 3, 1), ConvAlgorithm::winograd_line2));
-  EXPECT_FALSE(can_do(conv3x3(1, 3, 3, 3, 1), ConvAlgorithm::winograd_line2));
-  EXPECT_FALSE(can_do(conv3x3(1, 4, 3, 3, 0), ConvAlgorithm::winograd_line4));
-  EXPECT_FALSE(can_do(large, ConvAlgorithm::product));
-  EXPECT_FALSE(can_do(large, ConvAlgorithm::depthwise));
-  EXPECT_FALSE(can_do(large, ConvAlgorithm::reference));
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { choose_conv(strided, DType::bf16, ConvAlgorithm::winograd_f4); }),
+  EXPECT_TRUE(fits(conv_by::winograd_line2, conv3x3(1, 2, 3, 3, 1)));
+  EXPECT_FALSE(fits(conv_by::winograd_line2, conv3x3(1, 3, 3, 3, 1)));
+  EXPECT_FALSE(fits(conv_by::winograd_line4, conv3x3(1, 4, 3, 3, 0)));
+  EXPECT_FALSE(fits(conv_by::reference, large));
+  EXPECT_TRUE(fits(conv_by::reference, large, DType::f64));
+  const auto refusal = [&](DType dtype, const ConvAlgorithm& algorithm) {
+    return message_of<std::invalid_argument>([&] { choose_conv(strided, dtype, ConvDirection::forward, &algorithm); });
+  };
+  EXPECT_EQ(refusal(DType::bf16, conv_by::winograd_f4),
             "[conv2d] winograd_f4 cannot do bf16, kernel 3x3, stride 2x2, padding 1x1, map 9x9");
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { choose_conv(strided, DType::f64, ConvAlgorithm::im2col); }),
+  EXPECT_EQ(refusal(DType::f64, conv_by::im2col),
             "[conv2d] im2col cannot do f64, kernel 3x3, stride 2x2, padding 1x1, map 9x9");
 }
 

@@ -53,12 +53,12 @@ std::vector<ConvGeometry> depthwise() {
 }
 
 template <class T>
-void expect_like_reference(const ConvGeometry& g, ConvAlgorithm algorithm) {
+void expect_like_reference(const ConvGeometry& g, const ConvAlgorithm& algorithm) {
   const ConvOperands<T> operands(g);
-  ConvBounds<T>(g, operands).expect_near(algorithm, run_conv(g, operands, algorithm));
+  ConvBounds<T>(g, operands).expect_near(&algorithm, run_conv(g, operands, &algorithm));
 }
 
-void expect_like_reference(const std::vector<ConvGeometry>& cases, ConvAlgorithm algorithm) {
+void expect_like_reference(const std::vector<ConvGeometry>& cases, const ConvAlgorithm& algorithm) {
   for (const ConvGeometry& g : cases) {
     SCOPED_TRACE(describe(g));
     expect_like_reference<float>(g, algorithm);
@@ -67,21 +67,21 @@ void expect_like_reference(const std::vector<ConvGeometry>& cases, ConvAlgorithm
   }
 }
 
-TEST(ConvShapes, ProductAgainstDouble) { expect_like_reference(products(), ConvAlgorithm::product); }
-TEST(ConvShapes, Im2colAgainstDouble) { expect_like_reference(gathered(), ConvAlgorithm::im2col); }
-TEST(ConvShapes, DepthwiseAgainstDouble) { expect_like_reference(depthwise(), ConvAlgorithm::depthwise); }
+TEST(ConvShapes, ProductAgainstDouble) { expect_like_reference(products(), conv_by::product); }
+TEST(ConvShapes, Im2colAgainstDouble) { expect_like_reference(gathered(), conv_by::im2col); }
+TEST(ConvShapes, DepthwiseAgainstDouble) { expect_like_reference(depthwise(), conv_by::depthwise); }
 
-TEST(ConvShapes, DepthwiseByIm2col) { expect_like_reference(depthwise(), ConvAlgorithm::im2col); }
+TEST(ConvShapes, DepthwiseByIm2col) { expect_like_reference(depthwise(), conv_by::im2col); }
 
 TEST(ConvShapes, ThreadsDoNotMatter) {
   for (const ConvGeometry& g : gathered()) {
-    expect_same_bits_for_threads<float>(g, ConvAlgorithm::im2col);
-    expect_same_bits_for_threads<bfloat16>(g, ConvAlgorithm::im2col);
-    expect_same_bits_for_threads<float16>(g, ConvAlgorithm::im2col);
+    expect_same_bits_for_threads<float>(g, &conv_by::im2col);
+    expect_same_bits_for_threads<bfloat16>(g, &conv_by::im2col);
+    expect_same_bits_for_threads<float16>(g, &conv_by::im2col);
   }
   for (const ConvGeometry& g : depthwise()) {
-    expect_same_bits_for_threads<float>(g, ConvAlgorithm::depthwise);
-    expect_same_bits_for_threads<bfloat16>(g, ConvAlgorithm::depthwise);
+    expect_same_bits_for_threads<float>(g, &conv_by::depthwise);
+    expect_same_bits_for_threads<bfloat16>(g, &conv_by::depthwise);
   }
 }
 
@@ -89,59 +89,59 @@ TEST(ConvShapes, NoChannels) {
   for (const std::int64_t kernel : {1, 3}) {
     const ConvGeometry g = conv_geometry(2, 4, 0, kernel, 5, 1, kernel / 2);
     const ConvOperands<float> operands(g);
-    const ConvResults<float> got = run_conv(g, operands, ConvAlgorithm::automatic);
+    const ConvResults<float> got = run_conv(g, operands, nullptr);
     for (std::size_t i = 0; i < got.y.size(); ++i) ASSERT_EQ(got.y[i], operands.bias[i % 5]);
   }
 }
 
 TEST(ConvShapes, ChosenByShape) {
-  const auto chosen = [](const ConvGeometry& g, DType dtype) { return choose_conv(g, dtype); };
+  const auto chosen = [](const ConvGeometry& g, DType dtype) { return std::string(choose_conv(g, dtype).name); };
   for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
-    for (const ConvGeometry& g : products()) EXPECT_EQ(chosen(g, dtype), ConvAlgorithm::product);
-    EXPECT_EQ(chosen(depthwise()[2], dtype), ConvAlgorithm::depthwise);
-    EXPECT_EQ(chosen(depthwise()[6], dtype), ConvAlgorithm::depthwise);
-    EXPECT_EQ(chosen(gathered()[0], dtype), ConvAlgorithm::im2col);
-    EXPECT_EQ(chosen(gathered()[11], dtype), ConvAlgorithm::im2col);
+    for (const ConvGeometry& g : products()) EXPECT_EQ(chosen(g, dtype), "product");
+    EXPECT_EQ(chosen(depthwise()[2], dtype), "depthwise");
+    EXPECT_EQ(chosen(depthwise()[6], dtype), "depthwise");
+    EXPECT_EQ(chosen(gathered()[0], dtype), "im2col");
+    EXPECT_EQ(chosen(gathered()[11], dtype), "im2col");
   }
-  EXPECT_EQ(chosen(products()[1], DType::f64), ConvAlgorithm::reference);
+  EXPECT_EQ(chosen(products()[1], DType::f64), "reference");
 }
 
 // VGG16 on 32x32 images.
 TEST(ConvShapes, ChosenForVgg16) {
   struct Layer {
     std::int64_t map, channels, filters;
-    ConvAlgorithm f32, bf16;
+    std::string f32, bf16;
   };
-  using enum ConvAlgorithm;
   const std::vector<Layer> layers = {
-      {32, 3, 64, direct, direct},
-      {32, 64, 64, winograd_f4, winograd_f2},
-      {16, 64, 128, winograd_f4, winograd_f2},
-      {16, 128, 128, winograd_f4, winograd_f2},
-      {8, 128, 256, winograd_f4, winograd_f2},
-      {8, 256, 256, winograd_f4, winograd_f2},
-      {4, 256, 512, winograd_line4, winograd_f2},
-      {4, 512, 512, winograd_line4, winograd_f2},
-      {2, 512, 512, winograd_line2, winograd_line2},
+      {32, 3, 64, "direct", "direct"},
+      {32, 64, 64, "winograd_f4", "winograd_f2"},
+      {16, 64, 128, "winograd_f4", "winograd_f2"},
+      {16, 128, 128, "winograd_f4", "winograd_f2"},
+      {8, 128, 256, "winograd_f4", "winograd_f2"},
+      {8, 256, 256, "winograd_f4", "winograd_f2"},
+      {4, 256, 512, "winograd_line4", "winograd_f2"},
+      {4, 512, 512, "winograd_line4", "winograd_f2"},
+      {2, 512, 512, "winograd_line2", "winograd_line2"},
   };
   for (const Layer& layer : layers) {
     for (const std::int64_t batch : {32, 128}) {
       const ConvGeometry g = conv_geometry(batch, layer.map, layer.channels, 3, layer.filters, 1, 1);
       SCOPED_TRACE(describe(g));
-      for (const ConvPass pass : {ConvPass::forward, ConvPass::backward_data, ConvPass::backward_weights}) {
+      for (const ConvDirection direction :
+           {ConvDirection::forward, ConvDirection::backward_data, ConvDirection::backward_weights}) {
         // Nobody asks for the gradient of the images.
-        if (layer.channels == 3 && pass == ConvPass::backward_data) continue;
-        EXPECT_STREQ(to_string(choose_conv(g, DType::f32, automatic, pass)), to_string(layer.f32));
-        EXPECT_STREQ(to_string(choose_conv(g, DType::bf16, automatic, pass)), to_string(layer.bf16));
-        EXPECT_STREQ(to_string(choose_conv(g, DType::f16, automatic, pass)), to_string(layer.f32));
+        if (layer.channels == 3 && direction == ConvDirection::backward_data) continue;
+        EXPECT_EQ(choose_conv(g, DType::f32, direction).name, layer.f32);
+        EXPECT_EQ(choose_conv(g, DType::bf16, direction).name, layer.bf16);
+        EXPECT_EQ(choose_conv(g, DType::f16, direction).name, layer.f32);
       }
     }
   }
   // One image does not pay for transforming the filters of the last layers.
   for (const std::int64_t map : {4, 2}) {
     const ConvGeometry g = conv_geometry(1, map, 512, 3, 512, 1, 1);
-    EXPECT_STREQ(to_string(choose_conv(g, DType::f32)), to_string(im2col));
-    EXPECT_STREQ(to_string(choose_conv(g, DType::bf16)), to_string(im2col));
+    EXPECT_STREQ(choose_conv(g, DType::f32).name, "im2col");
+    EXPECT_STREQ(choose_conv(g, DType::bf16).name, "im2col");
   }
 }
 

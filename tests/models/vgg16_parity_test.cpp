@@ -199,7 +199,7 @@ std::int64_t clear_step(const TensorFile& reference) {
 }
 
 TEST(Vgg16Parity, OneStepInFloatRoundsNoWorseThanPyTorch) {
-  const ConvAlgorithmOverride direct(ConvAlgorithm::direct);  // as PyTorch's are
+  const ConvAlgorithmOverride direct(&conv_by::direct);  // as PyTorch's are
   const TensorFile reference = read_safetensors(folder + "vgg16.safetensors");
   expect_near_double(reference, ".clear", clear_step(reference), clear_batch, 3);
 }
@@ -243,10 +243,11 @@ double largest_growth(std::int64_t n) {
                         {4, 128, 128},
                         {2, 128, 128}}) {
     const ConvGeometry g = conv_geometry(n, s.map, s.channels, 3, s.filters, 1, 1);
-    for (const ConvPass pass : {ConvPass::forward, ConvPass::backward_data, ConvPass::backward_weights}) {
-      const ConvAlgorithm chosen = choose_conv(g, DType::f32, ConvAlgorithm::automatic, pass);
-      if (s.channels == 3 && pass == ConvPass::backward_data) continue;  // nobody asks for it
-      largest = std::max(largest, typical_error(g, chosen, pass) / typical_error(g, ConvAlgorithm::direct, pass));
+    for (const ConvDirection direction :
+         {ConvDirection::forward, ConvDirection::backward_data, ConvDirection::backward_weights}) {
+      const ConvAlgorithm& chosen = choose_conv(g, DType::f32, direction);
+      if (s.channels == 3 && direction == ConvDirection::backward_data) continue;  // nobody asks for it
+      largest = std::max(largest, typical_error(g, chosen, direction) / typical_error(g, conv_by::direct, direction));
     }
   }
   return largest;
@@ -261,7 +262,7 @@ TEST(Vgg16Parity, OneStepInFloatByWinogradRoundsNoWorseThanItsTransforms) {
   const TensorFile reference = read_safetensors(folder + "vgg16.safetensors");
   const std::int64_t step = clear_step(reference);
   const ExactStep exact(step, clear_batch);
-  const auto error_by = [&](ConvAlgorithm algorithm) {
+  const auto error_by = [&](const ConvAlgorithm* algorithm) {
     const ConvAlgorithmOverride convolutions(algorithm);
     ReferenceRun run(DType::f32);
     run.train(step, 1, clear_batch);
@@ -273,8 +274,8 @@ TEST(Vgg16Parity, OneStepInFloatByWinogradRoundsNoWorseThanItsTransforms) {
     const std::string& name = exact.after[i].first;
     return ends_with(name, "num_batches_tracked") ? 0 : reference.find(name + ".clear").item();
   });
-  const double direct = error_by(ConvAlgorithm::direct);
-  const double chosen = error_by(ConvAlgorithm::automatic);
+  const double direct = error_by(&conv_by::direct);
+  const double chosen = error_by(nullptr);
   EXPECT_NE(chosen, direct);
   EXPECT_LE(chosen, largest_growth(clear_batch) * std::min(direct, theirs));
 }

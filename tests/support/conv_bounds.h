@@ -22,14 +22,14 @@
 namespace striate::testing_support {
 
 /// Sums of f(term) over the terms behind every result, for operands that f was applied to.
-inline ConvResults<double> conv_terms(const ConvGeometry& g, ConvOperands<double> in, ConvAlgorithm algorithm,
+inline ConvResults<double> conv_terms(const ConvGeometry& g, ConvOperands<double> in, const ConvAlgorithm& algorithm,
                                       double (*f)(double)) {
   for (auto* values : {&in.x, &in.dy, &in.w, &in.bias}) {
     for (double& value : *values) value = f(value);
   }
   WinogradMatrices m;
-  if (!find_winograd(algorithm, f, m)) return run_conv(g, in, ConvAlgorithm::reference);
-  const ConvGeometry back = {g.n, g.p, g.q, g.k, 3, 3, g.c, g.h, g.w, 1, 2 - g.padding.height, 1, 1};
+  if (!find_winograd(algorithm, f, m)) return run_conv(g, in, &conv_by::reference);
+  const ConvGeometry back = conv_geometry(g.n, {g.p, g.q}, g.k, 3, g.c, 1, 2 - g.padding.height);
   std::vector<double> turned(in.w.size());
   for (std::int64_t i = 0; i < g.c * g.k; ++i) {
     for (std::int64_t tap = 0; tap < 9; ++tap) {
@@ -37,9 +37,9 @@ inline ConvResults<double> conv_terms(const ConvGeometry& g, ConvOperands<double
           in.w[static_cast<std::size_t>((8 - tap) * g.c * g.k + i)];
     }
   }
-  const WinogradPasses passes(m, g);
-  ConvResults<double> out{passes.forward(in.x, in.w), WinogradPasses(m, back).forward(in.dy, turned),
-                          passes.weights(in.x, in.dy)};
+  const WinogradDirections tiles(m, g);
+  ConvResults<double> out{tiles.forward(in.x, in.w), WinogradDirections(m, back).forward(in.dy, turned),
+                          tiles.weights(in.x, in.dy)};
   for (std::size_t i = 0; i < out.y.size(); ++i) out.y[i] += in.bias[i % in.bias.size()];
   return out;
 }
@@ -51,26 +51,27 @@ struct ConvRoundings {
   int operands = 0;   ///< to the dtype of the activations
   DType result;
 
-  ConvRoundings(const ConvGeometry& g, DType dtype, ConvAlgorithm algorithm, ConvPass pass) {
-    const bool weights = pass == ConvPass::backward_weights;
-    const auto channels = static_cast<double>(pass == ConvPass::forward ? g.group_inputs() : g.group_outputs());
+  ConvRoundings(const ConvGeometry& g, DType dtype, const ConvAlgorithm& algorithm, ConvDirection direction) {
+    const bool weights = direction == ConvDirection::backward_weights;
+    const auto channels =
+        static_cast<double>(direction == ConvDirection::forward ? g.group_inputs() : g.group_outputs());
     WinogradMatrices m;
     const bool winograd = find_winograd(
         algorithm, [](double value) { return value; }, m);
     result = weights && dtype == DType::bf16 ? DType::f32 : dtype;
     if (!winograd) {
       sum = weights ? static_cast<double>(g.positions()) : static_cast<double>(g.r * g.s) * channels;
-      transforms = pass == ConvPass::forward ? 1 : 0;  // the bias
+      transforms = direction == ConvDirection::forward ? 1 : 0;  // the bias
     } else {
       // A row of n entries takes n roundings, and no map of a scheme, factored as it may be, more; entries of G are
       // rounded twice themselves.
       const double filter = weights ? m.filter.rows + 2 : 3 + 2;
       const double output = weights ? m.output.rows : m.output.columns;
-      sum = weights ? static_cast<double>(WinogradPasses(m, g).tiles()) : channels;
+      sum = weights ? static_cast<double>(WinogradDirections(m, g).tiles()) : channels;
       transforms = 2 * (m.input.columns + filter + output) + 1;
     }
     if (dtype == DType::bf16 && winograd) operands = 2;
-    if (dtype == DType::bf16 && !winograd && algorithm != ConvAlgorithm::depthwise) operands = weights ? 0 : 1;
+    if (dtype == DType::bf16 && !winograd && &algorithm != &conv_by::depthwise) operands = weights ? 0 : 1;
     if (dtype == DType::f16) operands = weights ? 0 : 1;
   }
 
@@ -81,15 +82,15 @@ struct ConvRoundings {
   }
 };
 
-/// The root of the mean square that errors of a pass in f32 have at most, for random operands.
-inline double typical_error(const ConvGeometry& g, ConvAlgorithm algorithm, ConvPass pass) {
+/// The root of the mean square that errors of a direction in f32 have at most, for random operands.
+inline double typical_error(const ConvGeometry& g, const ConvAlgorithm& algorithm, ConvDirection direction) {
   const auto square = [](double value) { return value * value; };
   const ConvResults<double> squares = conv_terms(g, ConvOperands<double>(g), algorithm, square);
-  const std::vector<double>& of = pass == ConvPass::forward         ? squares.y
-                                  : pass == ConvPass::backward_data ? squares.dx
-                                                                    : squares.dw;
+  const std::vector<double>& of = direction == ConvDirection::forward         ? squares.y
+                                  : direction == ConvDirection::backward_data ? squares.dx
+                                                                              : squares.dw;
   const double mean = std::accumulate(of.begin(), of.end(), 0.0) / static_cast<double>(of.size());
-  return std::sqrt(mean * ConvRoundings(g, DType::f32, algorithm, pass).mean_square(DType::f32));
+  return std::sqrt(mean * ConvRoundings(g, DType::f32, algorithm, direction).mean_square(DType::f32));
 }
 
 /// Holds results of convolution against f64.
@@ -97,13 +98,13 @@ template <class T>
 class ConvBounds {
  public:
   ConvBounds(const ConvGeometry& g, const ConvOperands<T>& in)
-      : g_(g), in_(widened(in)), exact_(run_conv(g, in_, ConvAlgorithm::reference)) {}
+      : g_(g), in_(widened(in)), exact_(run_conv(g, in_, &conv_by::reference)) {}
 
-  /// Expects what each pass made by `algorithm`, or automatic's choice, within both bounds.
-  void expect_near(ConvAlgorithm algorithm, const ConvResults<T>& got) {
-    expect_near("y", ConvPass::forward, algorithm, got.y, &ConvResults<double>::y);
-    expect_near("dx", ConvPass::backward_data, algorithm, got.dx, &ConvResults<double>::dx);
-    expect_near("dw", ConvPass::backward_weights, algorithm, got.dw, &ConvResults<double>::dw);
+  /// Expects what each direction made by `algorithm`, or for null by the one that is chosen, within both bounds.
+  void expect_near(const ConvAlgorithm* algorithm, const ConvResults<T>& got) {
+    expect_near("y", ConvDirection::forward, algorithm, got.y, &ConvResults<double>::y);
+    expect_near("dx", ConvDirection::backward_data, algorithm, got.dx, &ConvResults<double>::dx);
+    expect_near("dw", ConvDirection::backward_weights, algorithm, got.dw, &ConvResults<double>::dw);
   }
 
  private:
@@ -122,26 +123,26 @@ class ConvBounds {
     return result;
   }
 
-  const Terms& terms(ConvAlgorithm algorithm) {
+  const Terms& terms(const ConvAlgorithm* algorithm) {
     WinogradMatrices m;
     const auto size = [](double value) { return std::abs(value); };
     const auto square = [](double value) { return value * value; };
-    if (!find_winograd(algorithm, size, m)) algorithm = ConvAlgorithm::reference;
+    if (!find_winograd(*algorithm, size, m)) algorithm = &conv_by::reference;
     const auto known = terms_.find(algorithm);
     if (known != terms_.end()) return known->second;
-    return terms_[algorithm] = {conv_terms(g_, in_, algorithm, size), conv_terms(g_, in_, algorithm, square)};
+    return terms_[algorithm] = {conv_terms(g_, in_, *algorithm, size), conv_terms(g_, in_, *algorithm, square)};
   }
 
   template <class Result>
-  void expect_near(const std::string& name, ConvPass pass, ConvAlgorithm wanted, const std::vector<Result>& got,
-                   Values ConvResults<double>::*of) {
+  void expect_near(const std::string& name, ConvDirection direction, const ConvAlgorithm* wanted,
+                   const std::vector<Result>& got, Values ConvResults<double>::*of) {
     constexpr DType dtype = DTypeOf<T>::value;
-    const ConvAlgorithm algorithm = choose_conv(g_, dtype, wanted, pass);
-    SCOPED_TRACE(name + " by " + to_string(algorithm) + " in " + to_string(dtype));
-    const ConvRoundings path(g_, dtype, algorithm, pass);
+    const ConvAlgorithm& algorithm = choose_conv(g_, dtype, direction, wanted);
+    SCOPED_TRACE(name + " by " + algorithm.name + " in " + to_string(dtype));
+    const ConvRoundings path(g_, dtype, algorithm, direction);
     const Values& exact = exact_.*of;
-    const Values& sizes = terms(algorithm).sizes.*of;
-    const Values& squares = terms(algorithm).squares.*of;
+    const Values& sizes = terms(&algorithm).sizes.*of;
+    const Values& squares = terms(&algorithm).squares.*of;
     const double stored = path.result == parameter_dtype(dtype) ? 0 : rounding(path.result).rtol;
     const double share = path.mean_square(dtype);
     Values allowed;
@@ -162,7 +163,7 @@ class ConvBounds {
   ConvGeometry g_;
   ConvOperands<double> in_;
   ConvResults<double> exact_;
-  std::map<ConvAlgorithm, Terms> terms_;
+  std::map<const ConvAlgorithm*, Terms> terms_;
 };
 
 }  // namespace striate::testing_support

@@ -43,6 +43,14 @@ inline std::string describe(const ConvGeometry& g) {
          std::to_string(g.groups);
 }
 
+inline std::string name_of(const ConvAlgorithm* algorithm) {
+  return algorithm == nullptr ? "automatic" : algorithm->name;
+}
+
+inline bool fits(const ConvAlgorithm* algorithm, const ConvGeometry& g, DType dtype = DType::f32) {
+  return algorithm->fits(g, dtype, ConvDirection::forward);
+}
+
 /// Multiples of 2^-20 in [-1, 1), rounded to T: exact in f32, and where f16 is subnormal.
 template <class T>
 std::vector<T> conv_values(std::int64_t count, std::uint64_t seed) {
@@ -61,9 +69,9 @@ struct ConvOperands {
 
   ConvOperands() = default;
   explicit ConvOperands(const ConvGeometry& g)
-      : x(conv_values<T>(g.n * g.h * g.w * g.c, 1)),
-        dy(conv_values<T>(g.positions() * g.k, 2)),
-        w(conv_values<ConvParameter<T>>(g.r * g.s * g.group_inputs() * g.k, 3)),
+      : x(conv_values<T>(g.input_size(), 1)),
+        dy(conv_values<T>(g.output_size(), 2)),
+        w(conv_values<ConvParameter<T>>(g.filter_size(), 3)),
         bias(conv_values<ConvParameter<T>>(g.k, 4)) {}
 };
 
@@ -73,9 +81,10 @@ struct ConvResults {
   std::vector<ConvParameter<T>> dw;
 };
 
-/// All directions; results start as NaN, so that what is not written shows.
+/// All directions, by the algorithm or, for null, by those that are chosen; results start as NaN, so that what is not
+/// written shows.
 template <class T>
-ConvResults<T> run_conv(const ConvGeometry& g, const ConvOperands<T>& in, ConvAlgorithm algorithm) {
+ConvResults<T> run_conv(const ConvGeometry& g, const ConvOperands<T>& in, const ConvAlgorithm* algorithm) {
   const float nan = std::nanf("");
   ConvResults<T> out{std::vector<T>(in.dy.size(), T(nan)), std::vector<T>(in.x.size(), T(nan)),
                      std::vector<ConvParameter<T>>(in.w.size(), nan)};
@@ -92,8 +101,8 @@ bool same_values(const std::vector<T>& a, const std::vector<T>& b) {
 
 /// Expects the same bits of all directions for 1, 2 and 5 threads.
 template <class T>
-void expect_same_bits_for_threads(const ConvGeometry& g, ConvAlgorithm algorithm) {
-  SCOPED_TRACE(describe(g) + " " + to_string(algorithm));
+void expect_same_bits_for_threads(const ConvGeometry& g, const ConvAlgorithm* algorithm) {
+  SCOPED_TRACE(describe(g) + " " + name_of(algorithm));
   const ConvOperands<T> operands(g);
   ConvResults<T> first;
   for (const int count : {1, 2, 5}) {

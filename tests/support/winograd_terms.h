@@ -6,8 +6,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
+#include "core/integer.h"
 #include "layers/conv/kernels.h"
 #include "layers/conv/winograd_scheme.h"
 
@@ -80,34 +82,29 @@ WinogradMatrices winograd_matrices(double (*f)(double)) {
 }
 
 /// Whether the algorithm is one of Winograd's; then `m` is what it transforms by.
-inline bool find_winograd(ConvAlgorithm algorithm, double (*f)(double), WinogradMatrices& m) {
-  switch (algorithm) {
-    case ConvAlgorithm::winograd_f2:
-      m = winograd_matrices<WinogradF2>(f);
-      return true;
-    case ConvAlgorithm::winograd_f4:
-      m = winograd_matrices<WinogradF4>(f);
-      return true;
-    case ConvAlgorithm::winograd_line2:
-      m = winograd_matrices<WinogradLine2>(f);
-      return true;
-    case ConvAlgorithm::winograd_line4:
-      m = winograd_matrices<WinogradLine4>(f);
-      return true;
-    default:
-      return false;
+inline bool find_winograd(const ConvAlgorithm& algorithm, double (*f)(double), WinogradMatrices& m) {
+  using Matrices = WinogradMatrices (*)(double (*)(double));
+  for (const auto& [of, matrices] :
+       {std::pair<const ConvAlgorithm*, Matrices>{&conv_by::winograd_f2, winograd_matrices<WinogradF2>},
+        {&conv_by::winograd_f4, winograd_matrices<WinogradF4>},
+        {&conv_by::winograd_line2, winograd_matrices<WinogradLine2>},
+        {&conv_by::winograd_line4, winograd_matrices<WinogradLine4>}}) {
+    if (of != &algorithm) continue;
+    m = matrices(f);
+    return true;
   }
+  return false;
 }
 
-/// The passes of a 3x3 convolution of geometry g by the matrices, one tile after the other.
-class WinogradPasses {
+/// The directions of a 3x3 convolution of geometry g by the matrices, one tile after the other.
+class WinogradDirections {
  public:
-  WinogradPasses(const WinogradMatrices& m, const ConvGeometry& g)
+  WinogradDirections(const WinogradMatrices& m, const ConvGeometry& g)
       : m_(m), g_(g), positions_(m.filter.rows * m.filter.rows), in_{g.h, g.w, g.c}, out_{g.p, g.q, g.k} {}
 
   [[nodiscard]] std::int64_t tiles() const {
     const std::int64_t size = m_.output.rows;
-    return g_.n * ((g_.p + size - 1) / size) * ((g_.q + size - 1) / size);
+    return g_.n * ceil_div(g_.p, size) * ceil_div(g_.q, size);
   }
 
   /// y = A' (G w G' . B' x B) A, for every filter.
