@@ -20,8 +20,8 @@ enum class FlipMode : std::uint8_t {
   none,
   /// Mirrored left and right with probability 1/2.
   random,
-  /// Half of the images, by chance, are mirrored in epoch 0, the others in epoch 1, and so in turn: an image and its
-  /// mirror image are seen equally often. (Jordan, "94% on CIFAR-10 in 3.29 seconds", 2024.)
+  /// Half of the images, drawn at random, are mirrored in epochs 0, 2, 4, ..., the others in epochs 1, 3, 5, ...: an
+  /// image and its mirror image are seen equally often. (Jordan, "94% on CIFAR-10 in 3.29 seconds", 2024.)
   alternating,
 };
 

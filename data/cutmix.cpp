@@ -9,7 +9,7 @@ namespace striate {
 
 namespace {
 
-/// Three streams a batch: 0 for the coin and the centre, 1 for lambda, 2 for the permutation.
+/// Three streams a batch: 0 for draw_cut and the centre, 1 for lambda, 2 for the permutation.
 RandomStream stream_of(std::uint64_t seed, std::uint64_t epoch, std::uint64_t batch, std::uint64_t which) {
   return random_stream(seed, RandomUse::cutmix, epoch, 3 * batch + which);
 }

@@ -1,6 +1,6 @@
 #pragma once
-// CutMix (Yun et al., 2019): a box of every image of a batch is replaced by the same box of another one of it, and
-// the labels are mixed by area.
+// CutMix (Yun et al., 2019): a box of every image of a batch is replaced by the same box of another image of the batch,
+// and the labels are mixed by area. Loader (data/loader.h) calls it.
 
 #include <cstdint>
 

@@ -1,8 +1,8 @@
 #pragma once
 // The generated set, for `striate generate` and tests: ten classes of textured shapes, for when there is no CIFAR-10. A
 // class is a shape (disc, square, triangle, cross, ring; all of one area) with a texture (stripes, spots). Place, size,
-// rotation, the two colours, the texture's period and angle, the background and noise vary alike in all classes, so a
-// colour tells nothing.
+// rotation, the two colours, the texture's period and angle, the background and noise have the same distribution in all
+// classes, so colours do not give a class away.
 
 #include <cstdint>
 #include <filesystem>

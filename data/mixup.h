@@ -1,6 +1,6 @@
 #pragma once
-// Mixup (Zhang et al., 2018): every image of a batch is blended with another one of it, and so are the
-// labels.
+// Mixup (Zhang et al., 2018): every image of a batch is blended with another image of the batch, and so are their
+// labels. Loader (data/loader.h) calls it; CutMix (data/cutmix.h) shares the labels' part.
 
 #include <cstdint>
 #include <vector>

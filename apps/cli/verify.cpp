@@ -6,20 +6,21 @@
 
 #include "apps/cli/commands.h"
 #include "core/joined.h"
+#include "core/text_table.h"
 
 namespace striate::cli {
 namespace {
 
-void print_counts(const DatasetReport& report) {
-  fmt::print("{:<16}{:>10}{:>10}\n", "class", "train", "test");
+std::string counts_table(const DatasetReport& report) {
+  std::vector<std::vector<std::string>> rows = {{"class", "train", "test"}};
   const auto count = [](const SplitReport& split, std::size_t label) {
-    return label < split.class_counts.size() ? split.class_counts[label] : 0;
+    return std::to_string(label < split.class_counts.size() ? split.class_counts[label] : 0);
   };
   for (std::size_t label = 0; label < report.class_names.size(); ++label) {
-    fmt::print("{:<16}{:>10}{:>10}\n", report.class_names[label], count(report.train, label),
-               count(report.test, label));
+    rows.push_back({report.class_names[label], count(report.train, label), count(report.test, label)});
   }
-  fmt::print("{:<16}{:>10}{:>10}\n", "all", report.train.images, report.test.images);
+  rows.push_back({"all", std::to_string(report.train.images), std::to_string(report.test.images)});
+  return text_table(rows, "lrr");
 }
 
 }  // namespace
@@ -35,7 +36,7 @@ int run_verify(const Arguments& arguments) {
   const DatasetReport report = verify_dataset(folder, format);
   fmt::print("{}: {}, images {}\n", folder, report.format,
              to_string(report.train.images > 0 ? report.train.image_shape : report.test.image_shape));
-  print_counts(report);
+  fmt::print("{}", counts_table(report));
   for (const std::string& problem : report.problems) fmt::print(stderr, "{}\n", problem);
   fmt::print("{}\n", report.ok() ? "everything is in order" : fmt::format("{} problems", report.problems.size()));
   return report.ok() ? 0 : 1;

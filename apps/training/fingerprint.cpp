@@ -29,6 +29,10 @@ std::uint64_t mix(std::uint64_t hash, const void* bytes, std::size_t count) {
 std::string fingerprint(const Dataset& dataset) {
   std::uint64_t hash = mix(kStart, dataset.labels.raw(), dataset.labels.bytes());
   hash = mix(hash, dataset.images.raw(), dataset.images.bytes());
+  const Normalization normalization = dataset.normalization.for_channels(dataset.channels());
+  for (const auto& values : {normalization.mean, normalization.std}) {
+    hash = mix(hash, values.data(), values.size() * sizeof(double));
+  }
   return fmt::format("{} images, {} classes, {:016x}", dataset.size(), dataset.classes(), hash);
 }
 

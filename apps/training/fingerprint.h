@@ -1,5 +1,6 @@
 #pragma once
-// Numbers that tell one input of a run from another.
+// Numbers that tell one input of a run from another: `train` keeps them in checkpoints, so that a run is not resumed
+// with other data, and `ablate` compares them between runs.
 
 #include <filesystem>
 #include <string>
@@ -8,7 +9,7 @@
 
 namespace striate::cli {
 
-/// Of all labels and pixels.
+/// Of all labels, pixels and the normalization.
 std::string fingerprint(const Dataset& dataset);
 
 /// Of a file's bytes. Throws FileError.

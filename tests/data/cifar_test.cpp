@@ -78,5 +78,58 @@ TEST(Cifar10, NamesWhatIsWrongWithAFile) {
   EXPECT_EQ(load_dataset(folder.path(), Split::test, "cifar10").size(), 2);
 }
 
+std::string names(int count, const std::string& start) {
+  std::string text;
+  for (int i = 0; i < count; ++i) text += start + std::to_string(i) + "\n";
+  return text;
+}
+
+/// Record r has coarse label r and fine label 10 + r.
+std::string cifar100_record(int record) {
+  return std::string(1, static_cast<char>(record)) + cifar10_record(record, 10 + record);
+}
+
+void write_cifar100(const TempFolder& folder, const std::string& subfolder = ".") {
+  folder.write(subfolder + "/train.bin", cifar100_record(0) + cifar100_record(1) + cifar100_record(2));
+  folder.write(subfolder + "/test.bin", cifar100_record(3));
+  folder.write(subfolder + "/fine_label_names.txt", names(100, "fine "));
+  folder.write(subfolder + "/coarse_label_names.txt", names(20, "coarse "));
+}
+
+TEST(Cifar100, ReadsFineAndCoarseLabels) {
+  TempFolder folder;
+  write_cifar100(folder, "cifar-100-binary");
+  const Dataset fine = load_dataset(folder.path(), Split::train);
+  ASSERT_EQ(fine.images.shape(), (Shape{3, 32, 32, 3}));
+  EXPECT_EQ(fine.images.span<std::uint8_t>()[3 * 3072 - 1], test_byte(2, 31, 31, 2));
+  EXPECT_EQ(fine.labels.to_vector(), (std::vector<double>{10, 11, 12}));
+  EXPECT_EQ(fine.class_names.size(), 100U);
+  EXPECT_EQ(fine.class_names[99], "fine 99");
+  EXPECT_EQ(fine.normalization.mean, (std::vector<double>{0.5071, 0.4865, 0.4409}));
+  const Dataset coarse = load_dataset(folder.path(), Split::test, "cifar100:coarse=true");
+  EXPECT_EQ(coarse.labels.to_vector(), (std::vector<double>{3}));
+  EXPECT_EQ(coarse.class_names.size(), 20U);
+  EXPECT_EQ(coarse.images.span<std::uint8_t>()[0], test_byte(3, 0, 0, 0));
+  expect_error<std::invalid_argument>([&] { load_dataset(folder.path(), Split::test, "cifar100:corse=true"); },
+                                      {"no option corse", "did you mean coarse"});
+}
+
+TEST(Cifar100, NamesWhatIsWrongWithAFile) {
+  TempFolder folder;
+  write_cifar100(folder);
+  const auto load = [&] { load_dataset(folder.path(), Split::train, "cifar100:coarse=true"); };
+  folder.write("train.bin", cifar10_record(0, 0));
+  expect_error<FileError>(load, {"train.bin", "records of 3074 bytes", "3073 bytes"});
+  folder.write("train.bin", cifar100_record(19) + cifar100_record(20));
+  expect_error<FileError>(load, {"train.bin", "record 1", "label 20", "0 .. 19"});
+  EXPECT_EQ(load_dataset(folder.path(), Split::train, "cifar100").size(), 2);
+  folder.write("coarse_label_names.txt", "one\n");
+  expect_error<FileError>(load, {"coarse_label_names.txt", "expected 20 class names", "got 1"});
+  std::filesystem::remove(folder.path() / "coarse_label_names.txt");
+  expect_error<FileError>(load, {"coarse_label_names.txt"});
+  std::filesystem::remove(folder.path() / "test.bin");
+  expect_error<FileError>([&] { load_dataset(folder.path(), Split::test); }, {"test.bin", "missing", "CIFAR-100"});
+}
+
 }  // namespace
 }  // namespace striate

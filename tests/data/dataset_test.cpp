@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "data/subset.h"
+#include "data/verify.h"
 #include "tests/data/cifar_files.h"
 #include "tests/support/errors.h"
 
@@ -42,6 +43,73 @@ TEST(Dataset, SaysWhatItLookedForAndHowToGetIt) {
   expect_error<FileError>([&] { load_dataset(file, Split::train); }, {"file", "no data set found"});
 }
 
+/// Two images of 2x2 a split, without files; the option `bright` adds to every byte.
+Dataset load_dots(const std::filesystem::path& /*path*/, Split split, const NamedOptions& options) {
+  const auto bright = static_cast<std::uint8_t>(options.integer("bright", 0));
+  const std::uint8_t first = split == Split::train ? bright : static_cast<std::uint8_t>(100 + bright);
+  return {Tensor::from<std::uint8_t>({2, 2, 2, 1}, {first, 1, 2, 3, 4, 5, 6, 7}),
+          Tensor::from<std::int64_t>({2}, {0, 1}),
+          {"left", "right"},
+          {{0.5}, {0.25}}};
+}
+
+TEST(Dataset, IsFoundByNameWithoutFiles) {
+  register_dataset("dots", {.help = "two dots", .load = load_dots});
+  EXPECT_EQ(dataset_names()[0], "dots");
+  EXPECT_EQ(dataset_names()[1], "cifar10");
+  const Dataset dots = load_dataset("", Split::test, "dots:bright=5");
+  EXPECT_EQ(dots.images.to_vector()[0], 105);
+  EXPECT_EQ(dots.image_shape(), (ImageShape{2, 2, 1}));
+  EXPECT_EQ(dots.normalization, (Normalization{{0.5}, {0.25}}));
+  EXPECT_TRUE(verify_dataset("", "dots").ok());
+  expect_error<std::invalid_argument>([] { load_dataset("", Split::test, "dots:bight=5"); }, {"did you mean bright"});
+  expect_error<std::invalid_argument>([] { load_dataset("", Split::test, "dot"); },
+                                      {"unknown dataset 'dot'", "did you mean 'dots'"});
+  expect_error<FileError>([] { load_dataset("", Split::test); }, {"no such data folder"});
+  expect_error<std::invalid_argument>([] { register_dataset("dots", {.load = load_dots}); }, {"registered already"});
+  expect_error<std::invalid_argument>([] { register_dataset("none", {}); }, {"[register_dataset]", "none"});
+}
+
+TEST(Dataset, LooksForTheFormatsOfUsersFirst) {
+  TempFolder folder;
+  folder.write("train/a/1.ppm", "P6 1 1 255\nabc");
+  EXPECT_EQ(find_dataset(folder.path()), "image-folder");
+  register_dataset("marked", {.help = "a file called mark",
+                              .recognises = [](const auto& path) { return std::filesystem::exists(path / "mark"); },
+                              .load = load_dots});
+  EXPECT_EQ(find_dataset(folder.path()), "image-folder");
+  folder.write("mark", "");
+  EXPECT_EQ(find_dataset(folder.path()), "marked");
+  EXPECT_EQ(load_dataset(folder.path(), Split::train).class_names[0], "left");
+  TempFolder empty;
+  expect_error<FileError>([&] { find_dataset(empty.path()); }, {"marked: a file called mark", "mnist: MNIST's"});
+}
+
+TEST(Dataset, ChecksWhatAFormatLoads) {
+  static Dataset loaded;
+  register_dataset("broken", {.load = [](const auto&, Split, const auto&) { return loaded; }});
+  const auto load = [] { load_dataset("", Split::train, "broken"); };
+  const Dataset good = load_dots("", Split::train, {});
+  expect_error<std::invalid_argument>(load, {"[broken]", "undefined"});
+  loaded = good;
+  load();
+  loaded.class_names = {"left"};
+  expect_error<std::invalid_argument>(load, {"[broken]", "labels 0 .. 0", "got 1"});
+  loaded = good;
+  loaded.labels = Tensor::from<std::int64_t>({2}, {0, -1});
+  expect_error<std::invalid_argument>(load, {"got -1"});
+  loaded.labels = Tensor::zeros({3}, DType::i64);
+  expect_error<ShapeError>(load, {"(2,2,2,1)", "(3)"});
+  loaded = good;
+  loaded.images = Tensor::zeros({2, 2, 2, 1});
+  expect_error<std::invalid_argument>(load, {"u8", "f32"});
+  loaded = good;
+  loaded.normalization = {{0.1, 0.2, 0.3}, {1, 1, 1}};
+  expect_error<std::invalid_argument>(load, {"1 channels", "3 and 3"});
+  loaded.normalization = {};
+  EXPECT_EQ(load_dataset("", Split::train, "broken").normalization, default_normalization(1));
+}
+
 TEST(Dataset, TakesTheFirstImages) {
   TempFolder folder;
   write_cifar10(folder);
@@ -51,6 +119,7 @@ TEST(Dataset, TakesTheFirstImages) {
   EXPECT_EQ(some.labels.to_vector(), (std::vector<double>{0, 1}));
   EXPECT_EQ(some.images.span<std::uint8_t>()[3072], all.images.span<std::uint8_t>()[3072]);
   EXPECT_EQ(some.classes(), 10);
+  EXPECT_EQ(some.normalization, all.normalization);
   EXPECT_EQ(first_images(all, 100).size(), 6);
   expect_error<std::invalid_argument>([&] { first_images(all, 0); }, {"at least 1, got 0"});
 }

@@ -54,6 +54,17 @@ TEST(Image, DecodesToThreeChannels) {
   EXPECT_FALSE(is_image_file("x.txt"));
 }
 
+TEST(Image, DecodesToOneChannel) {
+  TempFolder folder;
+  const auto file = folder.write("a.png", picture(".png", 5, 3, {10, 200, 30}));
+  const auto grey = read_image(file, 1);
+  EXPECT_EQ(grey.shape(), (Shape{3, 5, 1}));
+  EXPECT_EQ(grey.to_vector(), std::vector<double>(15, 124));  // Pillow's convert("L")
+  const auto stored = read_image(folder.write("b.png", picture(".png", 5, 3, {40})), 1);
+  EXPECT_EQ(stored.to_vector(), std::vector<double>(15, 40));
+  expect_error<std::invalid_argument>([&] { read_image(file, 2); }, {"1 or 3 channels", "got 2"});
+}
+
 TEST(Image, SaysWhyItCannotBeDecoded) {
   TempFolder folder;
   expect_error<FileError>([&] { read_image(folder.write("bad.png", "no picture")); },
@@ -82,6 +93,18 @@ TEST(ImageFolder, SortsClassesAndFilesByName) {
   EXPECT_NEAR(train.images.span<std::uint8_t>()[96], 200, 2);
   // The labels of test/ are those of train/, though it lacks a class.
   EXPECT_EQ(load_dataset(folder.path(), Split::test, "image-folder").labels.to_vector(), (std::vector<double>{1}));
+}
+
+TEST(ImageFolder, ReadsGreyOnRequest) {
+  TempFolder folder;
+  folder.write("train/a/1.png", picture(".png", 4, 4, {255, 0, 0}));
+  EXPECT_EQ(load_dataset(folder.path(), Split::train).normalization, default_normalization(3));
+  const Dataset grey = load_dataset(folder.path(), Split::train, "image-folder:channels=1");
+  EXPECT_EQ(grey.images.shape(), (Shape{1, 4, 4, 1}));
+  EXPECT_EQ(grey.images.to_vector(), std::vector<double>(16, 76));
+  EXPECT_EQ(grey.normalization, default_normalization(1));
+  expect_error<std::invalid_argument>([&] { load_dataset(folder.path(), Split::train, "image-folder:channels=2"); },
+                                      {"1 or 3 channels", "got 2"});
 }
 
 TEST(ImageFolder, NamesWhatIsWrong) {

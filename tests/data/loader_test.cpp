@@ -114,6 +114,32 @@ TEST(Loader, AnyNumberOfWorkersAndAnyStartGiveTheSameBits) {
   }
 }
 
+TEST(Loader, TakesAnyNumberOfChannels) {
+  for (const std::int64_t channels : {1, 2, 3}) {
+    Dataset part = images_103();
+    part.images = Tensor::empty({103, 32, 32, channels}, DType::u8);
+    const auto* all = images_103().images.data<std::uint8_t>();
+    auto* bytes = part.images.mutable_data<std::uint8_t>();
+    for (std::int64_t i = 0; i < part.images.numel(); ++i) bytes[i] = all[i / channels * 3 + i % channels];
+    part.normalization = {};
+    for (std::size_t c = 0; c < static_cast<std::size_t>(channels); ++c) {
+      part.normalization.mean.push_back(images_103().normalization.mean[c]);
+      part.normalization.std.push_back(images_103().normalization.std[c]);
+    }
+    Loader some(part, busy_options(2));
+    Loader every(images_103(), busy_options(0));
+    const std::vector<Batch> got = read_epoch(some, 1);
+    const std::vector<Batch> want = read_epoch(every, 1);
+    ASSERT_EQ(got.size(), want.size());
+    for (std::size_t b = 0; b < got.size(); ++b) {
+      const auto values = got[b].images.span<float>();
+      const auto wanted = want[b].images.span<float>();
+      const auto n = static_cast<std::size_t>(channels);
+      for (std::size_t i = 0; i < values.size(); ++i) ASSERT_EQ(values[i], wanted[i / n * 3 + i % n]);
+    }
+  }
+}
+
 TEST(Loader, AugmentsByEpochAndByTheImagesPlaceInTheDataSet) {
   const LoaderOptions in_order{.batch_size = 103, .shuffle = false, .seed = 9, .augment = AugmentOptions::standard()};
   Loader loader(images_103(), in_order);

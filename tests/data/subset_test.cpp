@@ -17,7 +17,7 @@ Dataset places() {
   for (std::size_t i = 0; i < labels.size(); ++i) {
     bytes.insert(bytes.end(), {static_cast<std::uint8_t>(i), 7, static_cast<std::uint8_t>(100 + i)});
   }
-  return {Tensor::from({9, 1, 1, 3}, bytes), Tensor::from({9}, labels), {"cat", "dog", "frog"}};
+  return {Tensor::from({9, 1, 1, 3}, bytes), Tensor::from({9}, labels), {"cat", "dog", "frog"}, {{0, 0, 1}, {1, 1, 2}}};
 }
 
 Values places_in(const Dataset& dataset) {
@@ -36,6 +36,7 @@ TEST(ChooseClasses, KeepsTheImagesOrderAndNumbersLabelsAnew) {
   EXPECT_EQ(chosen.labels.to_vector(), (Values{1, 0, 1, 0, 1, 0, 0}));
   EXPECT_EQ(chosen.class_names, (std::vector<std::string>{"frog", "cat"}));
   EXPECT_EQ(chosen.images.shape(), (Shape{7, 1, 1, 3}));
+  EXPECT_EQ(chosen.normalization, places().normalization);
 }
 
 TEST(ChooseClasses, LeavesTheDataSetAsItWas) {

@@ -46,14 +46,15 @@ Values filter_of(const Tensor& filters, std::int64_t k) {
 Values outputs(const Dataset& dataset, const Values& filter, std::int64_t kernel) {
   const Values pixels = normalized(dataset.images, dataset.normalization, DType::f64).to_vector();
   const Shape& shape = dataset.images.shape();
+  const std::int64_t size = kernel * kernel * shape[3];
   Values result;
   for (std::int64_t n = 0; n < shape[0]; ++n) {
     for (std::int64_t y = 0; y + kernel <= shape[1]; ++y) {
       for (std::int64_t x = 0; x + kernel <= shape[2]; ++x) {
         double sum = 0;
-        for (std::int64_t i = 0; i < kernel * kernel * 3; ++i) {
-          const std::int64_t row = (n * shape[1] + y + i / (kernel * 3)) * shape[2] + x + i / 3 % kernel;
-          sum += filter[static_cast<std::size_t>(i)] * pixels[static_cast<std::size_t>(row * 3 + i % 3)];
+        for (std::int64_t i = 0; i < size; ++i) {
+          const std::int64_t row = (n * shape[1] + y + i / (kernel * shape[3])) * shape[2] + x + i / shape[3] % kernel;
+          sum += filter[static_cast<std::size_t>(i)] * pixels[static_cast<std::size_t>(row * shape[3] + i % shape[3])];
         }
         result.push_back(sum);
       }
@@ -112,14 +113,15 @@ TEST(Whitening, IsNumPysEigenvectors) {
   }
 }
 
-TEST(Whitening, OutputsAreUncorrelatedAndOfUnitVariance) {
+void expect_white(const Dataset& dataset) {
+  const std::int64_t size = 9 * dataset.channels();
   for (const double eps : {1e-9, 5e-4}) {
-    const Tensor filters = whitening_filters(shapes(), 3, 54, {.eps = eps});
+    const Tensor filters = whitening_filters(dataset, 3, 2 * size, {.eps = eps});
     std::vector<Values> y;
     std::vector<double> variances;
-    for (std::int64_t k = 0; k < 54; k += 2) {
+    for (std::int64_t k = 0; k < 2 * size; k += 2) {
       const Values filter = filter_of(filters, k);
-      y.push_back(outputs(shapes(), filter, 3));
+      y.push_back(outputs(dataset, filter, 3));
       // A filter's squared norm is 1 / (l + eps), and so eps takes this from the variance l / (l + eps).
       variances.push_back(1 - eps * squared_norm(filter));
     }
@@ -132,6 +134,23 @@ TEST(Whitening, OutputsAreUncorrelatedAndOfUnitVariance) {
       }
     }
   }
+}
+
+TEST(Whitening, OutputsAreUncorrelatedAndOfUnitVariance) { expect_white(shapes()); }
+
+TEST(Whitening, TakesOneChannel) {
+  Dataset red = shapes();
+  red.images = Tensor::empty({60, 32, 32, 1}, DType::u8);
+  red.normalization = {{0.4}, {0.2}};
+  const auto* in = shapes().images.data<std::uint8_t>();
+  auto* out = red.images.mutable_data<std::uint8_t>();
+  for (std::int64_t i = 0; i < red.images.numel(); ++i) out[i] = in[3 * i];
+  expect_white(red);
+  const Tensor weight = Tensor::zeros({3, 3, 1, 20});
+  whiten_(weight, red);
+  EXPECT_NE(filter_of(weight, 17), Values(9, 0));
+  EXPECT_EQ(filter_of(weight, 18), Values(9, 0));
+  expect_error<ShapeError>([&] { whiten_(Tensor::zeros({3, 3, 3, 8}), red); }, {"(3,3,3,8)", "(60,32,32,1)"});
 }
 
 TEST(Whitening, FewerFiltersAreTheStrongest) {

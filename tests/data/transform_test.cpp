@@ -1,0 +1,199 @@
+// Transforms one by one and in a loader. A transform of one's own is a class like Enlarge, and register_transform().
+#include "data/transform.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+
+#include "data/generated.h"
+#include "data/image.h"
+#include "data/loader.h"
+#include "data/normalize.h"
+#include "tests/support/errors.h"
+
+namespace striate {
+namespace {
+
+using testing_support::expect_error;
+using Bytes = std::vector<std::uint8_t>;
+
+/// Every pixel `factor` times in both directions.
+class Enlarge : public Transform {
+ public:
+  explicit Enlarge(const NamedOptions& options) : factor_(options.integer("factor", 2)) {}
+  [[nodiscard]] ImageShape output_shape(const ImageShape& input) const override {
+    return {factor_ * input.height, factor_ * input.width, input.channels};
+  }
+  void apply(std::span<const std::uint8_t> image, const ImageShape& shape, std::span<std::uint8_t> out,
+             RandomSequence& /*random*/) const override {
+    const ImageShape large = output_shape(shape);
+    for (std::int64_t i = 0; i < large.numel(); ++i) {
+      const std::int64_t pixel = i / shape.channels;
+      const std::int64_t from = pixel / large.width / factor_ * shape.width + pixel % large.width / factor_;
+      out[static_cast<std::size_t>(i)] = image[static_cast<std::size_t>(from * shape.channels + i % shape.channels)];
+    }
+  }
+
+ private:
+  std::int64_t factor_;
+};
+
+/// Overwrites the first byte by a random one.
+class Mark : public Transform {
+  void apply(std::span<const std::uint8_t> image, const ImageShape& /*shape*/, std::span<std::uint8_t> out,
+             RandomSequence& random) const override {
+    std::copy(image.begin(), image.end(), out.begin());
+    out[0] = static_cast<std::uint8_t>(random.below(256));
+  }
+};
+
+/// Adds a channel, which is not allowed.
+class Widen : public Transform {
+  [[nodiscard]] ImageShape output_shape(const ImageShape& input) const override {
+    return {input.height, input.width, input.channels + 1};
+  }
+  void apply(std::span<const std::uint8_t> /*image*/, const ImageShape& /*shape*/, std::span<std::uint8_t> /*out*/,
+             RandomSequence& /*random*/) const override {}
+};
+
+Bytes applied(const std::string& transform, const Bytes& image, const ImageShape& shape, std::uint64_t n = 0) {
+  return apply_transforms({make_transform(transform)}, image, shape, {.seed = 3, .epoch = 1, .image = n});
+}
+
+constexpr ImageShape kTwoPixels{1, 2, 3};
+const Bytes kColours = {255, 0, 0, 10, 200, 30};
+
+TEST(Transform, GrayscaleIsPillows) {
+  // PIL.Image.new("RGB", ...).convert("L") of red, green, blue and (10, 200, 30).
+  EXPECT_EQ(luma(255, 0, 0), 76);
+  EXPECT_EQ(luma(0, 255, 0), 150);
+  EXPECT_EQ(luma(0, 0, 255), 29);
+  EXPECT_EQ(luma(10, 200, 30), 124);
+  for (int v = 0; v < 256; ++v) {
+    const auto byte = static_cast<std::uint8_t>(v);
+    EXPECT_EQ(luma(byte, byte, byte), byte);
+  }
+  EXPECT_EQ(applied("random_grayscale:p=1", kColours, kTwoPixels), (Bytes{76, 76, 76, 124, 124, 124}));
+  EXPECT_EQ(applied("random_grayscale:p=0", kColours, kTwoPixels), kColours);
+  EXPECT_EQ(applied("random_grayscale:p=1", {1, 2}, {1, 2, 1}), (Bytes{1, 2}));
+  expect_error<std::invalid_argument>([] { applied("random_grayscale", {1, 2}, {1, 1, 2}); }, {"1 or 3 channels"});
+}
+
+TEST(Transform, InvertsAndBrightens) {
+  EXPECT_EQ(applied("random_invert:p=1", kColours, kTwoPixels), (Bytes{0, 255, 255, 245, 55, 225}));
+  EXPECT_EQ(applied("color_jitter", kColours, kTwoPixels), kColours);
+  std::set<std::uint8_t> greens;
+  for (std::uint64_t n = 0; n < 500; ++n) {
+    const Bytes out = applied("color_jitter:brightness=0.5", kColours, kTwoPixels, n);
+    EXPECT_GE(out[4], 100);
+    if (out[4] < 255) {
+      EXPECT_NEAR(out[4] / 20.0, out[3], 1);  // one factor for all, values rounded down
+    }
+    EXPECT_EQ(out[1], 0);
+    greens.insert(out[4]);
+  }
+  EXPECT_LT(*greens.begin(), 103);
+  EXPECT_EQ(*greens.rbegin(), 255);
+  // A brightness above 1 goes down to black, not below.
+  for (std::uint64_t n = 0; n < 100; ++n) EXPECT_LE(applied("color_jitter:brightness=3", {50}, {1, 1, 1}, n)[0], 200);
+}
+
+TEST(Transform, ProbabilitiesAreKept) {
+  int grey = 0;
+  for (std::uint64_t n = 0; n < 4000; ++n) grey += applied("random_grayscale", kColours, kTwoPixels, n) != kColours;
+  EXPECT_NEAR(grey, 400, 5 * std::sqrt(360.0));
+}
+
+TEST(Transform, IsMadeByName) {
+  register_transform("enlarge", [](const NamedOptions& options) { return std::make_shared<const Enlarge>(options); });
+  EXPECT_EQ(transform_names().back(), "enlarge");
+  EXPECT_EQ(applied("enlarge:factor=2", {1, 2}, {1, 2, 1}), (Bytes{1, 1, 2, 2, 1, 1, 2, 2}));
+  const auto refused = [](const std::string& text, const std::vector<std::string>& parts) {
+    expect_error<std::invalid_argument>([&] { make_transform(text); }, parts);
+  };
+  refused("random_grey", {"unknown transform 'random_grey'", "random_grayscale"});
+  refused("random_invert:q=1", {"random_invert has no option q"});
+  refused("random_invert:p=1.5", {"[random_invert]", "0 .. 1", "1.5"});
+  refused("random_grayscale:p=nan", {"0 .. 1"});
+  refused("color_jitter:brightness=-1", {"at least 0", "-1"});
+  refused("color_jitter:brightness=inf", {"at least 0"});
+  expect_error<std::invalid_argument>([] { register_transform("random_invert", {}); }, {"registered already"});
+}
+
+const Dataset& images_50() {
+  static const Dataset dataset = generate_split({.seed = 1, .train_images = 50}, Split::train);
+  return dataset;
+}
+
+std::vector<Tensor> read_epoch(Loader& loader, std::int64_t epoch) {
+  loader.start_epoch(epoch);
+  std::vector<Tensor> images;
+  for (Batch batch; loader.next(batch);) images.push_back(batch.images);
+  return images;
+}
+
+TEST(Transform, RunsInTheLoaderBeforeTheStandardAugmentation) {
+  LoaderOptions options{.batch_size = 50, .shuffle = false, .seed = 2, .augment = {4, PadMode::reflect}};
+  Dataset inverted = images_50();
+  inverted.images = inverted.images.clone();
+  auto* bytes = inverted.images.mutable_data<std::uint8_t>();
+  for (std::int64_t i = 0; i < inverted.images.numel(); ++i) bytes[i] = static_cast<std::uint8_t>(255 - bytes[i]);
+  Loader plain(inverted, options);
+  options.transforms = {make_transform("random_invert:p=1")};
+  Loader loader(images_50(), options);
+  EXPECT_EQ(read_epoch(loader, 1)[0].to_vector(), read_epoch(plain, 1)[0].to_vector());
+}
+
+TEST(Transform, ListsRunInOrderAndChangeTheSize) {
+  const LoaderOptions options{.batch_size = 20,
+                              .shuffle = false,
+                              .transforms = {std::make_shared<const Enlarge>(NamedOptions{{"factor", 3}}),
+                                             make_transform("random_invert:p=1"), std::make_shared<const Mark>()},
+                              .augment = {.cutout = 100}};
+  Loader loader(images_50(), options);
+  EXPECT_EQ(read_epoch(loader, 0)[2].shape(), (Shape{10, 96, 96, 3}));
+  expect_error<std::invalid_argument>([] { Loader(images_50(), {.augment = {.cutout = 100}}); }, {"cutout"});
+}
+
+TEST(Transform, DrawsBySeedEpochImageAndPlaceAlone) {
+  const Transforms marks = {std::make_shared<const Mark>(), std::make_shared<const Mark>()};
+  const auto first = [&](std::size_t count, const DrawPlace& place) {
+    return apply_transforms({marks.begin(), marks.begin() + static_cast<std::ptrdiff_t>(count)}, Bytes{0}, {1, 1, 1},
+                            place)[0];
+  };
+  std::set<std::vector<int>> seen;
+  for (const DrawPlace& place : {DrawPlace{1, 2, 3}, DrawPlace{2, 2, 3}, DrawPlace{1, 3, 3}, DrawPlace{1, 2, 4}}) {
+    EXPECT_EQ(first(1, place), first(1, place));
+    EXPECT_NE(first(1, place), first(2, place));
+    seen.insert({first(1, place), first(2, place)});
+  }
+  EXPECT_EQ(seen.size(), 4U);
+
+  LoaderOptions options{.batch_size = 7, .seed = 7, .mixup = 0.3, .workers = 0};
+  options.transforms = {std::make_shared<const Mark>(), make_transform("color_jitter:brightness=0.4"),
+                        make_transform("random_grayscale:p=0.3")};
+  options.augment = AugmentOptions::standard();
+  Loader alone(images_50(), options);
+  const std::vector<Tensor> want = read_epoch(alone, 2);
+  for (const int workers : {1, 3}) {
+    options.workers = workers;
+    Loader loader(images_50(), options);
+    read_epoch(loader, 0);
+    const std::vector<Tensor> got = read_epoch(loader, 2);
+    ASSERT_EQ(got.size(), want.size());
+    for (std::size_t b = 0; b < got.size(); ++b) EXPECT_EQ(got[b].to_vector(), want[b].to_vector());
+  }
+}
+
+TEST(Transform, LoaderRefusesWhatDoesNotFit) {
+  const auto refused = [](std::shared_ptr<const Transform> transform, const std::vector<std::string>& parts) {
+    expect_error<std::invalid_argument>([&] { Loader(images_50(), {.transforms = {std::move(transform)}}); }, parts);
+  };
+  refused(nullptr, {"[transforms]", "null"});
+  refused(std::make_shared<const Widen>(), {"images of 3 channels", "32x32x4"});
+  refused(std::make_shared<const Enlarge>(NamedOptions{{"factor", 0}}), {"0x0x3"});
+}
+
+}  // namespace
+}  // namespace striate
