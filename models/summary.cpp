@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
@@ -9,6 +10,7 @@
 
 #include "core/autograd.h"
 #include "core/eval_guard.h"
+#include "core/text_table.h"
 
 namespace striate {
 namespace {
@@ -179,6 +181,35 @@ std::vector<SummaryRow> run(Layer& model, const Shape& input) {
   return rows.rows;
 }
 
+std::string thousands(double value) {
+  std::string digits = std::to_string(std::llround(value));
+  for (std::size_t at = digits.size(); at > 3;) {
+    at -= 3;
+    digits.insert(at, ",");
+  }
+  return digits;
+}
+
+std::string thousands(std::int64_t value) { return thousands(static_cast<double>(value)); }
+
+std::string size_text(const SummaryRow& row) {
+  const std::string height = std::to_string(row.height);
+  return row.height == row.width ? height : height + "x" + std::to_string(row.width);
+}
+
+std::vector<std::string> line_of(std::size_t number, const SummaryRow& row) {
+  return {std::to_string(number),
+          row.name,
+          size_text(row),
+          std::to_string(row.jump),
+          std::to_string(row.receptive_field),
+          thousands(row.parameters),
+          thousands(row.multiply_adds),
+          thousands(row.activation_bytes),
+          thousands(row.dense_parameters),
+          row.path};
+}
+
 }  // namespace
 
 Summary summarize(Layer& model, const Shape& input) {
@@ -193,6 +224,15 @@ Summary summarize(Layer& model, const Shape& input) {
     summary.dense_parameters += row.dense_parameters;
   }
   return summary;
+}
+
+std::string format_summary(const Summary& summary) {
+  std::vector<std::vector<std::string>> lines = {
+      {"#", "name", "n", "j", "RF", "parameters", "multiply-adds", "activation bytes", "dense parameters", "path"}};
+  for (std::size_t i = 0; i < summary.rows.size(); ++i) lines.push_back(line_of(i, summary.rows[i]));
+  lines.push_back({"", "total", "", "", "", thousands(summary.parameters), thousands(summary.multiply_adds),
+                   thousands(summary.activation_bytes), thousands(summary.dense_parameters), ""});
+  return text_table(lines, "rlrrrrrrrl");
 }
 
 }  // namespace striate

@@ -3,13 +3,14 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
+#include "apps/bench/timing.h"
 #include "core/autograd.h"
 #include "core/eval_guard.h"
 #include "core/profile.h"
 #include "core/random.h"
+#include "core/text_table.h"
 #include "data/loader.h"
 
 namespace striate::cli {
@@ -20,11 +21,6 @@ struct LayerFacts {
   std::string kind;
   double flops = 0;  // of one direction and batch
 };
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 // Every layer that runs, in order; evaluation leaves the model as it is.
 std::vector<LayerFacts> layers_of(Layer& model, const Tensor& input) {
@@ -124,48 +120,41 @@ StepTimes time_parts(Layer& model, const Tensor& input, std::int64_t steps, cons
   step();
   profiler.take_rows();
   for (std::int64_t i = 0; i < steps; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    step();
-    whole.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    whole.push_back(seconds_of(1, step).front());
     add_step(profiler.take_rows(), times);
   }
   return {.parts = in_order(layers_of(model, input), std::move(times)), .step = 1e3 * median(whole)};
 }
 
-double loader_milliseconds(std::int64_t batch_size, DType dtype) {
+double loader_milliseconds(const Shape& images, DType dtype) {
   constexpr std::int64_t batches = 8;
-  Dataset noise{Tensor::empty({batch_size * batches, 32, 32, 3}, DType::u8),
-                Tensor::zeros({batch_size * batches}, DType::i64),
-                {"noise"}};
+  Shape all = images;
+  all[0] *= batches;
+  Dataset noise{Tensor::empty(all, DType::u8), Tensor::zeros({all[0]}, DType::i64), {"noise"}};
   const RandomStream stream = default_generator().next();
   auto* bytes = noise.images.mutable_data<std::uint8_t>();
   for (std::int64_t i = 0; i < noise.images.numel(); ++i) {
     bytes[i] = static_cast<std::uint8_t>(stream.below(static_cast<std::uint64_t>(i), 256));
   }
-  LoaderOptions options{.batch_size = batch_size, .augment = AugmentOptions::standard()};
+  LoaderOptions options{.batch_size = images[0], .augment = AugmentOptions::standard()};
   options.dtype = dtype;
   options.workers = 0;
   Loader loader(noise, options);
   loader.start_epoch(0);
-  std::vector<double> seconds;
   Batch batch;
-  for (std::int64_t i = 0; i < batches; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    loader.next(batch);
-    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  }
-  return 1e3 * median(std::move(seconds));
+  return 1e3 * median(seconds_of(batches, [&] { loader.next(batch); }));
 }
 
 std::string format_times(const StepTimes& times) {
-  std::string text = fmt::format("\n{:<20} {:<17} {:<17} {:<15} {:>9} {:>7} {:>9} {:>6}\n", "layer", "kind",
-                                 "direction", "algorithm", "ms", "step", "GFLOP/s", "peak");
+  std::vector<std::vector<std::string>> rows = {
+      {"layer", "kind", "direction", "algorithm", "ms", "step", "GFLOP/s", "peak"}};
   for (const TimedPart& part : times.parts) {
-    text += fmt::format("{:<20} {:<17} {:<17} {:<15} {:>9.3f} {:>5.1f} % {:>9} {:>6}\n",
-                        part.name.empty() ? "(model)" : part.name, part.kind, part.direction, part.algorithm,
-                        part.milliseconds, 100 * part.milliseconds / times.step,
-                        part.gflops > 0 ? fmt::format("{:.1f}", part.gflops) : "", share(part.gflops, times.peak));
+    rows.push_back({part.name.empty() ? "(model)" : part.name, part.kind, part.direction, part.algorithm,
+                    fmt::format("{:.3f}", part.milliseconds),
+                    fmt::format("{:.1f} %", 100 * part.milliseconds / times.step),
+                    part.gflops > 0 ? fmt::format("{:.1f}", part.gflops) : "", share(part.gflops, times.peak)});
   }
+  std::string text = "\n" + text_table(rows, "llllrrrr");
   text += fmt::format("sum {:.1f} ms, step {:.1f} ms", times.sum(), times.step);
   if (times.peak > 0) text += fmt::format("; peak measured {:.0f} GFLOP/s", times.peak);
   text += fmt::format("; a batch loaded and augmented beside the step takes one thread {:.2f} ms ({:.1f} %)\n",

@@ -1,5 +1,6 @@
 #pragma once
-// `striate bench --layers`: where the time of a training step goes.
+// Where the time of a training step goes: for `bench --layers` (apps/cli/bench.cpp). The times come from
+// core/profile.h.
 
 #include <cstdint>
 #include <functional>
@@ -29,12 +30,12 @@ struct StepTimes {
   [[nodiscard]] double sum() const;
 };
 
-/// Times `steps` calls of `step`, which sends `input` through the model and back.
+/// Times `steps` calls of `step`, a training step on images like `input`.
 StepTimes time_parts(Layer& model, const Tensor& input, std::int64_t steps, const std::function<void()>& step);
 
-/// Milliseconds (median) in which one thread makes a batch of 32x32 images as `train` does: from bytes in
-/// memory, with its default augmentation.
-double loader_milliseconds(std::int64_t batch_size, DType dtype);
+/// Milliseconds (median) in which one thread makes a batch of images of this shape (N,H,W,C) as `train` does: from
+/// bytes in memory, with its default augmentation.
+double loader_milliseconds(const Shape& images, DType dtype);
 
 /// A table, a row per part.
 std::string format_times(const StepTimes& times);

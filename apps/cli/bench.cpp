@@ -2,32 +2,29 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <chrono>
 #include <functional>
 #include <nlohmann/json.hpp>
 
 #include "apps/bench/layers.h"
 #include "apps/bench/peak.h"
+#include "apps/bench/timing.h"
 #include "apps/cli/commands.h"
 #include "apps/cli/conv_flag.h"
+#include "apps/cli/model_flags.h"
 #include "apps/training/evaluate.h"
-#include "core/precision.h"
 #include "core/autograd.h"
 #include "core/parallel.h"
 #include "core/profile.h"
 #include "core/random.h"
 #include "layers/cross_entropy.h"
 #include "layers/init.h"
-#include "models/registry.h"
 #include "optim/sgd.h"
 
 namespace striate::cli {
 namespace {
 
 struct BenchOptions {
-  std::string model = "vgg16";
-  std::string precision = "fp32";
-  double width_multiplier = 1;
+  ModelFlags model{.model = "vgg16", .precision = "fp32", .input = "32x32x3"};
   std::int64_t batch_size = 128;
   std::int64_t steps = 5;
   int threads = 0;
@@ -43,34 +40,26 @@ struct Throughput {
 
 BenchOptions parse_bench(const Arguments& arguments) {
   BenchOptions options;
-  CLI::App app("Measures images/s of training steps (forward, backward, SGD) and of inference on 32x32 noise.",
-               "bench");
-  app.add_option("--model", options.model, "Model by name")->capture_default_str();
-  app.add_option("--width-multiplier", options.width_multiplier, "Factor on all channel counts")->capture_default_str();
+  CLI::App app("Measures images/s of training steps (forward, backward, SGD) and of inference on noise.", "bench");
+  add_model_flags(app, options.model);
   app.add_option("--batch-size", options.batch_size, "Images a step")->capture_default_str();
-  app.add_option("--precision", options.precision, "fp32, bf16, fp16 or fp64")->capture_default_str();
   add_threads_flag(app, options.threads);
   app.add_option("--steps", options.steps, "Timed steps, after two that are not")->capture_default_str();
   add_conv_flag(app, options.conv);
   app.add_flag("--layers", options.layers, "Then show where the time of a training step goes");
   app.add_flag("--json", options.json, "Print one JSON object");
   parse(app, arguments);
+  one_of("precision", options.model.precision, precision_names());
   at_least("steps", options.steps, 1);
   at_least("batch-size", options.batch_size, 1);
   return options;
 }
 
 Throughput measure(const BenchOptions& options, const std::function<void()>& step) {
-  for (int warmup = 0; warmup < 2; ++warmup) step();
-  std::vector<double> seconds;
-  for (std::int64_t i = 0; i < options.steps; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    step();
-    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  }
-  std::sort(seconds.begin(), seconds.end());
+  seconds_of(2, step);  // warmup
+  const std::vector<double> seconds = seconds_of(options.steps, step);
   const auto images = static_cast<double>(options.batch_size);
-  return {images / seconds[seconds.size() / 2], images / seconds.front()};
+  return {images / median(seconds), images / *std::min_element(seconds.begin(), seconds.end())};
 }
 
 double peak_mib() {
@@ -107,11 +96,13 @@ int run_bench(const Arguments& arguments) {
   const BenchOptions options = parse_bench(arguments);
   const ConvAlgorithmOverride conv(conv_algorithm_of(options.conv));
   use_threads(options.threads);
-  const Precision precision = precision_of(options.precision);
-  const auto model = make_model(options.model, {.options = {{"width_multiplier", options.width_multiplier}}});
+  const Precision precision = precision_of(options.model.precision);
+  const auto model = make_model(options.model.model, model_options(options.model));
   model->to(precision.parameters);
   Sgd optimizer(model->parameters(), {.lr = 0.05, .momentum = 0.9, .weight_decay = 5e-4, .nesterov = true});
-  Tensor images = Tensor::empty({options.batch_size, 32, 32, 3}, precision.parameters);
+  Shape shape = input_of(options.model);
+  shape.insert(shape.begin(), options.batch_size);
+  Tensor images = Tensor::empty(shape, precision.parameters);
   normal_(images, 0, 1);
   const Tensor labels = random_labels(options.batch_size);
 
@@ -123,23 +114,29 @@ int run_bench(const Arguments& arguments) {
     const NoGradGuard no_grad;
     (*model)(as_input(images, precision.activations));
   });
-  nlohmann::json result = {{"model", options.model},   {"precision", options.precision},
-                           {"conv", options.conv},     {"batch_size", options.batch_size},
-                           {"threads", num_threads()}, {"train_median", train.median},
-                           {"train_best", train.best}, {"infer_median", infer.median},
-                           {"infer_best", infer.best}, {"peak_mib", peak_mib()}};
+  nlohmann::json result = {{"model", options.model.model},
+                           {"precision", options.model.precision},
+                           {"input", options.model.input},
+                           {"conv", options.conv},
+                           {"batch_size", options.batch_size},
+                           {"threads", num_threads()},
+                           {"train_median", train.median},
+                           {"train_best", train.best},
+                           {"infer_median", infer.median},
+                           {"infer_best", infer.best},
+                           {"peak_mib", peak_mib()}};
   if (!options.json) {
     fmt::print(
         "{} {} batch {} on {} threads: training {:.1f} images/s (best {:.1f}), inference {:.1f} (best "
         "{:.1f}), peak memory {:.0f} MiB\n",
-        options.model, options.precision, options.batch_size, num_threads(), train.median, train.best, infer.median,
-        infer.best, peak_mib());
+        options.model.model, options.model.precision, options.batch_size, num_threads(), train.median, train.best,
+        infer.median, infer.best, peak_mib());
   }
   if (options.layers) {
     model->train();
     StepTimes times = time_parts(*model, as_input(images, precision.activations), options.steps, step);
     times.peak = measured_peak(precision.activations);
-    times.loader = loader_milliseconds(options.batch_size, precision.parameters);
+    times.loader = loader_milliseconds(shape, precision.parameters);
     add_times(times, result);
     if (!options.json) fmt::print("{}", format_times(times));
   }

@@ -15,12 +15,13 @@ NamedOptions width_option(const ModelFlags& flags) {
 
 void add_shape_flags(CLI::App& app, ModelFlags& flags, const std::string& otherwise) {
   app.add_option("--width-multiplier", flags.width_multiplier, "Factor on all channel counts" + otherwise);
-  app.add_option("--input", flags.input, "Size of an image" + otherwise)->type_name("HxWxC");
+  app.add_option("--input", flags.input, "Size of an image" + otherwise)->type_name("HxWxC")->capture_default_str();
 }
 
 void add_model_flags(CLI::App& app, ModelFlags& flags, const std::string& otherwise) {
-  app.add_option("--model", flags.model, "Model by name, with its options: resnet20:dropout=0.1" + otherwise);
-  app.add_option("--precision", flags.precision, "fp32, bf16, fp16 or fp64" + otherwise);
+  app.add_option("--model", flags.model, "Model by name, with its options: resnet20:dropout=0.1" + otherwise)
+      ->capture_default_str();
+  app.add_option("--precision", flags.precision, "fp32, bf16, fp16 or fp64" + otherwise)->capture_default_str();
   add_shape_flags(app, flags, otherwise);
 }
 

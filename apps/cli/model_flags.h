@@ -19,9 +19,9 @@ struct ModelFlags {
 };
 
 /// Declares --width-multiplier and --input; `otherwise` tells in the help what holds where they are not given.
-void add_shape_flags(CLI::App& app, ModelFlags& flags, const std::string& otherwise);
+void add_shape_flags(CLI::App& app, ModelFlags& flags, const std::string& otherwise = "");
 /// Declares --model and --precision too.
-void add_model_flags(CLI::App& app, ModelFlags& flags, const std::string& otherwise);
+void add_model_flags(CLI::App& app, ModelFlags& flags, const std::string& otherwise = "");
 
 /// --input as (height,width,channels), 32x32x3 where it was not given. Throws UsageError.
 Shape input_of(const ModelFlags& flags);

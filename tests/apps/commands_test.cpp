@@ -141,7 +141,18 @@ TEST_F(Commands, SummaryShowsTheNotesTable) {
   EXPECT_NE(outcome.out.find("14,724,042"), std::string::npos);
   EXPECT_NE(outcome.out.find("212"), std::string::npos);
   EXPECT_NE(striate({"summary", "vgg16", "--input", "32x32"}).err.find("HxWxC"), std::string::npos);
-  EXPECT_EQ(striate({"summary", "vgg11", "--input", "64x48x1", "--width-multiplier", "0.25"}).status, 0);
+  const Outcome grey = striate({"summary", "vgg11", "--input", "64x48x1", "--width-multiplier", "0.25"});
+  EXPECT_EQ(grey.status, 0);
+  EXPECT_EQ(striate({"summary", "vgg11:width_multiplier=0.25", "--input", "64x48x1"}).out, grey.out);
+  EXPECT_NE(striate({"summary", "lenet:padding=0", "--input", "32x32x1"}).out.find("61,706"), std::string::npos);
+  EXPECT_NE(striate({"summary", "lenet", "--width-multiplier", "0.5"}).err.find("lenet has no option width_multiplier"),
+            std::string::npos);
+}
+
+TEST_F(Commands, SummaryOfAFileOfWeights) {
+  const Outcome outcome = striate({"summary", weights()});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("classifier"), std::string::npos) << outcome.out;
 }
 
 TEST_F(Commands, BenchPrintsOneJsonLine) {
@@ -153,6 +164,10 @@ TEST_F(Commands, BenchPrintsOneJsonLine) {
     EXPECT_GT(result[key], 0) << key;
   }
   EXPECT_LE(result["train_median"], result["train_best"]);
+  const Outcome grey = striate(
+      {"bench", "--model", "lenet:padding=0", "--input", "20x32x1", "--batch-size", "4", "--steps", "1", "--json"});
+  EXPECT_EQ(grey.status, 0) << grey.err;
+  EXPECT_EQ(json::parse(grey.out)["input"], "20x32x1");
 }
 
 TEST_F(Commands, GenerateAndVerify) {
