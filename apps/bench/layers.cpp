@@ -130,7 +130,10 @@ double loader_milliseconds(const Shape& images, DType dtype) {
   constexpr std::int64_t batches = 8;
   Shape all = images;
   all[0] *= batches;
-  Dataset noise{Tensor::empty(all, DType::u8), Tensor::zeros({all[0]}, DType::i64), {"noise"}};
+  Dataset noise{.images = Tensor::empty(all, DType::u8),
+                .labels = Tensor::zeros({all[0]}, DType::i64),
+                .class_names = {"noise"},
+                .normalization = default_normalization(all[3])};
   const RandomStream stream = default_generator().next();
   auto* bytes = noise.images.mutable_data<std::uint8_t>();
   for (std::int64_t i = 0; i < noise.images.numel(); ++i) {

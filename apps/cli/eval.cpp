@@ -17,6 +17,7 @@ namespace {
 struct EvalOptions {
   std::string weights;
   std::string data;
+  std::string format;
   ModelFlags model;
   std::string split = "test";
   std::int64_t limit = 0;
@@ -30,7 +31,9 @@ EvalOptions parse_eval(const Arguments& arguments) {
   EvalOptions options;
   CLI::App app("Measures loss (plain cross entropy) and accuracy (a fraction) of a file of weights.", "eval");
   app.add_option("--weights", options.weights, "A safetensors file")->required();
-  app.add_option("--data", options.data, "Folder of data, as for train");
+  app.add_option("--data", options.data, "Path of the data, as for train");
+  app.add_option("--dataset", options.format,
+                 "What it holds, with options: cifar100:coarse=true (default: by looking)");
   add_model_flags(app, options.model, " (default: the file's)");
   app.add_option("--split", options.split, "test or train")->capture_default_str();
   app.add_option("--limit", options.limit, "Only the first so many images; 0: all")->capture_default_str();
@@ -46,10 +49,11 @@ EvalOptions parse_eval(const Arguments& arguments) {
   return options;
 }
 
-// The images of the classes that the weights know, labelled as they know them.
-Dataset load_data(const EvalOptions& options, const std::vector<std::string>& names) {
+// The images of the classes that the weights know, labelled as they know them and normalised as they were trained.
+Dataset load_data(const EvalOptions& options, const ModelCard& card) {
   const auto path = data_path(options.data);
-  Dataset dataset = load_dataset(path, options.split == "test" ? Split::test : Split::train);
+  Dataset dataset = load_dataset(path, options.split == "test" ? Split::test : Split::train, options.format);
+  const auto& names = card.class_names;
   const auto& all = dataset.class_names;
   const bool part = std::all_of(names.begin(), names.end(), [&](const std::string& name) {
     return std::find(all.begin(), all.end(), name) != all.end();
@@ -62,6 +66,12 @@ Dataset load_data(const EvalOptions& options, const std::vector<std::string>& na
     throw FileError(path.string(), fmt::format("the data has {} classes, {} was trained on {}", dataset.classes(),
                                                options.weights, names.size()));
   }
+  if (dataset.channels() != card.channels) {
+    throw FileError(path.string(),
+                    fmt::format("expected images of {}x{}x{}, as {} was trained on, got {}", card.height, card.width,
+                                card.channels, options.weights, to_string(dataset.image_shape())));
+  }
+  dataset.normalization = card.normalization;
   return options.limit > 0 ? first_images(dataset, options.limit) : dataset;
 }
 
@@ -104,7 +114,7 @@ int run_eval(const Arguments& arguments) {
   const EvalOptions options = parse_eval(arguments);
   use_threads(options.threads);
   const LoadedModel loaded = load_weights(options.weights, load_options(options.model));
-  const Dataset dataset = load_data(options, loaded.card.class_names);
+  const Dataset dataset = load_data(options, loaded.card);
   const Evaluation plain = measure(options, loaded, dataset, {});
   const TtaOptions tta{.flip = options.tta.starts_with("flip"), .shift = options.tta.ends_with("shift")};
   std::optional<Evaluation> augmented;

@@ -114,15 +114,16 @@ ModelCard card_of(const TrainOptions& options, const Dataset& dataset) {
           .options = named.options.with_defaults(model_options(options)),
           .class_names = dataset.class_names,
           .precision = options.precision,
-          .channels = dataset.images.size(3),
+          .channels = dataset.channels(),
           .height = dataset.images.size(1),
-          .width = dataset.images.size(2)};
+          .width = dataset.images.size(2),
+          .normalization = dataset.normalization};
 }
 
 StartingModel build_model(const TrainOptions& options, const Dataset& train) {
   const auto make = [&] {
     return make_model(options.model, {.classes = train.classes(),
-                                      .in_channels = train.images.size(3),
+                                      .in_channels = train.channels(),
                                       .height = train.images.size(1),
                                       .width = train.images.size(2),
                                       .options = model_options(options)});

@@ -135,6 +135,47 @@ TEST_F(Commands, PredictInAnyPrecision) {
   }
 }
 
+// A set of MNIST's files, of 40 images of noise each.
+void write_idx_files(const TempFolder& folder) {
+  const auto bytes = [](int count, int step) {
+    std::string text;
+    for (int i = 0; i < count; ++i) text += static_cast<char>(i * step / 7);
+    return text;
+  };
+  const std::string count = std::string("\0\0\0", 3) + char(40);
+  const std::string side = std::string("\0\0\0", 3) + char(28);
+  std::string labels;
+  for (int i = 0; i < 40; ++i) labels += static_cast<char>(i % 10);
+  for (const std::string split : {"train", "t10k"}) {
+    folder.write("mnist/" + split + "-images-idx3-ubyte",
+                 std::string("\0\0\x08\x03", 4) + count + side + side + bytes(40 * 28 * 28, 97));
+    folder.write("mnist/" + split + "-labels-idx1-ubyte", std::string("\0\0\x08\x01", 4) + count + labels);
+  }
+}
+
+// Whatever the card says holds: one channel, 28x28, MNIST's mean; and a colour picture becomes grey.
+TEST_F(Commands, OneChannel) {
+  write_idx_files(folder_);
+  const std::string data = (folder_.path() / "mnist").string();
+  const std::string run = (folder_.path() / "grey").string();
+  const Outcome train = striate({"train", "--model", "lenet:padding=1", "--data", data, "--out", run, "--epochs", "1",
+                                 "--batch-size", "20", "--threads", "2"});
+  ASSERT_EQ(train.status, 0) << train.err;
+  const std::string grey = run + "/weights.safetensors";
+  const auto metadata = read_safetensors_metadata(grey);
+  EXPECT_EQ(metadata.at("model"), "lenet");
+  EXPECT_EQ(metadata.at("options"), "padding=1");
+  EXPECT_EQ(metadata.at("mean"), "[0.1307]");
+  const Outcome outcome = striate({"eval", "--weights", grey, "--data", data, "--dataset", "mnist", "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(json::parse(outcome.out)["images"], 40);
+  EXPECT_EQ(striate({"predict", "--weights", grey, image("a.ppm")}).status, 0);
+  const Outcome other = striate({"eval", "--weights", weights(), "--data", data});
+  EXPECT_EQ(other.status, 1);
+  EXPECT_NE(other.err.find("32x32x3"), std::string::npos) << other.err;
+  EXPECT_EQ(striate({"summary", grey}).out, striate({"summary", "lenet:padding=1", "--input", "28x28x1"}).out);
+}
+
 TEST_F(Commands, SummaryShowsTheNotesTable) {
   const Outcome outcome = striate({"summary", "vgg16"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
