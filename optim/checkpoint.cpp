@@ -1,7 +1,6 @@
 #include "optim/checkpoint.h"
 
 #include <charconv>
-#include <stdexcept>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -15,11 +14,12 @@ namespace striate {
 namespace {
 
 // Names in the file. Counters and text are metadata, all else are tensors.
-constexpr const char* format = "striate-checkpoint-1";
+constexpr const char* format = "striate-checkpoint-2";
+constexpr const char* format_1 = "striate-checkpoint-1";  ///< of Sgd alone
 constexpr const char* text_prefix = "text.";
 constexpr const char* model_prefix = "model.";
-constexpr const char* momentum_prefix = "optimizer.momentum.";
-constexpr const char* groups_name = "optimizer.groups";
+constexpr const char* optimizer_name = "optimizer";
+constexpr const char* optimizer_prefix = "optimizer.";
 constexpr const char* metric_prefix = "metrics.";
 constexpr const char* tensor_prefix = "tensors.";
 
@@ -30,25 +30,6 @@ bool strip(std::string_view prefix, const std::string& name, std::string& rest) 
   if (!name.starts_with(prefix)) return false;
   rest = name.substr(prefix.size());
   return true;
-}
-
-constexpr std::int64_t group_columns = 6;
-
-Tensor groups_to_tensor(const std::vector<ParameterGroup>& groups) {
-  std::vector<double> rows;
-  for (const auto& [parameters, o] : groups) {
-    rows.insert(rows.end(), {o.lr, o.momentum, o.dampening, o.weight_decay, o.nesterov ? 1.0 : 0.0, o.lr_scale});
-  }
-  return Tensor::from({static_cast<std::int64_t>(groups.size()), group_columns}, rows);
-}
-
-std::vector<SgdOptions> groups_from_tensor(const Tensor& tensor) {
-  std::vector<SgdOptions> groups;
-  const auto* row = tensor.data<double>();
-  for (std::int64_t i = 0; i < tensor.size(0); ++i, row += group_columns) {
-    groups.push_back({row[0], row[1], row[2], row[3], row[4] != 0, row[5]});
-  }
-  return groups;
 }
 
 /// Calls f(name, number) for every number that is kept as text.
@@ -78,6 +59,12 @@ void read_counter(const Metadata& metadata, const char* name, T& value, std::str
 /// TrainingState::text. Throws where this is not a checkpoint's metadata.
 Metadata text_of(const std::filesystem::path& path, const Metadata& metadata) {
   const auto found = metadata.find("format");
+  if (found != metadata.end() && found->second == format_1) {
+    throw FileError(path.string(),
+                    std::string("is of an earlier version of striate (") + format_1 + ", where this one reads " +
+                        format +
+                        "); go on with the version that wrote it, or begin a new run from the weights of this one");
+  }
   if (found == metadata.end() || found->second != format) {
     throw FileError(path.string(), std::string("is not a checkpoint of a training run: its metadata lacks format ") +
                                        format + "; give the file that save_checkpoint wrote");
@@ -94,47 +81,36 @@ Metadata text_of(const std::filesystem::path& path, const Metadata& metadata) {
 struct Contents {
   TrainingState state;  ///< its model and optimizer are the run's, and stay as they are
   FileState model{};
-  FileState momentum{};
-  std::vector<SgdOptions> groups{};
+  FileState optimizer{};
 };
 
 void sort_tensor(const std::string& name, const Tensor& tensor, Contents& contents, std::string& problems) {
   std::string rest;
   if (strip(model_prefix, name, rest)) {
     contents.model.emplace_back(rest, tensor);
-  } else if (strip(momentum_prefix, name, rest)) {
-    contents.momentum.emplace_back(rest, tensor);
+  } else if (strip(optimizer_prefix, name, rest)) {
+    contents.optimizer.emplace_back(rest, tensor);
   } else if (strip(tensor_prefix, name, rest)) {
     contents.state.tensors.emplace(rest, tensor);
   } else if (strip(metric_prefix, name, rest) && tensor.dtype() == DType::f64 && tensor.numel() == 1) {
     contents.state.metrics.emplace(rest, tensor.item());
-  } else if (name == groups_name && tensor.dtype() == DType::f64 && tensor.rank() == 2 &&
-             tensor.size(1) == group_columns) {
-    contents.groups = groups_from_tensor(tensor);
   } else {
     problems += "\n  unexpected: " + name + " " + to_string(tensor.dtype()) + to_string(tensor.shape());
   }
 }
 
 /// All that keeps the contents from being loaded, a line each.
-std::string problems_of(const Contents& contents) {
+std::string problems_of(const Contents& contents, const Metadata& metadata) {
   std::string problems = state_problems(named_state(contents.state.model), contents.model, {.convert = false});
   if (!problems.empty()) problems = "\n in the model:" + problems;
-  const Sgd& optimizer = contents.state.optimizer;
-  const std::string momentum = optimizer.state_problems(contents.momentum, false);
-  if (!momentum.empty()) problems += "\n in the momentum:" + momentum;
-  if (contents.groups.size() != optimizer.groups().size()) {
-    problems += "\n  mismatched: the optimizer has " + std::to_string(optimizer.groups().size()) +
-                " parameter groups, got " + std::to_string(contents.groups.size());
+  const Optimizer& optimizer = contents.state.optimizer;
+  const auto saved = metadata.find(optimizer_name);
+  const std::string kind = saved == metadata.end() ? "none" : saved->second;
+  if (kind != optimizer.description()) {
+    return problems + "\n  mismatched: the optimizer is " + optimizer.description() + ", got the state of " + kind;
   }
-  for (const SgdOptions& options : contents.groups) {
-    try {
-      check_options(options);
-    } catch (const std::invalid_argument& error) {
-      problems += std::string("\n  mismatched: ") + error.what();
-    }
-  }
-  return problems;
+  const std::string state = optimizer.state_problems(contents.optimizer);
+  return state.empty() ? problems : problems + "\n in the optimizer:" + state;
 }
 
 }  // namespace
@@ -144,15 +120,15 @@ void save_checkpoint(const std::filesystem::path& path, const TrainingState& sta
   for (const auto& [name, tensor] : state_of(state.model)) {
     file.tensors.emplace_back(model_prefix + name, tensor);
   }
-  for (const NamedTensor& momentum : state.optimizer.state()) {
-    file.tensors.emplace_back(momentum_prefix + momentum.name, to_file_layout(momentum.value, momentum.file_axes));
+  for (const auto& [name, tensor] : state.optimizer.state()) {
+    file.tensors.emplace_back(optimizer_prefix + name, tensor);
   }
-  file.tensors.emplace_back(groups_name, groups_to_tensor(state.optimizer.groups()));
   for (const auto& [name, value] : state.metrics) {
     file.tensors.emplace_back(metric_prefix + name, Tensor::full({}, value, DType::f64));
   }
   for (const auto& [name, tensor] : state.tensors) file.tensors.emplace_back(tensor_prefix + name, tensor);
   file.metadata["format"] = format;
+  file.metadata[optimizer_name] = state.optimizer.description();
   for_each_counter(state, [&](const char* name, auto value) { file.metadata[name] = std::to_string(value); });
   for (const auto& [name, text] : state.text) file.metadata.emplace(text_prefix + name, text);
   write_safetensors(path, file);
@@ -169,7 +145,7 @@ void load_checkpoint(const std::filesystem::path& path, TrainingState& state) {
   for (const auto& [name, tensor] : file.tensors) sort_tensor(name, tensor, contents, problems);
   for_each_counter(contents.state,
                    [&](const char* name, auto& value) { read_counter(file.metadata, name, value, problems); });
-  problems += problems_of(contents);
+  problems += problems_of(contents, file.metadata);
   if (!problems.empty()) {
     throw FileError(path.string(),
                     "does not fit this run; make the model and the optimizer as they were when it was "
@@ -177,8 +153,7 @@ void load_checkpoint(const std::filesystem::path& path, TrainingState& state) {
                         problems);
   }
   load_state(state.model, contents.model);
-  state.optimizer.load_state(contents.momentum);
-  for (std::size_t i = 0; i < contents.groups.size(); ++i) state.optimizer.set_options(i, contents.groups[i]);
+  state.optimizer.load_state(contents.optimizer);
   state.generator = generator;
   state.step = contents.state.step;
   state.epoch = contents.state.epoch;

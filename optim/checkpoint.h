@@ -1,5 +1,6 @@
 #pragma once
-// Everything that a training run needs to go on as if it had never stopped, taken between two steps.
+// Checkpoints: everything that a training run needs to go on as if it had never stopped, taken between two steps.
+// Called by training loops; core/safetensors.h has the file format, optim/optimizer.h the optimiser's part.
 
 #include <cstdint>
 #include <filesystem>
@@ -9,7 +10,7 @@
 #include "core/module.h"
 #include "core/random.h"
 #include "core/tensor.h"
-#include "optim/sgd.h"
+#include "optim/optimizer.h"
 
 namespace striate {
 
@@ -17,7 +18,7 @@ namespace striate {
 /// of what is here, and so nothing else needs saving.
 struct TrainingState {
   Module& model;
-  Sgd& optimizer;
+  Optimizer& optimizer;
   Generator& generator = default_generator();  ///< what initialisers and dropout draw from
   std::int64_t step = 0;                       ///< steps taken
   std::int64_t epoch = 0;                      ///< the epoch that the next step belongs to, from 0
@@ -29,14 +30,14 @@ struct TrainingState {
   std::map<std::string, Tensor> tensors{};
 };
 
-/// Writes one safetensors file atomically (core/file.h): on failure the earlier checkpoint stays. Parameters,
-/// buffers and momentum are in file layout under "model." and "optimizer.momentum.". Throws FileError.
+/// Writes one safetensors file atomically (core/file.h): on failure the earlier checkpoint stays. Parameters and
+/// buffers are in file layout under "model.", Optimizer::state() under "optimizer.". Throws FileError.
 void save_checkpoint(const std::filesystem::path& path, const TrainingState& state);
 
-/// Restores bit for bit what save_checkpoint wrote: the values of model, optimizer (with the options of its
+/// Restores bit for bit what save_checkpoint wrote: the values of model, optimizer (with the settings of its
 /// groups) and generator, and all other members. model and optimizer must be made as they were: the same
-/// names, shapes, dtypes and groups. Everything is checked first; FileError lists all that does not fit, and
-/// nothing has changed then.
+/// names, shapes, dtypes and groups, the same kind of optimizer with the same hyper-parameters. Everything is
+/// checked first; FileError lists all that does not fit, and nothing has changed then.
 void load_checkpoint(const std::filesystem::path& path, TrainingState& state);
 
 /// TrainingState::text of a checkpoint, without reading its tensors: to build the model that it needs, or to

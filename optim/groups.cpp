@@ -4,8 +4,8 @@
 #include <cmath>
 #include <stdexcept>
 #include <unordered_set>
-#include <utility>
 
+#include "core/check.h"
 #include "core/nearest_name.h"
 
 namespace striate {
@@ -40,14 +40,13 @@ void check_prefixes(const Module& module, const std::vector<std::string>& prefix
   for (const std::string& prefix : prefixes) {
     if (std::find(names.begin(), names.end(), prefix) != names.end()) continue;
     const std::string nearest = nearest_name(prefix, names);
-    throw std::invalid_argument("[groups] expected the path of a module or parameter, got \"" + prefix + "\"" +
-                                (nearest.empty() ? "" : "; the nearest is \"" + nearest + "\""));
+    expect(false, "groups", "the path of a module or parameter",
+           "\"" + prefix + "\"" + (nearest.empty() ? "" : "; the nearest is \"" + nearest + "\""));
   }
 }
 
-void check_scale(const char* name, double scale) {
-  if (std::isfinite(scale) && scale >= 0) return;
-  throw std::invalid_argument("[groups] expected " + std::string(name) + " >= 0, got " + std::to_string(scale));
+void check_scale(const char* expected, double scale) {
+  expect(std::isfinite(scale) && scale >= 0, "groups", expected, scale);
 }
 
 /// Paths of modules with an own parameter of rank 2 or more: their biases belong to no norm.
@@ -59,15 +58,12 @@ std::unordered_set<std::string> modules_with_matrices(const std::vector<NamedTen
   return paths;
 }
 
-void add_to_groups(std::vector<ParameterGroup>& groups, NamedTensor parameter, const SgdOptions& options) {
+/// The group of these settings, a new one where there is none yet.
+ParameterGroup& group_of(std::vector<ParameterGroup>& groups, const ParameterGroup& settings) {
   const auto found = std::find_if(groups.begin(), groups.end(), [&](const ParameterGroup& group) {
-    return group.options.lr_scale == options.lr_scale && group.options.weight_decay == options.weight_decay;
+    return group.lr_scale == settings.lr_scale && group.weight_decay == settings.weight_decay;
   });
-  if (found != groups.end()) {
-    found->parameters.push_back(std::move(parameter));
-  } else {
-    groups.push_back({{std::move(parameter)}, options});
-  }
+  return found != groups.end() ? *found : groups.emplace_back(settings);
 }
 
 }  // namespace
@@ -76,27 +72,28 @@ bool is_below(const std::string& name, const std::string& prefix) {
   return name.starts_with(prefix) && (name.size() == prefix.size() || name[prefix.size()] == '.');
 }
 
-std::vector<ParameterGroup> make_groups(const Module& module, const SgdOptions& options, const GroupOptions& groups) {
-  check_prefixes(module, groups.frozen);
-  if (!groups.head.empty()) check_prefixes(module, {groups.head});
-  check_scale("head_lr_scale", groups.head_lr_scale);
-  check_scale("norm_lr_scale", groups.norm_lr_scale);
+std::vector<ParameterGroup> make_groups(const Module& module, const GroupOptions& options) {
+  check_prefixes(module, options.frozen);
+  if (!options.head.empty()) check_prefixes(module, {options.head});
+  check_scale("head_lr_scale >= 0", options.head_lr_scale);
+  check_scale("norm_lr_scale >= 0", options.norm_lr_scale);
   const std::vector<NamedTensor> parameters = module.parameters();
   const std::unordered_set<std::string> matrices = modules_with_matrices(parameters);
-  std::vector<ParameterGroup> result;
+  std::vector<ParameterGroup> groups;
   for (const NamedTensor& parameter : parameters) {
-    if (is_below_any(parameter.name, groups.frozen)) continue;
+    if (is_below_any(parameter.name, options.frozen)) continue;
     double scale = 1;
-    if (!groups.head.empty() && is_below(parameter.name, groups.head)) scale *= groups.head_lr_scale;
-    if (!matrices.contains(parent_of(parameter.name))) scale *= groups.norm_lr_scale;
-    SgdOptions own = options;
-    own.lr *= scale;
-    own.lr_scale *= scale;
-    if (groups.no_bias_decay && parameter.value.rank() < 2) own.weight_decay = 0;
-    add_to_groups(result, parameter, own);
+    if (!options.head.empty() && is_below(parameter.name, options.head)) scale *= options.head_lr_scale;
+    if (!matrices.contains(parent_of(parameter.name))) scale *= options.norm_lr_scale;
+    const bool decays = !options.no_bias_decay || parameter.value.rank() >= 2;
+    const ParameterGroup settings{.parameters = {},
+                                  .lr = options.lr * scale,
+                                  .lr_scale = scale,
+                                  .weight_decay = decays ? options.weight_decay : 0};
+    group_of(groups, settings).parameters.push_back(parameter);
   }
-  if (result.empty()) throw std::invalid_argument("[groups] expected parameters to train, got none that is not frozen");
-  return result;
+  expect(!groups.empty(), "groups", "parameters to train", "none that is not frozen");
+  return groups;
 }
 
 void set_frozen(Module& module, const std::vector<std::string>& prefixes) {

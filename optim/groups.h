@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/module.h"
-#include "optim/sgd.h"
+#include "optim/optimizer.h"
 
 namespace striate {
 
@@ -14,6 +14,8 @@ namespace striate {
 bool is_below(const std::string& name, const std::string& prefix);
 
 struct GroupOptions {
+  double lr = 1e-3;
+  double weight_decay = 0;
   bool no_bias_decay = false;            ///< parameters of rank 0 and 1 (biases, norms) without weight decay
   std::vector<std::string> frozen = {};  ///< prefixes of what does not train
   std::string head = {};                 ///< prefix of the classifier; empty for none
@@ -23,11 +25,10 @@ struct GroupOptions {
 
 /// All parameters that are not frozen, in one group for each pair of settings, in the order in which the
 /// module names them first. A norm's are those of a module whose own parameters are all of rank 0 and 1;
-/// scales multiply. Call set_frozen() with the same prefixes, before Sgd is made.
+/// scales multiply. Call set_frozen() with the same prefixes before the optimiser is made.
 /// Throws std::invalid_argument for a prefix that matches no parameter or module, for scales that are not >=
 /// 0, and where nothing is left to train.
-std::vector<ParameterGroup> make_groups(const Module& module, const SgdOptions& options,
-                                        const GroupOptions& groups = {});
+std::vector<ParameterGroup> make_groups(const Module& module, const GroupOptions& options = {});
 
 /// Turns requires_grad off for all parameters below the prefixes, so that backward neither computes nor
 /// stores their gradients nor goes further down than it must, and puts the modules there into eval mode:

@@ -77,7 +77,7 @@ Tensor random_labels(std::int64_t count) {
 }
 
 // One step, in the spans that --layers shows.
-void train_step(Layer& model, const Tensor& images, DType activations, const Tensor& labels, Sgd& optimizer) {
+void train_step(Layer& model, const Tensor& images, DType activations, const Tensor& labels, Optimizer& optimizer) {
   const ProfileSpan rest("step", "rest");
   optimizer.zero_grad();
   const Tensor logits = model(as_input(images, activations));

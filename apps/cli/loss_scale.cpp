@@ -13,7 +13,7 @@ std::optional<LossScalerOptions> loss_scale_of(const std::string& text, const st
   const bool number = CLI::detail::lexical_cast(text, scale);
   const bool fits = scale >= std::numeric_limits<float>::min() && scale <= std::numeric_limits<float>::max();
   require(number && fits, "loss-scale", "automatic, dynamic or a number from 1.2e-38 to 3.4e38", text);
-  return LossScalerOptions{.init = scale, .dynamic = false};
+  return LossScalerOptions{.init_scale = scale, .dynamic = false};
 }
 
 }  // namespace striate::cli

@@ -10,6 +10,7 @@
 #include "data/whitening.h"
 #include "models/registry.h"
 #include "optim/groups.h"
+#include "optim/sgd.h"
 
 namespace striate::cli {
 namespace {
@@ -33,11 +34,11 @@ void whiten(Module& model, const Dataset& train) {
 }
 
 // A rate of its own that no parameter would get is a slip.
-void expect_other_rates(const Module& model, const SgdOptions& sgd, const GroupOptions& groups, const std::string& flag,
+void expect_other_rates(const Module& model, const GroupOptions& groups, const std::string& flag,
                         const std::string& whom) {
-  const auto made = make_groups(model, sgd, groups);
+  const auto made = make_groups(model, groups);
   const bool any =
-      std::any_of(made.begin(), made.end(), [](const ParameterGroup& group) { return group.options.lr_scale != 1; });
+      std::any_of(made.begin(), made.end(), [](const ParameterGroup& group) { return group.lr_scale != 1; });
   if (!any) throw UsageError("--" + flag + " needs a model with " + whom + ", and not all of it under --freeze");
 }
 
@@ -141,30 +142,29 @@ void set_training(const TrainOptions& options, Module& model) {
   set_frozen(model, comma_list(options.freeze, "freeze"));
 }
 
-Sgd build_optimizer(const TrainOptions& options, Module& model) {
-  SgdOptions sgd;
-  sgd.lr = options.lr;
-  sgd.momentum = options.momentum;
-  sgd.weight_decay = options.weight_decay;
-  sgd.nesterov = options.nesterov && options.momentum > 0;
-  const GroupOptions plain{.no_bias_decay = options.no_bias_decay, .frozen = comma_list(options.freeze, "freeze")};
+std::unique_ptr<Optimizer> build_optimizer(const TrainOptions& options, Module& model) {
+  const GroupOptions plain{.lr = options.lr,
+                           .weight_decay = options.weight_decay,
+                           .no_bias_decay = options.no_bias_decay,
+                           .frozen = comma_list(options.freeze, "freeze")};
   in_flag("freeze", [&] {
     set_frozen(model, plain.frozen);
-    return make_groups(model, sgd, plain);
+    return make_groups(model, plain);
   });
   GroupOptions groups = plain;
   if (options.head_lr > 0 && options.head_lr != options.lr) {
     groups.head = model.head();
     groups.head_lr_scale = options.head_lr / options.lr;
-    expect_other_rates(model, sgd, groups, "head-lr", "a head");
+    expect_other_rates(model, groups, "head-lr", "a head");
   }
   if (options.norm_lr_scale != 1) {
     GroupOptions norms = plain;
     norms.norm_lr_scale = options.norm_lr_scale;
-    expect_other_rates(model, sgd, norms, "norm-lr-scale", "norms");
+    expect_other_rates(model, norms, "norm-lr-scale", "norms");
     groups.norm_lr_scale = options.norm_lr_scale;
   }
-  return Sgd(make_groups(model, sgd, groups));
+  const SgdOptions sgd{.momentum = options.momentum, .nesterov = options.nesterov && options.momentum > 0};
+  return std::make_unique<Sgd>(make_groups(model, groups), sgd);
 }
 
 }  // namespace striate::cli

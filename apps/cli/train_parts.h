@@ -10,8 +10,8 @@
 #include "core/precision.h"
 #include "data/loader.h"
 #include "models/weights.h"
+#include "optim/optimizer.h"
 #include "optim/schedule.h"
-#include "optim/sgd.h"
 
 namespace striate::cli {
 
@@ -41,6 +41,6 @@ StartingModel build_model(const TrainOptions& options, const Dataset& train);
 void set_training(const TrainOptions& options, Module& model);
 
 /// Throws UsageError where --freeze, --head-lr or --norm-lr-scale does not fit the model.
-Sgd build_optimizer(const TrainOptions& options, Module& model);
+std::unique_ptr<Optimizer> build_optimizer(const TrainOptions& options, Module& model);
 
 }  // namespace striate::cli

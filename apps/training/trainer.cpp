@@ -7,8 +7,10 @@
 #include <utility>
 
 #include "apps/cli/interrupt.h"
+#include "apps/cli/loss_scale.h"
 #include "apps/training/diverged.h"
 #include "apps/training/evaluate.h"
+#include "apps/training/update_batch_norm.h"
 #include "core/file.h"
 
 namespace striate::cli {
@@ -34,9 +36,11 @@ Trainer::Trainer(const TrainOptions& options, RunFiles files, std::map<std::stri
       start_(build_model(options, train)),
       model_(*start_.model),
       objective_(options, train.class_names),
-      update_(options, model_),
-      averages_(options, model_),
-      state_{.model = model_, .optimizer = update_.optimizer()},
+      optimizer_(build_optimizer(options, model_)),
+      update_(*optimizer_, model_.parameters(),
+              {.clip_norm = options.clip_norm, .loss_scale = loss_scale_of(options.loss_scale, options.precision)}),
+      averages_(model_, {.ema_decay = options.ema, .swa_from = options.swa_from}),
+      state_{.model = model_, .optimizer = *optimizer_},
       metrics_text_(metrics_header(averages_.names())),
       last_save_(std::chrono::steady_clock::now()) {
   state_.text = std::move(text);
@@ -130,7 +134,7 @@ void Trainer::train_step() {
     diverged(fmt::format("the gradients are not finite at step {}: {}", state_.step + 1, update_.describe()),
              "every layer's output is finite, so it is on the way back");
   }
-  averages_.after_update();
+  averages_.after_step();
   ++state_.step;
 }
 
@@ -165,7 +169,7 @@ std::optional<Trainer::Tests> Trainer::test() {
   averages_.after_epoch(state_.epoch);
   for (const std::string& name : averages_.names()) {
     const bool averaged = averages_.with(name, [&] {
-      if (name == Averages::kSwa) refresh_batch_norm();
+      if (name == Averages::swa) refresh_batch_norm();
       evaluate_now();
     });
     if (!averaged) tests.emplace_back();

@@ -11,13 +11,13 @@
 #include "apps/cli/progress.h"
 #include "apps/cli/train_options.h"
 #include "apps/cli/train_parts.h"
-#include "apps/training/averages.h"
 #include "apps/training/metrics.h"
 #include "apps/training/objective.h"
 #include "apps/training/run_folder.h"
-#include "apps/training/update.h"
 #include "data/loader.h"
+#include "optim/averages.h"
 #include "optim/checkpoint.h"
+#include "optim/update.h"
 
 namespace striate::cli {
 
@@ -76,6 +76,7 @@ class Trainer {
   StartingModel start_;
   Layer& model_;
   Objective objective_;
+  std::unique_ptr<Optimizer> optimizer_;
   Update update_;
   Averages averages_;
   TrainingState state_;

@@ -17,6 +17,7 @@
 #include "optim/checkpoint.h"
 #include "optim/groups.h"
 #include "optim/loss_scaler.h"
+#include "optim/sgd.h"
 #include "tests/support/errors.h"
 #include "tests/support/files.h"
 #include "tests/support/random_tensor.h"
@@ -46,9 +47,14 @@ const std::vector<std::string> frozen{"stem", "stem_norm"};
 
 Sgd make_optimizer(Net& net) {
   set_frozen(net, frozen);
-  return Sgd(
-      make_groups(net, {.lr = 0.1, .momentum = 0.9, .weight_decay = 0.01, .nesterov = true},
-                  {.no_bias_decay = true, .frozen = frozen, .head = "fc", .head_lr_scale = 3, .norm_lr_scale = 2}));
+  return Sgd(make_groups(net, {.lr = 0.1,
+                               .weight_decay = 0.01,
+                               .no_bias_decay = true,
+                               .frozen = frozen,
+                               .head = "fc",
+                               .head_lr_scale = 3,
+                               .norm_lr_scale = 2}),
+             {.momentum = 0.9, .nesterov = true});
 }
 
 struct Training {
@@ -94,7 +100,7 @@ struct Training {
   TrainingState state{.model = net, .optimizer = optimizer, .generator = generator};
   WeightAverage ema{net};
   WeightAverage swa{net};
-  LossScaler scaler{{.init = 1024, .interval = 2}};
+  LossScaler scaler{{.init_scale = 1024, .growth_interval = 2}};
 };
 
 TEST(CarriedState, InterruptedAtAnyStepAndResumedIsUninterrupted) {
@@ -147,10 +153,9 @@ TEST(CarriedState, GroupsKeepTheirOptions) {
   const std::vector<ParameterGroup>& groups = other.optimizer.groups();
   ASSERT_EQ(groups.size(), 5U);
   for (std::size_t i = 0; i < groups.size(); ++i) {
-    const SgdOptions& options = groups[i].options;
-    EXPECT_EQ(options.lr, 0.05 * options.lr_scale) << i;
-    EXPECT_EQ(options.weight_decay, run.optimizer.groups()[i].options.weight_decay) << i;
-    EXPECT_EQ(options.lr_scale, run.optimizer.groups()[i].options.lr_scale) << i;
+    EXPECT_EQ(groups[i].lr, 0.05 * groups[i].lr_scale) << i;
+    EXPECT_EQ(groups[i].weight_decay, run.optimizer.groups()[i].weight_decay) << i;
+    EXPECT_EQ(groups[i].lr_scale, run.optimizer.groups()[i].lr_scale) << i;
   }
 }
 
@@ -161,10 +166,10 @@ TEST(CarriedState, ARunThatFreezesOtherLayersIsRefused) {
   run.save(folder.path() / "a");
   Net net;
   set_frozen(net, {"conv"});
-  Sgd optimizer(make_groups(net, {.lr = 0.1, .momentum = 0.9}, {.frozen = {"conv"}}));
+  Sgd optimizer(make_groups(net, {.lr = 0.1, .frozen = {"conv"}}), {.momentum = 0.9, .nesterov = true});
   TrainingState state{.model = net, .optimizer = optimizer};
   expect_error<FileError>([&] { load_checkpoint(folder.path() / "a", state); },
-                          {"unexpected: conv.weight", "the optimizer has 1 parameter groups, got 5"});
+                          {"unexpected: momentum.conv.weight", "groups needs shape (1,3), got (5,3)"});
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ struct Training {
   Rows train() {
     model.train();
     set_frozen(model, frozen_);
-    Sgd sgd(make_groups(model, {.lr = 0.1, .momentum = 0.9, .weight_decay = 0.1}, {.frozen = frozen_}));
+    Sgd sgd(make_groups(model, {.lr = 0.1, .weight_decay = 0.1, .frozen = frozen_}), {.momentum = 0.9});
     Profiler profiler;
     for (std::uint64_t step = 0; step < 2; ++step) {
       sgd.zero_grad();

@@ -10,6 +10,7 @@
 #include "layers/batch_norm.h"
 #include "layers/conv2d.h"
 #include "layers/linear.h"
+#include "optim/sgd.h"
 #include "tests/support/case_options.h"
 #include "tests/support/errors.h"
 #include "tests/support/hashed.h"
@@ -47,62 +48,62 @@ TEST(IsBelow, ComparesWholeComponents) {
 
 TEST(MakeGroups, IsOneGroupByDefault) {
   const Net net;
-  const std::vector<ParameterGroup> groups = make_groups(net, {.lr = 0.3, .momentum = 0.9, .weight_decay = 0.1});
+  const std::vector<ParameterGroup> groups = make_groups(net, {.lr = 0.3, .weight_decay = 0.1});
   ASSERT_EQ(groups.size(), 1U);
   EXPECT_EQ(names_of(groups[0]),
             (Names{"conv.weight", "conv.bias", "norm.weight", "norm.bias", "fc.weight", "fc.bias"}));
-  EXPECT_EQ(groups[0].options.lr, 0.3);
-  EXPECT_EQ(groups[0].options.momentum, 0.9);
-  EXPECT_EQ(groups[0].options.weight_decay, 0.1);
-  EXPECT_EQ(groups[0].options.lr_scale, 1);
+  EXPECT_EQ(groups[0].lr, 0.3);
+  EXPECT_EQ(groups[0].weight_decay, 0.1);
+  EXPECT_EQ(groups[0].lr_scale, 1);
 }
 
 TEST(MakeGroups, LeavesBiasesAndNormsWithoutDecay) {
   const Net net;
-  const std::vector<ParameterGroup> groups = make_groups(net, {.weight_decay = 0.1}, {.no_bias_decay = true});
+  const std::vector<ParameterGroup> groups = make_groups(net, {.weight_decay = 0.1, .no_bias_decay = true});
   ASSERT_EQ(groups.size(), 2U);
   EXPECT_EQ(names_of(groups[0]), (Names{"conv.weight", "fc.weight"}));
   EXPECT_EQ(names_of(groups[1]), (Names{"conv.bias", "norm.weight", "norm.bias", "fc.bias"}));
-  EXPECT_EQ(groups[0].options.weight_decay, 0.1);
-  EXPECT_EQ(groups[1].options.weight_decay, 0);
+  EXPECT_EQ(groups[0].weight_decay, 0.1);
+  EXPECT_EQ(groups[1].weight_decay, 0);
 }
 
 TEST(MakeGroups, ScalesTheHeadAndNormsAndLeavesOutWhatIsFrozen) {
   const Net net;
-  const std::vector<ParameterGroup> groups =
-      make_groups(net, {.lr = 0.5, .weight_decay = 0.1},
-                  {.frozen = {"conv.weight"}, .head = "fc", .head_lr_scale = 10, .norm_lr_scale = 4});
+  const std::vector<ParameterGroup> groups = make_groups(net, {.lr = 0.5,
+                                                               .weight_decay = 0.1,
+                                                               .frozen = {"conv.weight"},
+                                                               .head = "fc",
+                                                               .head_lr_scale = 10,
+                                                               .norm_lr_scale = 4});
   ASSERT_EQ(groups.size(), 3U);
   EXPECT_EQ(names_of(groups[0]), Names{"conv.bias"});
   EXPECT_EQ(names_of(groups[1]), (Names{"norm.weight", "norm.bias"}));
   EXPECT_EQ(names_of(groups[2]), (Names{"fc.weight", "fc.bias"}));
-  EXPECT_EQ(groups[1].options.lr_scale, 4);
-  EXPECT_EQ(groups[1].options.lr, 2);
-  EXPECT_EQ(groups[2].options.lr_scale, 10);
-  EXPECT_EQ(groups[2].options.lr, 5);
-  EXPECT_EQ(groups[2].options.weight_decay, 0.1);
+  EXPECT_EQ(groups[1].lr_scale, 4);
+  EXPECT_EQ(groups[1].lr, 2);
+  EXPECT_EQ(groups[2].lr_scale, 10);
+  EXPECT_EQ(groups[2].lr, 5);
+  EXPECT_EQ(groups[2].weight_decay, 0.1);
   // Both scales at once, for a norm in the head.
-  EXPECT_EQ(make_groups(net, {.lr = 1}, {.head = "norm", .head_lr_scale = 10, .norm_lr_scale = 4})[1].options.lr_scale,
-            40);
+  EXPECT_EQ(make_groups(net, {.lr = 1, .head = "norm", .head_lr_scale = 10, .norm_lr_scale = 4})[1].lr_scale, 40);
 }
 
 TEST(MakeGroups, RefusesWhatCannotBeMeant) {
   const Net net;
   expect_error<std::invalid_argument>(
       [&] {
-        make_groups(net, {}, {.frozen = {"conv", "nrom"}});
+        make_groups(net, {.frozen = {"conv", "nrom"}});
       },
       {"[groups]", "\"nrom\"", "nearest is \"norm\""});
-  expect_error<std::invalid_argument>([&] { make_groups(net, {}, {.head = "classifier"}); }, {"\"classifier\""});
+  expect_error<std::invalid_argument>([&] { make_groups(net, {.head = "classifier"}); }, {"\"classifier\""});
   expect_error<std::invalid_argument>(
       [&] {
-        make_groups(net, {}, {.frozen = {"conv", "norm", "fc"}});
+        make_groups(net, {.frozen = {"conv", "norm", "fc"}});
       },
       {"none that is not frozen"});
-  expect_error<std::invalid_argument>([&] { make_groups(net, {}, {.head_lr_scale = -1}); },
-                                      {"head_lr_scale >= 0, got -1"});
+  expect_error<std::invalid_argument>([&] { make_groups(net, {.head_lr_scale = -1}); }, {"head_lr_scale >= 0, got -1"});
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  expect_error<std::invalid_argument>([&] { make_groups(net, {}, {.norm_lr_scale = nan}); }, {"norm_lr_scale >= 0"});
+  expect_error<std::invalid_argument>([&] { make_groups(net, {.norm_lr_scale = nan}); }, {"norm_lr_scale >= 0"});
 }
 
 // A few roundings a step, of values below 8, in a rate of at most 0.5.
@@ -115,12 +116,12 @@ TEST(MakeGroups, TrainAsPyTorchsGroups) {
     const Shape shape = to_file_layout(parameter.value, parameter.file_axes).shape();
     parameter.value.copy_from(from_file_layout(hashed("groups." + parameter.name, shape), parameter.file_axes));
   }
-  Sgd sgd(make_groups(net,
-                      {.lr = 1,
-                       .momentum = o.number("momentum"),
-                       .weight_decay = o.number("weight_decay"),
-                       .nesterov = o.flag("nesterov")},
-                      {.no_bias_decay = true, .head = "fc", .head_lr_scale = 10, .norm_lr_scale = 4}));
+  Sgd sgd(make_groups(net, {.weight_decay = o.number("weight_decay"),
+                            .no_bias_decay = true,
+                            .head = "fc",
+                            .head_lr_scale = 10,
+                            .norm_lr_scale = 4}),
+          {.momentum = o.number("momentum"), .nesterov = o.flag("nesterov")});
   for (std::int64_t step = 0; step < o.integer("steps"); ++step) {
     for (NamedTensor& parameter : net.parameters()) {
       const std::string stream = "groups." + parameter.name + ".grad." + std::to_string(step);

@@ -25,7 +25,7 @@ NamedTensor with_grad(const std::string& name, const Tensor& gradient) {
 // backoff_factor" after a step with infs or NaNs, "by growth_factor if no inf/NaN gradients occur for growth_interval
 // consecutive iterations".
 TEST(LossScaler, TheScalesOfGradScaler) {
-  LossScaler scaler({.interval = 3});
+  LossScaler scaler({.growth_interval = 3});
   EXPECT_EQ(scaler.scale(), 65536);
   struct Step {
     bool finite;
@@ -56,7 +56,7 @@ TEST(LossScaler, GrowsAfterTwoThousandStepsByDefault) {
 }
 
 TEST(LossScaler, NeverGrowsBeyondF32) {
-  LossScaler scaler({.init = 0x1p126, .interval = 1});
+  LossScaler scaler({.init_scale = 0x1p126, .growth_interval = 1});
   scaler.update(true);
   EXPECT_EQ(scaler.scale(), 0x1p127);
   scaler.update(true);
@@ -65,13 +65,13 @@ TEST(LossScaler, NeverGrowsBeyondF32) {
 }
 
 TEST(LossScaler, AStaticScaleStays) {
-  LossScaler scaler({.init = 128, .interval = 1, .dynamic = false});
+  LossScaler scaler({.init_scale = 128, .growth_interval = 1, .dynamic = false});
   for (const bool finite : {true, false, false, true, true}) scaler.update(finite);
   EXPECT_EQ(scaler.scale(), 128);
 }
 
 TEST(LossScaler, ScalingAndUnscalingByAPowerOfTwoChangesNoBit) {
-  const LossScaler scaler({.init = 4096});
+  const LossScaler scaler({.init_scale = 4096});
   Tensor w = random_tensor({3}, 1, DType::f32).set_requires_grad();
   Tensor loss = Tensor::from<float>({}, {0});
   record("identity", loss, {w}, [](Backward& bw) {
@@ -88,7 +88,7 @@ TEST(LossScaler, ScalingAndUnscalingByAPowerOfTwoChangesNoBit) {
 
 // PyTorch: inv_scale = scale.double().reciprocal().float().
 TEST(LossScaler, MultipliesByTheReciprocalInTheGradientsType) {
-  const LossScaler scaler({.init = 1000});
+  const LossScaler scaler({.init_scale = 1000});
   const std::vector<NamedTensor> parameters{with_grad("f32", Tensor::from<float>({2}, {3, -7})),
                                             with_grad("f64", Tensor::from<double>({1}, {3}))};
   EXPECT_TRUE(scaler.unscale(parameters));
@@ -98,7 +98,7 @@ TEST(LossScaler, MultipliesByTheReciprocalInTheGradientsType) {
 }
 
 TEST(LossScaler, FindsWhatIsNotFiniteAnywhere) {
-  const LossScaler scaler({.init = 2});
+  const LossScaler scaler({.init_scale = 2});
   constexpr std::int64_t size = (1 << 14) * 2 + 3;
   const float inf = std::numeric_limits<float>::infinity();
   for (const float bad : {inf, -inf, std::numeric_limits<float>::quiet_NaN()}) {
@@ -115,7 +115,7 @@ TEST(LossScaler, FindsWhatIsNotFiniteAnywhere) {
 }
 
 TEST(LossScaler, SkipsParametersWithoutAGradientAndSparesOtherTensors) {
-  const LossScaler scaler({.init = 2});
+  const LossScaler scaler({.init_scale = 2});
   const Tensor mine = Tensor::from<float>({1}, {2});
   const NamedTensor frozen{"frozen", Tensor::zeros({3}), {}};
   const std::vector<NamedTensor> parameters{with_grad("a", mine), frozen};
@@ -125,12 +125,12 @@ TEST(LossScaler, SkipsParametersWithoutAGradientAndSparesOtherTensors) {
 }
 
 TEST(LossScaler, GoesOnFromWhatWasSaved) {
-  LossScaler scaler({.interval = 3});
+  LossScaler scaler({.growth_interval = 3});
   scaler.load_state(256, 2);
   scaler.update(true);
   EXPECT_EQ(scaler.scale(), 512);
   expect_error<std::invalid_argument>([&] { scaler.load_state(0, 1); }, {"[loss_scaler]", "scale > 0", "got 0"});
-  expect_error<std::invalid_argument>([&] { scaler.load_state(1, 3); }, {"below the interval", "got 3"});
+  expect_error<std::invalid_argument>([&] { scaler.load_state(1, 3); }, {"below growth_interval", "got 3"});
   expect_error<std::invalid_argument>([&] { scaler.load_state(1, 0.5); }, {"counts steps", "got 0.5"});
   EXPECT_EQ(scaler.scale(), 512);
 }
@@ -139,11 +139,11 @@ TEST(LossScaler, RefusesOptionsOutOfRange) {
   const auto expect_refused = [](const LossScalerOptions& options, const std::string& what) {
     expect_error<std::invalid_argument>([&] { LossScaler{options}; }, {"[loss_scaler]", what});
   };
-  expect_refused({.init = 0}, "init > 0");
-  expect_refused({.init = std::numeric_limits<double>::infinity()}, "init > 0 and finite");
-  expect_refused({.growth = 1}, "growth > 1");
-  expect_refused({.backoff = 1}, "backoff between 0 and 1");
-  expect_refused({.interval = 0}, "interval >= 1");
+  expect_refused({.init_scale = 0}, "init_scale > 0");
+  expect_refused({.init_scale = std::numeric_limits<double>::infinity()}, "init_scale > 0 and finite");
+  expect_refused({.growth_factor = 1}, "growth_factor > 1");
+  expect_refused({.backoff_factor = 1}, "backoff_factor between 0 and 1");
+  expect_refused({.growth_interval = 0}, "growth_interval >= 1");
 }
 
 }  // namespace

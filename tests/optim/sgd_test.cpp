@@ -93,10 +93,10 @@ TEST(Sgd, FirstStepsByHand) {
   p.value.set_grad(Tensor::from<float>({1}, {1}));
   optimizer.step();  // d = 2, m = 2, w = 4 - (2 + 1) / 2
   EXPECT_EQ(p.value.item(), 2.5);
-  EXPECT_EQ(optimizer.state()[0].value.item(), 2);
+  EXPECT_EQ(optimizer.state()[0].second.item(), 2);
   optimizer.step();  // d = 1.625, m = 2.625, w = 2.5 - (1.625 + 1.3125) / 2
   EXPECT_EQ(p.value.item(), 1.03125);
-  EXPECT_EQ(optimizer.state()[0].value.item(), 2.625);
+  EXPECT_EQ(optimizer.state()[0].second.item(), 2.625);
   EXPECT_EQ(p.value.grad().item(), 1) << "the gradient stays as it is";
 }
 
@@ -108,8 +108,9 @@ TEST(Sgd, SkipsParametersWithoutAGradient) {
   set_grad(with, 3);
   optimizer.step();
   EXPECT_EQ(without.value.to_vector(), before);
-  ASSERT_EQ(optimizer.state().size(), 1U);
-  EXPECT_EQ(optimizer.state()[0].name, "with");
+  ASSERT_EQ(optimizer.state().size(), 3U);
+  EXPECT_EQ(optimizer.state()[0].first, "momentum.with");
+  EXPECT_EQ(optimizer.state()[1].first, "step.with");
   optimizer.zero_grad();
   EXPECT_FALSE(with.value.grad().defined());
   const std::vector<double> after = with.value.to_vector();
@@ -148,11 +149,13 @@ TEST(Sgd, GroupsHaveTheirOwnSettings) {
   NamedTensor a = parameter("a", {3}, 1);
   NamedTensor b = parameter("b", {3}, 2);
   NaiveSgd naive_a{{.lr = 0.2, .momentum = 0.9}, a.value.to_vector(), {}};
-  NaiveSgd naive_b{{.lr = 0.02, .weight_decay = 0.5}, b.value.to_vector(), {}};
-  Sgd optimizer({{{a}, {.lr = 1, .momentum = 0.9}}, {{b}, {.lr = 1, .weight_decay = 0.5, .lr_scale = 0.1}}});
+  NaiveSgd naive_b{{.lr = 0.02, .momentum = 0.9, .weight_decay = 0.5}, b.value.to_vector(), {}};
+  Sgd optimizer(
+      {ParameterGroup{.parameters = {a}}, ParameterGroup{.parameters = {b}, .lr_scale = 0.1, .weight_decay = 0.5}},
+      {.momentum = 0.9});
   optimizer.set_lr(0.2);
-  EXPECT_DOUBLE_EQ(optimizer.groups()[0].options.lr, 0.2);
-  EXPECT_DOUBLE_EQ(optimizer.groups()[1].options.lr, 0.02);
+  EXPECT_DOUBLE_EQ(optimizer.groups()[0].lr, 0.2);
+  EXPECT_DOUBLE_EQ(optimizer.groups()[1].lr, 0.02);
   for (std::uint64_t step = 0; step < 3; ++step) {
     set_grad(a, 10 + step);
     set_grad(b, 20 + step);
@@ -162,64 +165,6 @@ TEST(Sgd, GroupsHaveTheirOwnSettings) {
   }
   expect_close(a.value, Tensor::from({3}, naive_a.w), 1e-14, 1e-14);
   expect_close(b.value, Tensor::from({3}, naive_b.w), 1e-14, 1e-14);
-}
-
-struct Tiny : Module {
-  Tiny() {
-    add_parameter("filter", filter, random_tensor({3, 3, 2, 4}, 1), {3, 2, 0, 1});
-    add_parameter("matrix", matrix, random_tensor({2, 4}, 2), {1, 0});
-    add_parameter("gamma", gamma, random_tensor({4}, 3));
-    add_parameter("scalar", scalar, random_tensor({}, 4));
-  }
-  Tensor filter, matrix, gamma, scalar;
-};
-
-FileState in_file_layout(const std::vector<NamedTensor>& state) {
-  FileState result;
-  for (const NamedTensor& named : state) {
-    result.emplace_back(named.name, to_file_layout(named.value.clone(), named.file_axes));
-  }
-  return result;
-}
-
-TEST(Sgd, StateGoesThroughFilesAndBack) {
-  Tiny module;
-  Sgd optimizer(module.parameters(), {.lr = 0.1, .momentum = 0.9});
-  module.filter.set_grad(random_tensor({3, 3, 2, 4}, 10));
-  module.gamma.set_grad(random_tensor({4}, 11));
-  optimizer.step();
-  const FileState saved = in_file_layout(optimizer.state());
-  ASSERT_EQ(saved.size(), 2U);
-  EXPECT_EQ(saved[0].second.shape(), (Shape{4, 2, 3, 3}));
-
-  Tiny twin;
-  Sgd restored(twin.parameters(), {.lr = 0.1, .momentum = 0.9});
-  twin.matrix.set_grad(random_tensor({2, 4}, 12));
-  restored.step();
-  restored.load_state(saved);
-  const std::vector<NamedTensor> state = restored.state();
-  ASSERT_EQ(state.size(), 2U) << "momentum that the file lacks is gone";
-  for (std::size_t i = 0; i < state.size(); ++i) {
-    EXPECT_EQ(state[i].name, optimizer.state()[i].name);
-    EXPECT_EQ(state[i].value.to_vector(), optimizer.state()[i].value.to_vector());
-  }
-}
-
-TEST(Sgd, StateThatDoesNotFitChangesNothing) {
-  Tiny module;
-  Sgd optimizer(module.parameters(), {.lr = 0.1, .momentum = 0.9});
-  module.gamma.set_grad(random_tensor({4}, 11));
-  optimizer.step();
-  const std::vector<double> before = optimizer.state()[0].value.to_vector();
-  const FileState wrong{{"gamma", Tensor::zeros({4}, DType::f64)},
-                        {"filter", Tensor::zeros({3, 3, 2, 4}, DType::f64)},
-                        {"other", Tensor::zeros({1})}};
-  expect_error<std::invalid_argument>([&] { optimizer.load_state(wrong); },
-                                      {"[sgd]", "mismatched: filter needs shape (4,2,3,3)", "unexpected: other"});
-  ASSERT_EQ(optimizer.state().size(), 1U);
-  EXPECT_EQ(optimizer.state()[0].value.to_vector(), before);
-  EXPECT_EQ(optimizer.state_problems({{"gamma", Tensor::zeros({4})}}), "");
-  EXPECT_NE(optimizer.state_problems({{"gamma", Tensor::zeros({4})}}, false), "");
 }
 
 TEST(Sgd, RefusesOptionsOutOfRange) {
@@ -237,21 +182,8 @@ TEST(Sgd, RefusesOptionsOutOfRange) {
   expect_refused({.momentum = 0.9, .dampening = 0.1, .nesterov = true}, "momentum > 0 and dampening 0");
   Sgd optimizer({p}, {});
   EXPECT_THROW(optimizer.set_lr(nan), std::invalid_argument);
-  EXPECT_THROW(optimizer.set_options(1, {}), std::invalid_argument);
-  EXPECT_THROW(optimizer.set_options(0, {.lr = -1}), std::invalid_argument);
-}
-
-TEST(Sgd, RefusesParametersItCannotUpdate) {
-  const NamedTensor p = parameter("w", {2}, 1);
-  expect_error<std::invalid_argument>([&] { Sgd({p, p}, {}); }, {"every parameter once, got w twice"});
-  expect_error<std::invalid_argument>([] { Sgd({{"w", Tensor(), {}}}, SgdOptions{}); }, {"no tensor for w"});
-  expect_error<std::invalid_argument>(
-      [] {
-        Sgd({{"w", Tensor::zeros({1}), {}}}, SgdOptions{});
-      },
-      {"want gradients, got w"});
-  expect_error<std::invalid_argument>([] { Sgd({parameter("w", {1}, 1, DType::bf16)}, SgdOptions{}); },
-                                      {"f32 or f64, got bf16 for w"});
+  expect_error<std::invalid_argument>([&] { Sgd({ParameterGroup{.parameters = {p}}}, {.weight_decay = 0.1}); },
+                                      {"[sgd] expected lr and weight_decay in the groups"});
 }
 
 }  // namespace

@@ -1,15 +1,13 @@
-#include "optim/clip.h"
+#include "optim/gradients.h"
 
-#include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <numeric>
-#include <stdexcept>
-#include <string>
 
+#include "core/check.h"
 #include "core/parallel.h"
-#include "optim/own_gradient.h"
 
 namespace striate {
 
@@ -45,23 +43,39 @@ double sum_of_squares(const Tensor& gradient) {
   return std::accumulate(partial.begin(), partial.end(), 0.0);
 }
 
-void scale(Tensor& gradient, double factor) {
-  dispatch_floating("clip_grad_norm_", gradient.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    T* g = gradient.mutable_data<T>();
-    const auto by = static_cast<compute_t<T>>(factor);
-    parallel_for(gradient.numel(), grain, [=](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) g[i] = static_cast<T>(static_cast<compute_t<T>>(g[i]) * by);
-    });
+/// The parameter's gradient, undefined where there is none. A tensor of someone else's that was set as the gradient is
+/// not ours to write to: a copy takes its place.
+Tensor own_gradient(Tensor parameter) {
+  Tensor gradient = parameter.grad();
+  if (!gradient.defined() || gradient.unique()) return gradient;
+  gradient = gradient.clone();
+  parameter.set_grad(gradient);
+  return gradient;
+}
+
+/// False where an element was not finite; multiplies all of them in any case.
+template <class T>
+bool scale_(Tensor& gradient, double factor) {
+  using C = compute_t<T>;
+  const auto by = static_cast<C>(factor);
+  T* g = gradient.mutable_data<T>();
+  std::atomic<bool> all_finite{true};
+  parallel_for(gradient.numel(), grain, [&, by, g](std::int64_t begin, std::int64_t end) {
+    bool finite = true;
+    for (std::int64_t i = begin; i < end; ++i) {
+      const auto value = static_cast<C>(g[i]);
+      finite = finite && std::isfinite(value);
+      g[i] = static_cast<T>(value * by);
+    }
+    if (!finite) all_finite = false;
   });
+  return all_finite;
 }
 
 }  // namespace
 
 double clip_grad_norm_(const std::vector<NamedTensor>& parameters, double max_norm) {
-  if (!(max_norm > 0)) {
-    throw std::invalid_argument("[clip_grad_norm_] expected max_norm > 0, got " + std::to_string(max_norm));
-  }
+  expect(max_norm > 0, "clip_grad_norm_", "max_norm > 0", max_norm);
   double sum = 0;
   for (const NamedTensor& parameter : parameters) {
     const Tensor gradient = parameter.value.grad();
@@ -69,13 +83,20 @@ double clip_grad_norm_(const std::vector<NamedTensor>& parameters, double max_no
   }
   const double norm = std::sqrt(sum);
   const double factor = max_norm / (norm + 1e-6);
-  if (!std::isfinite(norm) || factor >= 1) return norm;
+  if (std::isfinite(norm) && factor < 1) scale_gradients_(parameters, factor);
+  return norm;
+}
+
+bool scale_gradients_(const std::vector<NamedTensor>& parameters, double factor) {
+  bool finite = true;
   for (const NamedTensor& parameter : parameters) {
     Tensor gradient = own_gradient(parameter.value);
     if (!gradient.defined()) continue;
-    scale(gradient, factor);
+    const bool this_finite = dispatch_floating("scale_gradients_", gradient.dtype(),
+                                               [&]<class T>(T) { return scale_<T>(gradient, factor); });
+    finite = finite && this_finite;
   }
-  return norm;
+  return finite;
 }
 
 }  // namespace striate

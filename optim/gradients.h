@@ -1,4 +1,7 @@
 #pragma once
+// Gradient clipping and scaling, in place. Called by Update (optim/update.h), LossScaler (optim/loss_scaler.h) and
+// loops of one's own.
+
 #include <vector>
 
 #include "core/module.h"
@@ -10,5 +13,9 @@ namespace striate {
 /// norm that is not finite is returned, and the gradients stay. Parameters without a gradient count for
 /// nothing. Throws std::invalid_argument unless max_norm > 0.
 double clip_grad_norm_(const std::vector<NamedTensor>& parameters, double max_norm);
+
+/// Multiplies all gradients in place by `factor`, rounded to f32 first (f64 for f64 gradients). False where one was
+/// not finite before.
+bool scale_gradients_(const std::vector<NamedTensor>& parameters, double factor);
 
 }  // namespace striate

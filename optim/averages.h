@@ -1,30 +1,35 @@
 #pragma once
-// --ema and --swa-from: averages of the weights beside the weights.
+// The averages of weights that a run keeps beside its weights: an exponential moving average over steps (EMA), and an
+// equal one over epochs (stochastic weight averaging, SWA). Called by training loops; read optim/averaging.h next.
 
+#include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "apps/cli/train_options.h"
 #include "core/module.h"
 #include "optim/averaging.h"
 #include "optim/checkpoint.h"
 
-namespace striate::cli {
+namespace striate {
+
+struct AveragesOptions {
+  double ema_decay = 0;       ///< at every step, 0.999 or so; 0: no EMA
+  std::int64_t swa_from = 0;  ///< the first epoch, counted from 1, that SWA takes; 0: no SWA
+};
 
 class Averages {
  public:
-  static constexpr const char* kEma = "ema";
-  static constexpr const char* kSwa = "swa";
+  static constexpr const char* ema = "ema";
+  static constexpr const char* swa = "swa";
 
-  /// Make it after the model has its first values.
-  Averages(const TrainOptions& options, const Module& model);
+  /// Make it after the model has its first values and its dtype. Throws std::invalid_argument for options out of range.
+  Averages(const Module& model, const AveragesOptions& options);
 
-  /// Of the run's averages.
+  /// Those that are kept.
   [[nodiscard]] std::vector<std::string> names() const;
 
-  void after_update();
+  void after_step();
   /// `epoch` counts from 0. Repeating it, as a run does that was interrupted between this and the epoch's
   /// checkpoint, changes nothing.
   void after_epoch(std::int64_t epoch);
@@ -33,6 +38,7 @@ class Averages {
   /// with the average. Does nothing, and returns false, where nothing has been averaged yet.
   bool with(const std::string& name, const std::function<void()>& body);
 
+  /// To and from TrainingState::tensors and metrics.
   void save(TrainingState& state) const;
   void load(const TrainingState& state);
 
@@ -41,14 +47,8 @@ class Averages {
     std::string name;
     WeightAverage average;
   };
-  double decay_;
-  std::int64_t swa_from_;
+  AveragesOptions options_;
   std::vector<Kept> kept_;
 };
 
-/// The running statistics of all batch norms in training mode become the plain averages over these batches, as
-/// PyTorch's update_bn does it. `next` gives a batch of images, undefined after the last. Draws of the generator
-/// are undone.
-void update_batch_norm(Layer& model, const std::function<Tensor()>& next);
-
-}  // namespace striate::cli
+}  // namespace striate

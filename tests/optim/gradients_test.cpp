@@ -1,4 +1,4 @@
-#include "optim/clip.h"
+#include "optim/gradients.h"
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,161 @@
+#include "optim/optimizer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "core/autograd.h"
+#include "core/check.h"
+
+namespace striate {
+
+namespace {
+
+constexpr const char* step_name = "step";
+constexpr const char* groups_name = "groups";
+constexpr std::int64_t group_columns = 3;
+
+std::string entry(const std::string& slot, const NamedTensor& parameter) { return slot + "." + parameter.name; }
+
+bool in_range(double value) { return std::isfinite(value) && value >= 0; }
+
+void check_group(const std::string& op, const ParameterGroup& group) {
+  expect(in_range(group.lr), op, "lr >= 0", group.lr);
+  expect(in_range(group.lr_scale), op, "lr_scale >= 0", group.lr_scale);
+  expect(in_range(group.weight_decay), op, "weight_decay >= 0", group.weight_decay);
+}
+
+void check_parameter(const std::string& op, const NamedTensor& parameter) {
+  const Tensor& value = parameter.value;
+  const std::string dtype = value.defined() ? to_string(value.dtype()) : "no tensor";
+  expect(dtype == "f32" || dtype == "f64", op, "parameters of f32 or f64", dtype + " for " + parameter.name);
+  expect(value.requires_grad() && value.node()->leaf, op, "parameters that want gradients", parameter.name);
+}
+
+}  // namespace
+
+Optimizer::Optimizer(std::string name, std::vector<ParameterGroup> groups, std::vector<std::string> slots,
+                     NamedOptions options)
+    : name_(std::move(name)), groups_(std::move(groups)), slots_(std::move(slots)), options_(std::move(options)) {
+  std::unordered_set<std::string> names;
+  for (const ParameterGroup& group : groups_) {
+    check_group(name_, group);
+    for (const NamedTensor& parameter : group.parameters) {
+      check_parameter(name_, parameter);
+      expect(names.insert(parameter.name).second, name_, "every parameter once", parameter.name + " twice");
+    }
+    states_.emplace_back(group.parameters.size());
+  }
+}
+
+void Optimizer::step() {
+  for (std::size_t i = 0; i < groups_.size(); ++i) {
+    for (std::size_t j = 0; j < states_[i].size(); ++j) {
+      const Tensor& value = groups_[i].parameters[j].value;
+      const Tensor gradient = value.grad();
+      if (!gradient.defined()) continue;
+      ParameterState& state = states_[i][j];
+      if (state.step++ == 0) {
+        for (std::size_t k = 0; k < slots_.size(); ++k) {
+          state.slots.push_back(Tensor::zeros(value.shape(), value.dtype()));
+        }
+      }
+      update(groups_[i], value, gradient, state);
+    }
+  }
+}
+
+void Optimizer::zero_grad() {
+  for (ParameterGroup& group : groups_) {
+    for (NamedTensor& parameter : group.parameters) {
+      if (parameter.value.requires_grad()) parameter.value.set_grad({});
+    }
+  }
+}
+
+void Optimizer::set_lr(double lr) {
+  expect(in_range(lr), name_, "lr >= 0", lr);
+  for (ParameterGroup& group : groups_) group.lr = lr * group.lr_scale;
+}
+
+std::string Optimizer::description() const { return options_.empty() ? name_ : name_ + ":" + to_string(options_); }
+
+FileState Optimizer::state() const {
+  FileState state;
+  std::vector<double> settings;
+  for (std::size_t i = 0; i < groups_.size(); ++i) {
+    const ParameterGroup& group = groups_[i];
+    settings.insert(settings.end(), {group.lr, group.lr_scale, group.weight_decay});
+    for (std::size_t j = 0; j < states_[i].size(); ++j) {
+      const NamedTensor& parameter = group.parameters[j];
+      const ParameterState& own = states_[i][j];
+      if (own.step == 0) continue;
+      for (std::size_t k = 0; k < slots_.size(); ++k) {
+        state.emplace_back(entry(slots_[k], parameter), to_file_layout(own.slots[k], parameter.file_axes));
+      }
+      state.emplace_back(entry(step_name, parameter), Tensor::from<std::int64_t>({}, {own.step}));
+    }
+  }
+  state.emplace_back(groups_name, Tensor::from({static_cast<std::int64_t>(groups_.size()), group_columns}, settings));
+  return state;
+}
+
+std::string Optimizer::state_problems(const FileState& state) const {
+  std::unordered_set<std::string> given;
+  for (const auto& [name, tensor] : state) given.insert(name);
+  const auto rows = static_cast<std::int64_t>(groups_.size());
+  std::vector<NamedTensor> wanted{{groups_name, Tensor::empty({rows, group_columns}, DType::f64), {}}};
+  for (const ParameterGroup& group : groups_) {
+    for (const NamedTensor& parameter : group.parameters) {
+      std::vector<NamedTensor> own{{entry(step_name, parameter), Tensor::empty({}, DType::i64), {}}};
+      for (const std::string& slot : slots_) {
+        own.push_back({entry(slot, parameter), parameter.value, parameter.file_axes});
+      }
+      // All of them, or none where the parameter was never updated.
+      const bool any =
+          std::any_of(own.begin(), own.end(), [&](const auto& named) { return given.contains(named.name); });
+      if (any) wanted.insert(wanted.end(), own.begin(), own.end());
+    }
+  }
+  std::string problems = striate::state_problems(wanted, state, {.convert = false});
+  if (!problems.empty()) return problems;
+  for (const auto& [name, tensor] : state) {
+    const std::vector<double> values =
+        name == groups_name || tensor.dtype() == DType::i64 ? tensor.to_vector() : std::vector<double>();
+    for (const double value : values) {
+      if (!in_range(value)) problems += "\n  mismatched: " + name + " needs numbers >= 0, got " + std::to_string(value);
+    }
+  }
+  return problems;
+}
+
+void Optimizer::load_state(const FileState& state) {
+  const std::string problems = state_problems(state);
+  if (!problems.empty())
+    throw std::invalid_argument("[" + name_ + "] the state does not fit the parameters:" + problems);
+  const std::unordered_map<std::string, Tensor> given(state.begin(), state.end());
+  const double* settings = given.at(groups_name).data<double>();
+  for (std::size_t i = 0; i < groups_.size(); ++i, settings += group_columns) {
+    ParameterGroup& group = groups_[i];
+    group.lr = settings[0];
+    group.lr_scale = settings[1];
+    group.weight_decay = settings[2];
+    for (std::size_t j = 0; j < states_[i].size(); ++j) {
+      const NamedTensor& parameter = group.parameters[j];
+      ParameterState& own = states_[i][j];
+      own = {};
+      const auto step = given.find(entry(step_name, parameter));
+      if (step == given.end()) continue;
+      own.step = *step->second.data<std::int64_t>();
+      for (const std::string& slot : slots_) {
+        const Tensor& saved = given.at(entry(slot, parameter));
+        own.slots.push_back(from_file_layout(saved, parameter.file_axes).clone());
+      }
+    }
+  }
+}
+
+}  // namespace striate
