@@ -1,6 +1,6 @@
 #pragma once
 // The averages of weights that a run keeps beside its weights: an exponential moving average over steps (EMA), and an
-// equal one over epochs (stochastic weight averaging, SWA). Called by training loops; read optim/averaging.h next.
+// equal one over epochs (stochastic weight averaging, SWA). Called by training loops; read optim/weight_average.h next.
 
 #include <cstdint>
 #include <functional>
@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "core/module.h"
-#include "optim/averaging.h"
 #include "optim/checkpoint.h"
+#include "optim/weight_average.h"
 
 namespace striate {
 

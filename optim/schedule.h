@@ -1,5 +1,6 @@
 #pragma once
-// Learning rates as pure functions of the step: nothing to save, nothing to restore.
+// Learning-rate schedules: pure functions of the step, so that there is nothing to save and nothing to restore. Called
+// by training loops before Optimizer::set_lr(). A new schedule is a row of the table in schedule.cpp.
 
 #include <cstdint>
 #include <string>
@@ -7,14 +8,11 @@
 
 namespace striate {
 
-enum class ScheduleKind : std::uint8_t { constant, step, multistep, exponential, poly, cosine, onecycle };
-
-/// "constant", "step", ... Throws std::invalid_argument with the list of names for any other.
-ScheduleKind schedule_kind(const std::string& name);
-std::string to_string(ScheduleKind kind);
+/// Those of the table in schedule.cpp, in its order.
+std::vector<std::string> schedule_names();
 
 struct ScheduleOptions {
-  ScheduleKind kind = ScheduleKind::constant;
+  std::string kind = "constant";     ///< of schedule_names()
   double lr = 0.1;                   ///< the highest rate
   std::int64_t total_steps = 0;      ///< of the whole run, warmup included: for poly, cosine and onecycle
   std::int64_t steps_per_epoch = 0;  ///< for step, multistep and exponential
@@ -37,15 +35,15 @@ struct ScheduleOptions {
 ///   constant     lr
 ///   poly         min_lr + (lr - min_lr) * (1 - k/T)^power
 ///   cosine       min_lr + (lr - min_lr) * 0.5 * (1 + cos(pi*k/T)), "Bag of Tricks", He et al. 2018
-///   onecycle     PyTorch's OneCycleLR over T steps, anneal_strategy "cos", three_phase off: the rate before
-///   its call
-///                number k - 1
+///   onecycle     PyTorch's OneCycleLR over T steps, anneal_strategy "cos", three_phase off: the rate before its
+///                call number k - 1
 /// and with the epoch e = (step - 1) / steps_per_epoch, rounded down, warmup epochs counted like any other:
 ///   step         lr * gamma^(e / step_size), rounded down
 ///   multistep    lr * gamma^(number of milestones <= e)
 ///   exponential  lr * gamma^e
 /// Steps after total_steps keep the last rate. A run no longer than its warmup ends during it.
-/// Throws std::invalid_argument for a step below 1 and for options that the kind cannot work with.
+/// Throws std::invalid_argument for a kind that is not known, a step below 1 and options that the kind cannot work
+/// with.
 double learning_rate(const ScheduleOptions& options, std::int64_t step);
 
 }  // namespace striate

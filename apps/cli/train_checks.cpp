@@ -48,7 +48,7 @@ void check_rate(const TrainOptions& o) {
   at_least("head-lr", o.head_lr, 0);
   refuse_unless(o.lr > 0, o.head_lr > 0, "head-lr", "an --lr above 0; to train the head alone, --freeze the rest");
   at_least("norm-lr-scale", o.norm_lr_scale, 0);
-  one_of("schedule", o.schedule, {"cosine", "step", "multistep", "exponential", "poly", "onecycle", "constant"});
+  one_of("schedule", o.schedule, schedule_names());
   within("warmup-epochs", o.warmup_epochs, 0, kMost);
   at_least("step-size", o.step_size, 1);
   more_than_0("gamma", o.gamma);

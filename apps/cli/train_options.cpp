@@ -6,6 +6,7 @@
 #include "apps/cli/conv_flag.h"
 #include "core/joined.h"
 #include "models/registry.h"
+#include "optim/schedule.h"
 
 namespace striate::cli {
 namespace {
@@ -48,7 +49,7 @@ void add_rate_flags(CLI::App& app, TrainOptions& o) {
       "Rates are for updates of so many images: they grow by an update's images / base-batch-size; 0: off");
   add(app, "head-lr", o.head_lr, "The classifier's highest rate; 0: as --lr");
   add(app, "norm-lr-scale", o.norm_lr_scale, "Factor on the rate of the norms' scales and shifts");
-  add(app, "schedule", o.schedule, "cosine, step, multistep, exponential, poly, onecycle or constant");
+  add(app, "schedule", o.schedule, joined(schedule_names()));
   add(app, "warmup-epochs", o.warmup_epochs, "Epochs of linear warmup from 0");
   add(app, "step-size", o.step_size, "schedule step: epochs between drops");
   add(app, "gamma", o.gamma, "schedules step, multistep, exponential: factor of a drop");

@@ -94,7 +94,7 @@ ScheduleOptions schedule_of(const TrainOptions& o, std::int64_t images) {
   const std::int64_t update = std::min(o.batch_size * o.accumulate, images);
   const std::int64_t steps_per_epoch = (images + update - 1) / update;
   ScheduleOptions schedule;
-  schedule.kind = schedule_kind(o.schedule);
+  schedule.kind = o.schedule;
   schedule.lr = o.lr;
   if (o.base_batch_size > 0) {
     schedule.lr *= static_cast<double>(update) / static_cast<double>(o.base_batch_size);

@@ -144,7 +144,7 @@ double train(Layer& model, std::int64_t epochs, const SgdOptions& options) {
   Loader loader(set, {.batch_size = 64});
   Sgd sgd(model.parameters(), options);
   const ScheduleOptions schedule{
-      .kind = ScheduleKind::onecycle, .lr = options.lr, .total_steps = epochs * loader.batches_per_epoch()};
+      .kind = "onecycle", .lr = options.lr, .total_steps = epochs * loader.batches_per_epoch()};
   std::int64_t step = 0;
   for (std::int64_t epoch = 0; epoch < epochs; ++epoch) {
     loader.start_epoch(epoch);

@@ -56,7 +56,7 @@ struct Training {
 
   void step() {
     constexpr std::int64_t batches = 3;
-    const ScheduleOptions schedule{.kind = ScheduleKind::cosine, .lr = 0.1, .total_steps = 8, .warmup_steps = 2};
+    const ScheduleOptions schedule{.kind = "cosine", .lr = 0.1, .total_steps = 8, .warmup_steps = 2};
     optimizer.set_lr(learning_rate(schedule, ++state.step));
     const auto batch = static_cast<std::uint64_t>(state.epoch * 100 + state.position);
     for (NamedTensor& named : model.parameters()) {

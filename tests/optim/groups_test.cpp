@@ -5,22 +5,15 @@
 #include <limits>
 #include <stdexcept>
 
-#include "core/safetensors.h"
-#include "core/state.h"
 #include "layers/batch_norm.h"
 #include "layers/conv2d.h"
 #include "layers/linear.h"
-#include "optim/sgd.h"
-#include "tests/support/case_options.h"
 #include "tests/support/errors.h"
-#include "tests/support/hashed.h"
 
 namespace striate {
 namespace {
 
-using testing_support::CaseOptions;
 using testing_support::expect_error;
-using testing_support::hashed;
 
 struct Net : Module {
   Conv2d conv{*this, "conv", 1, 2, {.kernel_size = 3}};
@@ -104,43 +97,6 @@ TEST(MakeGroups, RefusesWhatCannotBeMeant) {
   expect_error<std::invalid_argument>([&] { make_groups(net, {.head_lr_scale = -1}); }, {"head_lr_scale >= 0, got -1"});
   const double nan = std::numeric_limits<double>::quiet_NaN();
   expect_error<std::invalid_argument>([&] { make_groups(net, {.norm_lr_scale = nan}); }, {"norm_lr_scale >= 0"});
-}
-
-// A few roundings a step, of values below 8, in a rate of at most 0.5.
-TEST(MakeGroups, TrainAsPyTorchsGroups) {
-  const TensorFile file = read_safetensors(STRIATE_SOURCE_DIR "/tests/reference/optim.safetensors");
-  const CaseOptions o(file.metadata.at("groups"));
-  Net net;
-  net.to(DType::f64);
-  for (NamedTensor& parameter : net.parameters()) {
-    const Shape shape = to_file_layout(parameter.value, parameter.file_axes).shape();
-    parameter.value.copy_from(from_file_layout(hashed("groups." + parameter.name, shape), parameter.file_axes));
-  }
-  Sgd sgd(make_groups(net, {.weight_decay = o.number("weight_decay"),
-                            .no_bias_decay = true,
-                            .head = "fc",
-                            .head_lr_scale = 10,
-                            .norm_lr_scale = 4}),
-          {.momentum = o.number("momentum"), .nesterov = o.flag("nesterov")});
-  for (std::int64_t step = 0; step < o.integer("steps"); ++step) {
-    for (NamedTensor& parameter : net.parameters()) {
-      const std::string stream = "groups." + parameter.name + ".grad." + std::to_string(step);
-      const Shape shape = to_file_layout(parameter.value, parameter.file_axes).shape();
-      parameter.value.set_grad(from_file_layout(hashed(stream, shape), parameter.file_axes));
-    }
-    sgd.set_lr(o.number("lr") / static_cast<double>(step + 1));
-    sgd.step();
-  }
-  for (const auto& [name, ours] : state_of(net)) {
-    const Tensor theirs = file.find("groups." + name);
-    if (!theirs.defined()) continue;  // a buffer
-    const std::vector<double> a = ours.to_vector();
-    const std::vector<double> b = theirs.to_vector();
-    ASSERT_EQ(a.size(), b.size());
-    for (std::size_t i = 0; i < a.size(); ++i) {
-      EXPECT_NEAR(a[i], b[i], 5 * 4 * 8 * std::numeric_limits<double>::epsilon()) << name;
-    }
-  }
 }
 
 TEST(SetFrozen, TurnsGradientsOffAndModulesToEvaluation) {

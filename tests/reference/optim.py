@@ -1,14 +1,18 @@
-"""PyTorch's SGD in float64, its learning rate schedules and averages of weights, for tests/optim.
+"""PyTorch's SGD and AdamW in float64, its learning rate schedules and averages of weights, for tests/optim.
 
-    python3 tests/reference/optim.py      (PyTorch 1.13; writes optim.safetensors beside this file)
+    python3 tests/reference/optim.py      (PyTorch 1.13 or 2; writes optim.safetensors beside this file)
 
 SGD: two parameters of 7 numbers from hashed("CASE.a", 7) and "CASE.b"; gradients of step s from "CASE.a.grad.s" and so
 on; b has none in step 0. CASE.a and CASE.b hold the values after every step.
 Schedules: CASE.lr[i] is the rate after i calls of the scheduler's step().
 Averages: parameter a and buffer b of 7 numbers are hashed("CASE.a.s", 7) and so on at update s; CASE.a and CASE.b hold
 the average after every update.
-Groups: SGD on the parameters of GROUPS with their rates as multiples of lr / (s + 1) in step s.
+Groups: SGD on the parameters of GROUPS with their rates as multiples of lr / (s + 1) in step s. CASE.NAME holds the
+last values.
+AdamW: the same parameters for 100 steps, the gradients clipped to a norm of all, the rates a cosine of the step; those of
+a step are hashed("CASE.NAME.grad.s", shape) + values / 4. CASE.NAME holds the values after every tenth step.
 """
+import math
 import os
 import warnings
 
@@ -104,11 +108,17 @@ GROUPS = {"conv.weight": ((2, 1, 3, 3), 1, True), "conv.bias": ((2,), 1, False),
           "norm.bias": ((2,), 4, False), "fc.weight": ((3, 2), 10, True), "fc.bias": ((3,), 10, False)}
 
 
-def groups(case, steps, lr, weight_decay, **options):
+def grouped(case, weight_decay):
+    """The parameters by name, and PyTorch's param_groups of them, one for each."""
     parameters = {name: torch.tensor(hashed(f"{case}.{name}", shape)).requires_grad_()
                   for name, (shape, _, _) in GROUPS.items()}
-    optimizer = torch.optim.SGD([{"params": [parameters[name]], "weight_decay": weight_decay if decays else 0.0}
-                                 for name, (_, _, decays) in GROUPS.items()], lr=lr, **options)
+    return parameters, [{"params": [parameters[name]], "weight_decay": weight_decay if decays else 0.0}
+                        for name, (_, _, decays) in GROUPS.items()]
+
+
+def groups(case, steps, lr, weight_decay, **options):
+    parameters, param_groups = grouped(case, weight_decay)
+    optimizer = torch.optim.SGD(param_groups, lr=lr, **options)
     for step in range(steps):
         for group, (name, (shape, scale, _)) in zip(optimizer.param_groups, GROUPS.items()):
             group["lr"] = lr / (step + 1) * scale
@@ -120,5 +130,33 @@ def groups(case, steps, lr, weight_decay, **options):
 
 
 groups("groups", steps=5, lr=0.05, weight_decay=0.02, momentum=0.9, nesterov=True)
+
+
+def adamw(case, lr, clip_norm=0, steps=100, weight_decay=1e-2, **options):
+    parameters, param_groups = grouped(case, weight_decay)
+    optimizer = torch.optim.AdamW(param_groups, lr=lr, foreach=False, **options)
+    history = {name: [] for name in parameters}
+    for step in range(steps):
+        rate = lr * 0.5 * (1 + math.cos(math.pi * (step + 1) / steps))
+        for group, (name, (shape, scale, _)) in zip(optimizer.param_groups, GROUPS.items()):
+            group["lr"] = rate * scale
+            p = parameters[name]
+            p.grad = torch.tensor(hashed(f"{case}.{name}.grad.{step}", shape)) + p.detach() / 4
+        if clip_norm:
+            torch.nn.utils.clip_grad_norm_(parameters.values(), clip_norm)
+        optimizer.step()
+        if step % 10 == 9:
+            for name, p in parameters.items():
+                history[name].append(p.detach().numpy().copy())
+    for name, values in history.items():
+        tensors[f"{case}.{name}"] = np.stack(values)
+    text = options_text(op="adamw", lr=lr, clip_norm=clip_norm, steps=steps, weight_decay=weight_decay)
+    beta1, beta2 = options.get("betas", (0.9, 0.999))
+    cases[case] = text + " " + options_text(beta1=beta1, beta2=beta2, eps=options.get("eps", 1e-8))
+
+
+adamw("adamw_defaults", lr=1e-3)
+adamw("adamw_clipped", lr=0.02, clip_norm=0.5, weight_decay=0.05)
+adamw("adamw_all", lr=0.01, clip_norm=1.5, weight_decay=0.2, betas=(0.8, 0.95), eps=1e-3)
 
 write_safetensors(os.path.join(os.path.dirname(os.path.abspath(__file__)), "optim.safetensors"), tensors, cases)

@@ -1,5 +1,6 @@
 #pragma once
-// Averages of weights over the steps of a run, to evaluate and save in the place of the last ones.
+// WeightAverage: a model's weights averaged over a run, to evaluate and save in place of the last ones. Called by
+// Averages (optim/averages.h), which keeps those of a run.
 
 #include <cstdint>
 #include <map>
