@@ -12,7 +12,7 @@
 namespace striate {
 namespace {
 
-// Keeps the place of a pool that there is no need for.
+// In the place of a pool without stride, so that the projection keeps its names.
 struct Identity : Layer {
   using Layer::Layer;
   Tensor forward(const Tensor& x) override { return x; }
@@ -39,7 +39,7 @@ Shortcut::Shortcut(Module& parent, const BlockOptions& options, std::int64_t out
                                 std::to_string(options.in_channels) + " -> " + std::to_string(out_channels));
   }
   const bool pooled = options.shortcut == ShortcutKind::pooled_projection;
-  // Rounded up, as the path's sizes are: windows that stick out take the mean of what they hold.
+  // Rounded up, as the path's sizes are: windows beyond the border average what they hold.
   if (pooled && stride_ > 1)
     add<AvgPool2d>(AvgPool2dOptions{.kernel_size = stride_, .ceil_mode = true, .count_include_pad = false});
   if (pooled && stride_ == 1) add<Identity>();

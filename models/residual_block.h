@@ -1,6 +1,6 @@
 #pragma once
 // The two blocks of residual networks (He et al., "Deep Residual Learning for Image Recognition", 2015):
-// y = relu(path(x) + shortcut(x)). Parameters are named as in torchvision.
+// y = relu(path(x) + shortcut(x)). Parameters are named as in torchvision. models/resnet.h builds networks of them.
 
 #include <cstdint>
 #include <string>
@@ -11,7 +11,7 @@
 
 namespace striate {
 
-/// What stands in for x where a block changes its shape; elsewhere x itself is added.
+/// The shortcut of a block that changes the shape of x; elsewhere it is the identity.
 enum class ShortcutKind : std::uint8_t {
   projection,         ///< norm(1x1 convolution), with the block's stride (the paper's option B)
   pooled_projection,  ///< a stride is that of an average pool, and the 1x1 has none (tweak D)
@@ -24,11 +24,11 @@ struct BlockOptions {
   std::int64_t stride = 1;
   bool stride_first = false;  ///< in the bottleneck's first 1x1, as in the paper, not in its 3x3 (tweak B)
   ShortcutKind shortcut = ShortcutKind::projection;
-  bool zero_gamma = false;  ///< the last norm's weight starts at 0, and so the path adds nothing
+  bool zero_gamma = false;  ///< the last norm's weight starts at 0: the block begins as its shortcut
 };
 
-/// The way around a block's path, called "downsample". Its projection is named "0" (convolution) and "1"
-/// (norm), a pooled one "1" and "2" behind the pool, which for stride 1 does nothing.
+/// A block's shortcut, named "downsample" in files. Its projection is "0" (convolution) and "1" (norm), a pooled one
+/// "1" and "2" behind the pool, which for stride 1 does nothing.
 class Shortcut : public Sequential {
  public:
   /// Throws std::invalid_argument for a padding shortcut to fewer channels.

@@ -1,6 +1,7 @@
 #pragma once
 // ResNet (He et al., "Deep Residual Learning for Image Recognition", 2015) and the tweaks of "Bag of Tricks for
-// Image Classification with Convolutional Neural Networks" (He et al., 2018, section 4).
+// Image Classification with Convolutional Neural Networks" (He et al., 2018, section 4). "resnet18" and others in
+// models/registry.h; the blocks are in models/residual_block.h.
 
 #include <cstddef>
 #include <cstdint>
@@ -17,19 +18,19 @@
 
 namespace striate {
 
-/// Of the nets with bottlenecks; each comes on top of those before.
+/// Tweaks of the networks with bottlenecks; each includes those before it.
 enum class ResNetTweak : std::uint8_t {
-  a,  ///< none, the net of 2015: where a bottleneck halves the map, its first 1x1 has the stride
-  b,  ///< its 3x3 has the stride, so that no position goes unseen; what torchvision calls ResNet
-  c,  ///< three 3x3 convolutions stand in for the stem's 7x7
+  a,  ///< none, the network of 2015: where a bottleneck halves the map, its first 1x1 has the stride
+  b,  ///< its 3x3 has the stride, so that no position is skipped; torchvision's ResNet
+  c,  ///< three 3x3 convolutions replace the stem's 7x7
   d,  ///< the shortcut halves the map by a 2x2 average pool before its 1x1
 };
 
-/// What a depth stands for.
+/// The layout of a network of some depth.
 struct ResNetPlan {
   std::vector<int> blocks;    ///< in each stage; all stages but the first halve the map and double the channels
   bool bottleneck = false;    ///< else basic blocks
-  bool small_images = false;  ///< for 32x32: the stem keeps the size
+  bool small_images = false;  ///< for 32x32: the stem has no stride and no pool
   std::int64_t width = 64;    ///< channels of the stem and of the first stage's 3x3 convolutions
 };
 
@@ -56,8 +57,8 @@ struct ResNetOptions {
 /// fan_out, the rest as PyTorch does.
 class ResNet : public Layer {
  public:
-  /// Throws std::invalid_argument for an unknown depth, a tweak of a net without bottlenecks, and sizes that
-  /// no net has.
+  /// Throws std::invalid_argument for an unknown depth, a tweak of a network without bottlenecks, a width_multiplier
+  /// outside (0,64], and channels or classes below 1.
   explicit ResNet(const ResNetOptions& options = {});
   ResNet(Module& parent, std::string name, const ResNetOptions& options = {});
 

@@ -32,7 +32,7 @@ struct Position {
   std::size_t row = 0;  // the row that made the tensor
 };
 
-// What collapses all of a tensor's space to one position (flattening, a global mean) sees all of it.
+// An op that reduces all positions to one (flattening, a global mean) sees what all of them saw.
 Position collapsed(Position position, const Shape& from, const Shape& to) {
   const Extent before = extent_of(from);
   const Extent after = extent_of(to);
@@ -45,8 +45,8 @@ bool any_below(const Module& module, const std::unordered_set<const Module*>& wa
                      [&](const Module* child) { return wanted.contains(child) || any_below(*child, wanted); });
 }
 
-// Builds the rows from layer calls. The autograd graph tells where a layer's input came from, also through
-// ops that are no layers; layers that ran outside a graph are taken to follow each other.
+// Builds the rows from layer calls. The autograd graph tells where a layer's input came from, also through ops that are
+// no layers; layers that ran outside a graph are assumed to follow each other.
 class Rows {
  public:
   explicit Rows(const Tensor& image) {
@@ -60,7 +60,7 @@ class Rows {
     ran_.insert(&layer);
     const std::int64_t parameters = uncounted_parameters(layer);
     if (container) {
-      // The layers inside have their rows; what remains are parameters that the container holds itself.
+      // The layers inside have their rows; only parameters of the container itself are left.
       if (parameters > 0) place(y, add_row(layer, y, position_of(y), {}, parameters));
       return;
     }
@@ -125,12 +125,12 @@ class Rows {
 
   void place(const Tensor& y, const Position& position) {
     latest_ = position;
-    // A layer that returns its input (dropout in eval mode) leaves it where it is.
+    // A layer that returns its input (dropout in eval mode) does not change its position.
     if (y.node()) placed_.emplace(y.node().get(), position);
     kept_.push_back(y);
   }
 
-  // Walks from x towards the image until layer outputs are met, and joins those.
+  // Walks the graph from x towards the image up to the nearest layer outputs and joins their positions.
   [[nodiscard]] Position position_of(const Tensor& x) const {
     if (!x.node()) return latest_;
     Position joined{.jump = 0, .receptive_field = 0, .row = 0};
@@ -160,7 +160,7 @@ class Rows {
   std::unordered_map<const Node*, Position> placed_;
   std::unordered_set<const Module*> ran_;
   std::set<const void*> counted_;
-  std::vector<Tensor> kept_;  // so that no address is used twice
+  std::vector<Tensor> kept_;  // so that no node's address is reused
 };
 
 DType dtype_of(const Module& model) {

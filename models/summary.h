@@ -1,5 +1,6 @@
 #pragma once
-// What a model is made of: a row per layer with its output size, receptive field, parameters and cost.
+// A model layer by layer: output size, receptive field, parameters and cost. For `summary` and the estimates of
+// ablations. Layers tell their part through Layer::geometry (core/module.h).
 
 #include <cstdint>
 #include <string>
@@ -42,10 +43,10 @@ struct Summary {
 /// A convolution is named by its stage and its place in it; a stage ends where the jump grows: in a VGG,
 /// with its max pool.
 ///
-/// Branches: jump and receptive field follow the data, so parallel paths have figures of their own, and where
-/// paths meet (an addition, a concatenation) the largest of each goes on. Kernels and
-/// strides that are not square count with their larger side. After flattening, a feature sees what all
-/// positions together saw. Throws ShapeError where the input does not fit.
+/// Branches: jump and receptive field follow the data, so parallel paths have their own, and where paths meet (an
+/// addition, a concatenation) the largest of each continues. Of kernels and strides that are not square, the larger
+/// side counts. After flattening, a feature sees what all positions together saw. Throws ShapeError where the input
+/// does not fit.
 Summary summarize(Layer& model, const Shape& input);
 
 /// An aligned text table ("#", name, n, j, RF, then the rest) with totals in the last line.

@@ -1,7 +1,7 @@
 #pragma once
 // VGG (Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2014) in
-// its form for small images: five stages of 3x3 convolutions, each ended by a 2x2 max pool, then one linear
-// layer.
+// its form for small images: five stages of 3x3 convolutions, each ended by a 2x2 max pool, then one linear layer.
+// "vgg11" to "vgg19" in models/registry.h; a network to copy from.
 
 #include <cstdint>
 #include <string>
@@ -33,7 +33,7 @@ std::vector<std::int64_t> vgg_plan(int depth);
 /// Linear). Convolutions start Kaiming-normal over fan_out, the rest as PyTorch does.
 class Vgg : public Layer {
  public:
-  /// Throws std::invalid_argument for an unknown depth, a width that is not positive, and channels or classes
+  /// Throws std::invalid_argument for an unknown depth, a width_multiplier outside (0,64], and channels or classes
   /// below 1.
   explicit Vgg(const VggOptions& options = {});
   Vgg(Module& parent, std::string name, const VggOptions& options = {});

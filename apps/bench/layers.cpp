@@ -22,7 +22,7 @@ struct LayerFacts {
   double flops = 0;  // of one direction and batch
 };
 
-// Every layer that runs, in order; evaluation leaves the model as it is.
+// Every layer that runs, in order; eval mode leaves running statistics alone.
 std::vector<LayerFacts> layers_of(Layer& model, const Tensor& input) {
   std::vector<LayerFacts> layers;
   const auto see = [&](const Layer& layer, const Tensor& x, const Tensor& y) {
@@ -50,7 +50,7 @@ std::vector<Times>::iterator find(std::vector<Times>& times, const std::string& 
                       [&](const Times& one) { return one.row.where == where && one.row.part == part; });
 }
 
-// What a layer's backward pass does around its named parts goes with the last of them.
+// The rest of a layer's backward pass is counted with the last of its named parts.
 void merge_rest(std::vector<ProfileRow>& rows) {
   for (ProfileRow& rest : rows) {
     if (rest.part != "backward") continue;
@@ -73,8 +73,8 @@ void add_step(std::vector<ProfileRow> rows, std::vector<Times>& times) {
   }
 }
 
-// A layer's parts in the order of a step, then those that are no layer's. A layer without time of its own was
-// computed together with the one before it.
+// The parts of each layer in the order of a step, then those of no layer. A layer without time of its own was fused
+// with the one before it.
 std::vector<TimedPart> in_order(const std::vector<LayerFacts>& layers, std::vector<Times> times) {
   std::vector<TimedPart> parts;
   std::string before;  // the path of the last layer that ran by itself

@@ -12,21 +12,21 @@
 
 namespace striate::cli {
 
-/// One direction of one layer, or a part of the step that is no layer (`kind` empty).
+/// One direction of one layer, or a part of the step outside all layers (`kind` empty).
 struct TimedPart {
   std::string name;       ///< the layer's path
-  std::string kind;       ///< "Conv2d"; "BatchNorm2d+ReLU" for layers computed in one go
+  std::string kind;       ///< "Conv2d"; "BatchNorm2d+ReLU" for fused layers
   std::string direction;  ///< "forward", "backward", "backward-data", "backward-weights"
   std::string algorithm;  ///< of convolutions
   double milliseconds;    ///< the median over steps
-  double gflops = 0;      ///< GFLOP/s of direct convolution's work; 0 where a layer has no products
+  double gflops = 0;      ///< GFLOP/s, counting direct convolution's operations; 0 for layers without products
 };
 
 struct StepTimes {
-  std::vector<TimedPart> parts;  ///< layers in the order in which they run, then what is no layer
-  double step = 0;               ///< ms, the median; parts add up to it but for the difference of medians
+  std::vector<TimedPart> parts;  ///< layers in the order in which they run, then the rest of the step
+  double step = 0;               ///< ms, the median; the parts add up to it up to the difference between medians
   double loader = 0;             ///< ms to load and augment a batch on one thread, beside the step
-  double peak = 0;               ///< GFLOP/s, measured; 0 where there is no measure
+  double peak = 0;               ///< GFLOP/s, measured; 0: unknown
   [[nodiscard]] double sum() const;
 };
 

@@ -12,7 +12,7 @@
 namespace striate::cli {
 namespace {
 
-// Sums enough to hide an instruction's latency, few enough for the registers.
+// Enough independent sums to hide the latency of an instruction, few enough for the registers.
 constexpr std::size_t sums = lanes == 16 ? 24 : 12;
 constexpr std::int64_t repeats = 1 << 20;
 
@@ -45,7 +45,7 @@ void multiply_adds() {
   }
   Vec total = {};
   for (const Vec one : sum) total += one;
-  [[maybe_unused]] volatile float kept = total[0];  // what nobody reads would not be computed
+  [[maybe_unused]] volatile float kept = total[0];  // else the compiler would drop the loop
 }
 
 double thread_seconds() {
@@ -54,7 +54,7 @@ double thread_seconds() {
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
-// Threads are timed by their own clocks, so that other programs that want the processors count for little.
+// Threads are timed by their own CPU clocks, so that other programs count for little.
 template <class Kind>
 double best_of_rounds() {
   double best = 0;

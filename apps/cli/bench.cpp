@@ -1,3 +1,5 @@
+// `striate bench`: speed of training and inference on noise. apps/bench/layers.h takes a step apart.
+
 #include <spdlog/fmt/fmt.h>
 #include <sys/resource.h>
 
@@ -13,18 +15,20 @@
 #include "apps/cli/model_flags.h"
 #include "apps/training/evaluate.h"
 #include "core/autograd.h"
+#include "core/joined.h"
 #include "core/parallel.h"
 #include "core/profile.h"
 #include "core/random.h"
 #include "layers/cross_entropy.h"
 #include "layers/init.h"
-#include "optim/sgd.h"
+#include "optim/registry.h"
 
 namespace striate::cli {
 namespace {
 
 struct BenchOptions {
   ModelFlags model{.model = "vgg16", .precision = "fp32", .input = "32x32x3"};
+  std::string optimizer = "sgd:momentum=0.9,nesterov=true";
   std::int64_t batch_size = 128;
   std::int64_t steps = 5;
   int threads = 0;
@@ -40,8 +44,10 @@ struct Throughput {
 
 BenchOptions parse_bench(const Arguments& arguments) {
   BenchOptions options;
-  CLI::App app("Measures images/s of training steps (forward, backward, SGD) and of inference on noise.", "bench");
+  CLI::App app("Measures images/s of training steps (forward, backward, update) and of inference on noise.", "bench");
   add_model_flags(app, options.model);
+  app.add_option("--optimizer", options.optimizer, "Optimiser by name, with its options: " + joined(optimizer_names()))
+      ->capture_default_str();
   app.add_option("--batch-size", options.batch_size, "Images a step")->capture_default_str();
   add_threads_flag(app, options.threads);
   app.add_option("--steps", options.steps, "Timed steps, after two that are not")->capture_default_str();
@@ -99,32 +105,28 @@ int run_bench(const Arguments& arguments) {
   const Precision precision = precision_of(options.model.precision);
   const auto model = make_model(options.model.model, model_options(options.model));
   model->to(precision.parameters);
-  Sgd optimizer(model->parameters(), {.lr = 0.05, .momentum = 0.9, .weight_decay = 5e-4, .nesterov = true});
+  const auto optimizer =
+      make_optimizer(options.optimizer, {{.parameters = model->parameters(), .lr = 0.05, .weight_decay = 5e-4}});
   Shape shape = input_of(options.model);
   shape.insert(shape.begin(), options.batch_size);
   Tensor images = Tensor::empty(shape, precision.parameters);
   normal_(images, 0, 1);
   const Tensor labels = random_labels(options.batch_size);
 
-  const auto step = [&] { train_step(*model, images, precision.activations, labels, optimizer); };
+  const auto step = [&] { train_step(*model, images, precision.activations, labels, *optimizer); };
   const Throughput train = measure(options, step);
-  optimizer.zero_grad();
+  optimizer->zero_grad();
   model->eval();
   const Throughput infer = measure(options, [&] {
     const NoGradGuard no_grad;
     (*model)(as_input(images, precision.activations));
   });
-  nlohmann::json result = {{"model", options.model.model},
-                           {"precision", options.model.precision},
-                           {"input", options.model.input},
-                           {"conv", options.conv},
-                           {"batch_size", options.batch_size},
-                           {"threads", num_threads()},
-                           {"train_median", train.median},
-                           {"train_best", train.best},
-                           {"infer_median", infer.median},
-                           {"infer_best", infer.best},
-                           {"peak_mib", peak_mib()}};
+  nlohmann::json result = {{"model", options.model.model},   {"precision", options.model.precision},
+                           {"optimizer", options.optimizer}, {"input", options.model.input},
+                           {"conv", options.conv},           {"batch_size", options.batch_size},
+                           {"threads", num_threads()},       {"train_median", train.median},
+                           {"train_best", train.best},       {"infer_median", infer.median},
+                           {"infer_best", infer.best},       {"peak_mib", peak_mib()}};
   if (!options.json) {
     fmt::print(
         "{} {} batch {} on {} threads: training {:.1f} images/s (best {:.1f}), inference {:.1f} (best "

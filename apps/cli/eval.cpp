@@ -1,3 +1,5 @@
+// `striate eval`: loss and accuracy of a file of weights on a data set. apps/training/evaluate.h measures.
+
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
@@ -81,7 +83,7 @@ Evaluation measure(const EvalOptions& options, const LoadedModel& loaded, const 
       evaluate(*loaded.model, dataset,
                {.activations = loaded.precision.activations, .batch_size = options.batch_size, .tta = tta});
   if (!std::isfinite(result->loss)) {
-    throw FileError(options.weights, "the model's loss is not finite; its weights are of no use");
+    throw FileError(options.weights, "the model's loss is not finite: training must have diverged");
   }
   return *result;
 }

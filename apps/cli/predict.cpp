@@ -1,3 +1,5 @@
+// `striate predict`: class probabilities of image files, read, resized and normalised as the model card says.
+
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
@@ -47,10 +49,6 @@ PredictOptions parse_predict(const Arguments& arguments) {
   return options;
 }
 
-bool all_finite_values(const std::vector<double>& values) {
-  return std::all_of(values.begin(), values.end(), [](double value) { return std::isfinite(value); });
-}
-
 std::vector<Guess> classify(LoadedModel& loaded, const std::string& file, std::int64_t top) {
   const NoGradGuard no_grad;
   const Tensor image = resized(read_image(file, loaded.card.channels), loaded.card.height, loaded.card.width);
@@ -60,8 +58,13 @@ std::vector<Guess> classify(LoadedModel& loaded, const std::string& file, std::i
   const Tensor input =
       as_input(normalized(image, loaded.card.normalization, dtype).viewed_as(batch), loaded.precision.activations);
   const auto probabilities = softmax(cast((*loaded.model)(input), dtype)).to_vector();
-  if (!all_finite_values(probabilities))
-    throw std::runtime_error(file + ": the model's outputs are not finite; its weights are of no use");
+  if (probabilities.size() != loaded.card.class_names.size()) {
+    throw std::runtime_error(fmt::format("{}: expected an output for each of {} classes, the model gives {}", file,
+                                         loaded.card.class_names.size(), probabilities.size()));
+  }
+  if (!std::all_of(probabilities.begin(), probabilities.end(), [](double value) { return std::isfinite(value); })) {
+    throw std::runtime_error(file + ": the model's outputs are not finite: training must have diverged");
+  }
   std::vector<std::size_t> order(probabilities.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(),

@@ -1,3 +1,5 @@
+// `striate summary`: the table of models/summary.h, of a model by name or of a file of weights.
+
 #include "models/summary.h"
 
 #include <spdlog/fmt/fmt.h>

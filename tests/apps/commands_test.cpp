@@ -205,10 +205,11 @@ TEST_F(Commands, BenchPrintsOneJsonLine) {
     EXPECT_GT(result[key], 0) << key;
   }
   EXPECT_LE(result["train_median"], result["train_best"]);
-  const Outcome grey = striate(
-      {"bench", "--model", "lenet:padding=0", "--input", "20x32x1", "--batch-size", "4", "--steps", "1", "--json"});
+  const Outcome grey = striate({"bench", "--model", "lenet:padding=0", "--input", "20x32x1", "--optimizer",
+                                "adamw:beta1=0.8", "--batch-size", "4", "--steps", "1", "--json"});
   EXPECT_EQ(grey.status, 0) << grey.err;
   EXPECT_EQ(json::parse(grey.out)["input"], "20x32x1");
+  EXPECT_NE(striate({"bench", "--optimizer", "adamw:beta=0.8"}).err.find("beta1"), std::string::npos);
 }
 
 TEST_F(Commands, GenerateAndVerify) {
