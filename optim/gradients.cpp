@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 
 #include "core/check.h"
@@ -61,13 +62,13 @@ bool scale_(Tensor& gradient, double factor) {
   T* g = gradient.mutable_data<T>();
   std::atomic<bool> all_finite{true};
   parallel_for(gradient.numel(), grain, [&, by, g](std::int64_t begin, std::int64_t end) {
-    bool finite = true;
+    int finite = 1;  // an int and no early end: the loop fills vector registers
     for (std::int64_t i = begin; i < end; ++i) {
       const auto value = static_cast<C>(g[i]);
-      finite = finite && std::isfinite(value);
+      finite &= static_cast<int>(std::abs(value) <= std::numeric_limits<C>::max());
       g[i] = static_cast<T>(value * by);
     }
-    if (!finite) all_finite = false;
+    if (finite == 0) all_finite = false;
   });
   return all_finite;
 }

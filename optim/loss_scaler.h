@@ -14,7 +14,7 @@ struct LossScalerOptions {
   double growth_factor = 2;             ///< after growth_interval finite steps in a row; more than 1
   double backoff_factor = 0.5;          ///< after a step that is not finite; between 0 and 1
   std::int64_t growth_interval = 2000;  ///< steps
-  bool dynamic = true;                  ///< false: the scale stays
+  bool dynamic = true;                  ///< false: a fixed scale
 };
 
 /// A step: loss.backward(Tensor::full({}, scaler.scale())), then

@@ -18,7 +18,8 @@ constexpr const char* step_name = "step";
 constexpr const char* groups_name = "groups";
 constexpr std::int64_t group_columns = 3;
 
-std::string entry(const std::string& slot, const NamedTensor& parameter) { return slot + "." + parameter.name; }
+std::string entry_prefix(const std::string& slot) { return slot + "."; }
+std::string entry(const std::string& slot, const NamedTensor& parameter) { return entry_prefix(slot) + parameter.name; }
 
 bool in_range(double value) { return std::isfinite(value) && value >= 0; }
 
@@ -122,11 +123,14 @@ std::string Optimizer::state_problems(const FileState& state) const {
   }
   std::string problems = striate::state_problems(wanted, state, {.convert = false});
   if (!problems.empty()) return problems;
+  const auto check = [&](bool fits, const std::string& name, const char* needs, double got) {
+    if (!fits) problems += "\n  mismatched: " + name + " needs " + needs + ", got " + std::to_string(got);
+  };
   for (const auto& [name, tensor] : state) {
-    const std::vector<double> values =
-        name == groups_name || tensor.dtype() == DType::i64 ? tensor.to_vector() : std::vector<double>();
-    for (const double value : values) {
-      if (!in_range(value)) problems += "\n  mismatched: " + name + " needs numbers >= 0, got " + std::to_string(value);
+    if (name == groups_name) {
+      for (const double value : tensor.to_vector()) check(in_range(value), name, "numbers >= 0", value);
+    } else if (name.starts_with(entry_prefix(step_name))) {
+      check(tensor.item() >= 1, name, "a count >= 1", tensor.item());
     }
   }
   return problems;

@@ -1,5 +1,5 @@
 #pragma once
-// --loss-scale.
+// What --loss-scale means. Called by the check of train's flags and where they become options of the training.
 
 #include <optional>
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace striate::cli {
 
-/// "dynamic", a number above 0 (a scale that stays), or "automatic": dynamic for fp16, and none for the others, which
-/// is nullopt. With any scale, updates with gradients that are not finite are left out. Throws UsageError.
+/// "dynamic", a number above 0 (a fixed scale), or "automatic": dynamic for fp16, none (nullopt) for other precisions.
+/// With any scale, steps whose gradients are not finite are skipped. Throws UsageError.
 std::optional<LossScalerOptions> loss_scale_of(const std::string& text, const std::string& precision);
 
 }  // namespace striate::cli

@@ -64,7 +64,7 @@ TEST(LossScaler, NeverGrowsBeyondF32) {
   EXPECT_EQ(scaler.tracker(), 0);
 }
 
-TEST(LossScaler, AStaticScaleStays) {
+TEST(LossScaler, AFixedScaleStays) {
   LossScaler scaler({.init_scale = 128, .growth_interval = 1, .dynamic = false});
   for (const bool finite : {true, false, false, true, true}) scaler.update(finite);
   EXPECT_EQ(scaler.scale(), 128);
