@@ -71,7 +71,7 @@ void run(Node& node) {
   check_not_freed(node);
   const ProfileSpan span(node.place, "backward");
   const auto closure = std::exchange(node.closure, nullptr);
-  node.again = nullptr;
+  node.recomputation = nullptr;
   node.freed = true;
   try {
     Backward view(node);
@@ -122,17 +122,17 @@ void walk(const std::shared_ptr<Node>& root) {
 Saved::Saved(const Tensor& tensor) {
   if (!tensor.defined()) return;
   version_ = tensor.version();
-  if (tensor.node() && tensor.node()->again && tensor.node()->again->version == version_) {
-    again_ = tensor.node()->again;
+  if (tensor.node() && tensor.node()->recomputation && tensor.node()->recomputation->version == version_) {
+    recomputation_ = tensor.node()->recomputation;
   } else {
     tensor_ = tensor.detach();
   }
 }
 
 Tensor Saved::get() const {
-  if (again_) {
-    const ProfileSpan span(again_->place, "backward");
-    return again_->compute(again_->from.get());
+  if (recomputation_) {
+    const ProfileSpan span(recomputation_->place, "backward");
+    return recomputation_->compute(recomputation_->from.get());
   }
   if (tensor_.defined() && tensor_.version() != version_) {
     throw std::logic_error("a tensor " + to_string(tensor_.shape()) +
@@ -184,10 +184,10 @@ void record(const char* op, Tensor& y, const std::vector<Tensor>& inputs, std::f
   y.set_node(std::move(node));
 }
 
-void compute_again(Tensor& y, const Saved& from, std::function<Tensor(const Tensor& from)> compute) {
+void record_recomputation(Tensor& y, const Saved& from, std::function<Tensor(const Tensor& from)> compute) {
   if (!y.requires_grad() || !from.in_memory()) return;
-  y.node()->again =
-      std::make_shared<const ComputedAgain>(ComputedAgain{profiled_place(), y.version(), from, std::move(compute)});
+  y.node()->recomputation =
+      std::make_shared<const Recomputation>(Recomputation{profiled_place(), y.version(), from, std::move(compute)});
 }
 
 GradModeGuard::GradModeGuard(bool records) : before_(std::exchange(grad_enabled, records)) {}

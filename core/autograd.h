@@ -1,6 +1,7 @@
 #pragma once
-// Define by run: an op computes its output and records a closure for the way back. A graph holds nodes, not
-// outputs; what a closure needs of the forward pass it keeps as Saved.
+// Define by run: an op computes its output and records a closure for the way back, and Tensor::backward() walks the
+// graph. A graph holds nodes, not outputs; what a closure needs of the forward pass it keeps as Saved. Every op calls
+// record(); layers/linear.cpp is a short example.
 
 #include <cstdint>
 #include <functional>
@@ -12,28 +13,28 @@
 
 namespace striate {
 
-struct ComputedAgain;
+struct Recomputation;
 
-/// A tensor kept for backward, outside the graph: its memory, or how to compute it again. get() throws
-/// std::logic_error where the memory was written to since.
+/// A tensor kept for backward, outside the graph: its memory, or how to recompute it. get() throws std::logic_error
+/// where the memory was written to since.
 class Saved {
  public:
   Saved() = default;
   explicit Saved(const Tensor& tensor);
-  /// Computes at every call where the memory is not kept. Hold on to the result while you use it: nobody else may.
+  /// Recomputes at every call where the memory is not kept. Hold on to the result while you use it: nobody else may.
   [[nodiscard]] Tensor get() const;
-  /// False where there is no tensor, and where get() computes it.
+  /// False where there is no tensor, and where get() recomputes it.
   [[nodiscard]] bool in_memory() const { return tensor_.defined(); }
 
  private:
   Tensor tensor_;
   std::uint64_t version_ = 0;
-  std::shared_ptr<const ComputedAgain> again_;
+  std::shared_ptr<const Recomputation> recomputation_;
 };
 
-/// How backward can have an op's output without its memory being kept.
-struct ComputedAgain {
-  std::string place;          ///< of the profiler's span that said so
+/// Activation recomputation (checkpointing): how backward gets an op's output without its memory being kept.
+struct Recomputation {
+  std::string place;          ///< of the profiler's span that recorded it
   std::uint64_t version = 0;  ///< of the output
   Saved from;
   std::function<Tensor(const Tensor&)> compute;
@@ -61,11 +62,11 @@ class Backward {
 /// std::logic_error where y is in a graph already, as an input would be.
 void record(const char* op, Tensor& y, const std::vector<Tensor>& inputs, std::function<void(Backward&)> closure);
 
-/// For an output that is cheaper to compute than to keep: backward of later ops has its values by `compute`, to the
-/// same bits, from a tensor that this op keeps for its own backward. The closure must not own y. Follows record(). Does
-/// nothing where that entered nothing or `from` is not in memory: a chain of such ops would be computed from its start
-/// for each. A y that is written to before it is saved is kept after all.
-void compute_again(Tensor& y, const Saved& from, std::function<Tensor(const Tensor& from)> compute);
+/// For an output that is cheaper to recompute than to keep: later ops that save y save `compute` in its place, which
+/// gives the same bits from a tensor that this op saves anyway. The closure must not own y. Call it after record().
+/// Does nothing where that entered nothing, or where `from` is itself recomputed: a chain of such ops would start over
+/// for each of them. A y that is written to before it is saved is kept after all.
+void record_recomputation(Tensor& y, const Saved& from, std::function<Tensor(const Tensor& from)> compute);
 
 /// True where record() would enter an output of these inputs: to skip work that only backward needs.
 bool recording(const std::vector<Tensor>& inputs);
@@ -99,7 +100,7 @@ struct Node {
   DType dtype = DType::f32;
   std::vector<std::shared_ptr<Node>> inputs;  ///< null where no gradient is wanted
   std::function<void(Backward&)> closure;
-  std::shared_ptr<const ComputedAgain> again;  ///< null where later ops keep the output's memory
+  std::shared_ptr<const Recomputation> recomputation;  ///< null where later ops keep the output's memory
   Tensor grad;
   bool leaf = false;
   bool freed = false;   ///< a backward pass went through and let go of what was saved

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/autograd.h"
+#include "core/deferred.h"
 #include "core/profile.h"
 
 namespace striate {
@@ -92,10 +93,11 @@ void Module::add_buffer(const std::string& name, Tensor& slot, const Tensor& val
   buffers_.push_back({name, &slot, {}});
 }
 
-Tensor Layer::call(const Tensor& x, const std::function<Tensor()>& body) const {
+Tensor Layer::operator()(const Tensor& x) {
   const ProfileSpan span(profiling() ? path() : std::string(), "forward");
+  const DeferScope scope(observer == nullptr);
   try {
-    Tensor y = body();
+    Tensor y = forward(x);
     if (observer != nullptr) observer->callback_(*this, x, y);
     return y;
   } catch (const ShapeError& error) {
@@ -110,7 +112,5 @@ LayerObserver::LayerObserver(Callback callback)
     : callback_(std::move(callback)), before_(std::exchange(observer, this)) {}
 
 LayerObserver::~LayerObserver() { observer = before_; }
-
-bool LayerObserver::watching() { return observer != nullptr; }
 
 }  // namespace striate

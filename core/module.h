@@ -87,19 +87,17 @@ class Layer : public Module {
  public:
   using Module::Module;
   virtual Tensor forward(const Tensor& x) = 0;
-  /// forward(), with this layer's path put in front of a ShapeError, seen by the observer if there is one.
-  Tensor operator()(const Tensor& x) {
-    return call(x, [&] { return forward(x); });
-  }
-  /// The same with `body` in forward()'s place: for what computes several layers in one go.
-  Tensor call(const Tensor& x, const std::function<Tensor()>& body) const;
+  /// forward(), with this layer's path put in front of a ShapeError, seen by the observer if there is one. Ops inside
+  /// may be fused (core/deferred.h).
+  Tensor operator()(const Tensor& x);
   /// The layer's type as a summary shows it: "Conv2d".
   [[nodiscard]] virtual std::string kind() const { return "Layer"; }
   /// For an input and output of these shapes (batch 1).
   [[nodiscard]] virtual LayerGeometry geometry(const Shape& input, const Shape& output) const;
 };
 
-/// While one lives, sees every layer call of this thread after it returned: inner layers first. One at a time.
+/// While one lives, sees every layer call of this thread after it returned: inner layers first, and every op's own
+/// output, since nothing is fused meanwhile. One at a time.
 class LayerObserver {
  public:
   using Callback = std::function<void(const Layer& layer, const Tensor& x, const Tensor& y)>;
@@ -109,8 +107,6 @@ class LayerObserver {
   LayerObserver& operator=(const LayerObserver&) = delete;
   LayerObserver(LayerObserver&&) = delete;
   LayerObserver& operator=(LayerObserver&&) = delete;
-  /// True while one lives on this thread.
-  static bool watching();
 
  private:
   friend class Layer;

@@ -1,32 +1,14 @@
 #include "core/tensor.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <limits>
 
-#include "core/allocator.h"
 #include "core/autograd.h"
 #include "core/parallel.h"
+#include "core/storage.h"
 
 namespace striate {
-
-class Storage {
- public:
-  explicit Storage(std::size_t bytes) : block_(allocate_block(bytes)) {}
-  ~Storage() { release_block(block_); }
-  Storage(const Storage&) = delete;
-  Storage& operator=(const Storage&) = delete;
-  Storage(Storage&&) = delete;
-  Storage& operator=(Storage&&) = delete;
-
-  [[nodiscard]] void* block() const { return block_; }
-  // Atomic since several threads may open different parts of one tensor.
-  std::atomic<std::uint64_t> version{0};
-
- private:
-  void* block_;
-};
 
 struct Tensor::Impl {
   Shape shape;
@@ -34,6 +16,7 @@ struct Tensor::Impl {
   DType dtype = DType::f32;
   std::shared_ptr<Storage> storage;
   std::shared_ptr<Node> node;
+  std::weak_ptr<Deferred> step;  // of an op's output itself, not of what shares its memory
 };
 
 std::string to_string(const Shape& shape) {
@@ -54,15 +37,34 @@ std::int64_t numel(const Shape& shape) {
   return count;
 }
 
-Tensor Tensor::empty(Shape shape, DType dtype) {
+Tensor Tensor::without_memory(Shape shape, DType dtype) {
   Tensor tensor;
   tensor.impl_ = std::make_shared<Impl>();
-  Impl& impl = *tensor.impl_;
-  impl.count = striate::numel(shape);
-  impl.shape = std::move(shape);
-  impl.dtype = dtype;
-  impl.storage = std::make_shared<Storage>(static_cast<std::size_t>(impl.count) * size_of(dtype));
+  tensor.impl_->count = striate::numel(shape);
+  tensor.impl_->shape = std::move(shape);
+  tensor.impl_->dtype = dtype;
   return tensor;
+}
+
+Tensor Tensor::empty(Shape shape, DType dtype) {
+  compute_untaken();
+  Tensor tensor = without_memory(std::move(shape), dtype);
+  tensor.impl_->storage = std::make_shared<Storage>(tensor.bytes());
+  return tensor;
+}
+
+Tensor Tensor::deferred(Shape shape, DType dtype, const std::shared_ptr<Deferred>& step) {
+  compute_untaken();
+  Tensor tensor = without_memory(std::move(shape), dtype);
+  tensor.impl_->storage = std::make_shared<Storage>(tensor.bytes(), step);
+  tensor.impl_->step = step;
+  keep_track(tensor.impl_->storage, step);
+  return tensor;
+}
+
+std::shared_ptr<Deferred> Tensor::deferred_step() const {
+  // A leaf's gradient is its own.
+  return requires_grad() && node()->leaf ? nullptr : impl().step.lock();
 }
 
 Tensor Tensor::zeros(Shape shape, DType dtype) {
@@ -101,6 +103,9 @@ DType Tensor::dtype() const { return impl().dtype; }
 std::size_t Tensor::bytes() const { return static_cast<std::size_t>(numel()) * size_of(dtype()); }
 std::uint64_t Tensor::version() const { return impl().storage->version.load(std::memory_order_relaxed); }
 bool Tensor::unique() const { return impl().storage.use_count() == 1; }
+bool Tensor::shares_memory_with(const Tensor& other) const {
+  return impl_ && other.impl_ && impl_->storage == other.impl_->storage;
+}
 const void* Tensor::raw() const { return impl().storage->block(); }
 
 std::int64_t Tensor::size(int axis) const {
@@ -113,6 +118,7 @@ std::int64_t Tensor::size(int axis) const {
 }
 
 void* Tensor::mutable_raw() {
+  compute_readers_of(*this);
   impl().storage->version.fetch_add(1, std::memory_order_relaxed);
   return impl().storage->block();
 }
@@ -178,6 +184,7 @@ Tensor Tensor::detach() const {
   Tensor same;
   same.impl_ = std::make_shared<Impl>(*impl_);
   same.impl_->node.reset();
+  same.impl_->step.reset();
   return same;
 }
 

@@ -21,8 +21,8 @@ std::string to_string(const Shape& shape);
 /// The product of the sizes; 1 for a scalar's empty shape. Throws ShapeError for a negative size or an overflow.
 std::int64_t numel(const Shape& shape);
 
+class Deferred;
 struct Node;
-class Storage;
 
 class Tensor {
  public:
@@ -72,6 +72,7 @@ class Tensor {
   [[nodiscard]] std::uint64_t version() const;
   /// True where no other tensor shares the memory.
   [[nodiscard]] bool unique() const;
+  [[nodiscard]] bool shares_memory_with(const Tensor& other) const;
 
   /// Copies the values of another tensor of the same shape, converting the dtype.
   void copy_from(const Tensor& other);
@@ -95,6 +96,11 @@ class Tensor {
   /// Backward from any tensor with the gradient dy of the same shape and dtype.
   void backward(const Tensor& dy) const;
 
+  /// Values that `step` computes when they are first read, or the next op in its place: for core/deferred.h.
+  static Tensor deferred(Shape shape, DType dtype, const std::shared_ptr<Deferred>& step);
+  /// The step that this op's output still waits for, or null.
+  [[nodiscard]] std::shared_ptr<Deferred> deferred_step() const;
+
   /// The autograd node behind this tensor, or null: for core/autograd.
   [[nodiscard]] const std::shared_ptr<Node>& node() const;
   void set_node(std::shared_ptr<Node> node);
@@ -105,6 +111,7 @@ class Tensor {
   [[nodiscard]] const void* checked(DType wanted) const;
   void* checked_mutable(DType wanted);
   [[nodiscard]] const Impl& impl() const;
+  static Tensor without_memory(Shape shape, DType dtype);
 
   std::shared_ptr<Impl> impl_;
 };

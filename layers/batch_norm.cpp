@@ -1,18 +1,19 @@
 #include "layers/batch_norm.h"
 
 #include <cmath>
+#include <memory>
 #include <type_traits>
-#include <typeinfo>
 #include <utility>
 #include <vector>
 
 #include "core/autograd.h"
 #include "core/check.h"
+#include "core/deferred.h"
 #include "core/dtype.h"
 #include "core/parallel.h"
+#include "core/profile.h"
 #include "layers/channel_sums.h"
 #include "layers/conv/apply_epilogue.h"
-#include "layers/relu.h"
 
 namespace striate {
 namespace {
@@ -97,6 +98,9 @@ Tensor make_factors(const RowPlan& plan, const double* mean, const double* var, 
   return memory;
 }
 
+// Lines of one row, as convolutions take them.
+RowPlan one_row(const Tensor& x) { return {.rows = 0, .channels = x.size(-1), .line_rows = 1, .chunk = 1}; }
+
 // The factors that normalise x by its own or by the running statistics; in training the latter take in the
 // former.
 template <class T>
@@ -139,17 +143,6 @@ void normalise_rows(const T* x, const RowPlan& plan, const Factors<compute_t<T>>
       write(y + i, value);
     });
   });
-}
-
-// y = (x - mean) * scale + shift, with relu 0 where that is below.
-Tensor normalise(const Tensor& x, const RowPlan& plan, const Tensor& factors, bool relu) {
-  Tensor y = Tensor::empty(x.shape(), x.dtype());
-  dispatch_floating("batch_norm", x.dtype(), [&]<class T>(T) {
-    with_constant(relu, [&]<bool cut>(std::bool_constant<cut>) {
-      normalise_rows<cut>(x.data<T>(), plan, Factors<compute_t<T>>(plan, factors), y.mutable_data<T>());
-    });
-  });
-  return y;
 }
 
 // The gradient of what was normalised: with relu 0 where that cut.
@@ -247,33 +240,88 @@ void backward(Backward& bw, const T* x, const RowPlan& plan, const Tensor& facto
   add_sum(2, totals, false);
 }
 
+// All that a batch norm's output is made of.
+struct Normalisation {
+  Tensor x, weight, bias;
+  RowPlan plan;
+  Tensor factors;
+  bool training;
+
+  [[nodiscard]] Normalisation outside_graph() const {
+    return {x.detach(), weight.detach(), bias.detach(), plan, factors, training};
+  }
+};
+
+// y = (x - mean) * scale + shift, with relu 0 where that is below.
+void normalise(const Tensor& x, const RowPlan& plan, const Tensor& factors, bool relu, void* y) {
+  dispatch_floating("batch_norm", x.dtype(), [&]<class T>(T) {
+    with_constant(relu, [&]<bool cut>(std::bool_constant<cut>) {
+      normalise_rows<cut>(x.data<T>(), plan, Factors<compute_t<T>>(plan, factors), static_cast<T*>(y));
+    });
+  });
+}
+
+Tensor normalised(const Tensor& x, const RowPlan& plan, const Tensor& factors, bool relu) {
+  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  normalise(x, plan, factors, relu, y.mutable_raw());
+  return y;
+}
+
+// y with its entry in the graph.
+Tensor recorded(const Normalisation& n, Tensor y, bool relu) {
+  // In evaluation without ReLU the gradient of x needs no x.
+  const bool needs_x = n.training || relu || recording({n.weight, n.bias});
+  const Saved kept(needs_x ? n.x : Tensor());
+  record(relu ? "batch_norm_relu" : "batch_norm", y, {n.x, n.weight, n.bias},
+         [kept, factors = n.factors, plan = n.plan, training = n.training, relu](Backward& bw) {
+           const Tensor x = kept.get();
+           dispatch_floating("batch_norm", bw.dy().dtype(), [&]<class T>(T) {
+             with_constant(relu, [&]<bool cut>(std::bool_constant<cut>) {
+               backward<cut>(bw, data_or_null<T>(x), plan, factors, training);
+             });
+           });
+         });
+  // A convolution after this needs y for its weights: one more pass over x, which is kept anyway.
+  record_recomputation(y, kept, [factors = n.factors, plan = n.plan, relu](const Tensor& from) {
+    return normalised(from, plan, factors, relu);
+  });
+  return y;
+}
+
+// The pass from x to y, which relu does with its own.
+class DeferredNorm : public Deferred {
+ public:
+  explicit DeferredNorm(const Normalisation& n) : Deferred({n.x}), n_(n) {}
+  void compute(void* to) const override { normalise(n_.x, n_.plan, n_.factors, false, to); }
+  Tensor then_relu() override {
+    const ProfileSpan span(place(), "forward");
+    take();
+    return recorded(n_, normalised(n_.x, n_.plan, n_.factors, true), true);
+  }
+
+ private:
+  Normalisation n_;
+};
+
 }  // namespace
 
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor running_mean, Tensor running_var,
                   const BatchNormOptions& options) {
   check(x, weight, bias, running_mean, running_var, options.training);
+  const auto factors = [&](const RowPlan& plan) {
+    return dispatch_floating("batch_norm", x.dtype(), [&]<class T>(T) {
+      return factors_for<T>(x, plan, weight, bias, running_mean, running_var, options);
+    });
+  };
+  if (const auto step = x.deferred_step(); step && !options.training && !recording({x, weight, bias})) {
+    Tensor y = step->then_norm([&] { return factors(one_row(x)); });
+    if (y.defined()) return y;
+  }
   const RowPlan plan = plan_rows(x);
-  const Tensor factors = dispatch_floating("batch_norm", x.dtype(), [&]<class T>(T) {
-    return factors_for<T>(x, plan, weight, bias, running_mean, running_var, options);
-  });
-  Tensor y = normalise(x, plan, factors, options.relu);
-  // In evaluation without ReLU the gradient of x needs no x.
-  const bool needs_x = options.training || options.relu || recording({weight, bias});
-  const Saved kept(needs_x ? x : Tensor());
-  record(options.relu ? "batch_norm_relu" : "batch_norm", y, {x, weight, bias},
-         [kept, factors, plan, options](Backward& bw) {
-           const Tensor x = kept.get();
-           dispatch_floating("batch_norm", bw.dy().dtype(), [&]<class T>(T) {
-             with_constant(options.relu, [&]<bool relu>(std::bool_constant<relu>) {
-               backward<relu>(bw, data_or_null<T>(x), plan, factors, options.training);
-             });
-           });
-         });
-  // A convolution after this needs y for its weights: one more pass over x, which is kept anyway.
-  compute_again(y, kept, [factors, plan, relu = options.relu](const Tensor& from) {
-    return normalise(from, plan, factors, relu);
-  });
-  return y;
+  Normalisation step{x, weight, bias, plan, factors(plan), options.training};
+  if (!recording({x, weight, bias})) step = step.outside_graph();
+  if (!DeferScope::defers()) return recorded(step, normalised(x, plan, step.factors, false), false);
+  return recorded(step, Tensor::deferred(x.shape(), x.dtype(), std::make_shared<DeferredNorm>(step)), false);
 }
 
 BatchNorm2d::BatchNorm2d(Module& parent, std::string name, std::int64_t features, BatchNorm2dOptions options)
@@ -290,29 +338,14 @@ BatchNorm2d::BatchNorm2d(Module& parent, std::string name, std::int64_t features
   }
 }
 
-Tensor BatchNorm2d::with_relu(const Tensor& x) {
-  // What derives from this may have another forward().
-  if (typeid(*this) != typeid(BatchNorm2d)) return relu((*this)(x));
-  return call(x, [&] { return normalise(x, true); });
-}
-
-Tensor BatchNorm2d::factors() const {
-  const RowPlan plan{.rows = 0, .channels = running_mean.numel(), .line_rows = 1, .chunk = 1};
-  return dispatch_floating("batch_norm", running_mean.dtype(), [&]<class T>(T) {
-    return make_factors<compute_t<T>>(plan, running_mean.to_vector().data(), running_var.to_vector().data(), weight,
-                                      bias, options_.eps);
-  });
-}
-
-Tensor BatchNorm2d::normalise(const Tensor& x, bool relu) {
+Tensor BatchNorm2d::forward(const Tensor& x) {
   const bool tracks = running_mean.defined();
   const bool updates = training() && tracks;
   const std::int64_t batches = updates ? *num_batches_tracked.data<std::int64_t>() + 1 : 1;
   Tensor y = batch_norm(x, weight, bias, running_mean, running_var,
                         {.training = training() || !tracks,
                          .momentum = options_.momentum.value_or(1 / static_cast<double>(batches)),
-                         .eps = options_.eps,
-                         .relu = relu});
+                         .eps = options_.eps});
   if (updates) *num_batches_tracked.mutable_data<std::int64_t>() = batches;
   return y;
 }

@@ -13,13 +13,13 @@ struct BatchNormOptions {
   bool training = false;  ///< normalise by the batch and update the running statistics, else use the latter
   double momentum = 0.1;  ///< running = (1 - momentum) * running + momentum * batch
   double eps = 1e-5;
-  bool relu = false;  ///< y = max(y, 0): relu(batch_norm(x)) in fewer passes, without a copy of what it cuts
 };
 
 /// y = (x - mean) / sqrt(var + eps) * weight + bias for every channel. x (N,H,W,C), (N,C) or anything that
 /// ends in channels; weight, bias, running_mean and running_var (C), each undefined where there is none. The
 /// batch is normalised by its biased variance; running_var takes in the unbiased one. Parameters and running
 /// statistics are f64 for f64 inputs and f32 for f32, bf16 and f16.
+/// Fused with a relu after it and, in evaluation without gradients, a conv2d before it (core/deferred.h).
 /// Throws ShapeError, also for one value per channel when training, and std::invalid_argument for other
 /// dtypes.
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor running_mean, Tensor running_var,
@@ -35,12 +35,7 @@ struct BatchNorm2dOptions {
 class BatchNorm2d : public Layer {
  public:
   BatchNorm2d(Module& parent, std::string name, std::int64_t features, BatchNorm2dOptions options = {});
-  Tensor forward(const Tensor& x) override { return normalise(x, false); }
-  /// relu((*this)(x)) in one go: faster, and the same values.
-  Tensor with_relu(const Tensor& x);
-  /// The running statistics and parameters as evaluation uses them: rows (C) of mean, scale and shift in
-  /// y = (x - mean) * scale + shift, then more.
-  [[nodiscard]] Tensor factors() const;
+  Tensor forward(const Tensor& x) override;
   [[nodiscard]] std::string kind() const override { return "BatchNorm2d"; }
   [[nodiscard]] LayerGeometry geometry(const Shape& input, const Shape& output) const override;
 
@@ -55,8 +50,6 @@ class BatchNorm2d : public Layer {
   Tensor num_batches_tracked;  ///< i64, shape ()
 
  private:
-  Tensor normalise(const Tensor& x, bool relu);
-
   BatchNorm2dOptions options_;
 };
 

@@ -1,14 +1,15 @@
 #include "layers/conv2d.h"
 
 #include <algorithm>
-#include <typeinfo>
+#include <memory>
 #include <utility>
 #include <vector>
 
 #include "core/autograd.h"
+#include "core/deferred.h"
 #include "core/elementwise.h"
+#include "core/profile.h"
 #include "core/reduce.h"
-#include "layers/batch_norm.h"
 #include "layers/conv/kernels.h"
 #include "layers/init.h"
 
@@ -72,12 +73,12 @@ ConvGeometry check_conv2d(const Tensor& x, const Tensor& w, const Tensor& b, con
           options.padding, options.dilation, options.groups};
 }
 
-// With the factors of a norm also that norm, and ReLU where asked for.
-Tensor forward(const ConvGeometry& g, const Tensor& x, const Tensor& w, const Tensor& b, const Tensor& factors = {},
-               bool relu = false) {
-  return dispatch_floating(kOp, x.dtype(), [&]<class T>(T) {
+// Writes y; with the factors of a norm after that norm, and ReLU where asked for.
+void forward(const ConvGeometry& g, const Tensor& x, const Tensor& w, const Tensor& b, const Tensor& factors, bool relu,
+             void* y) {
+  if (g.n == 0) return;
+  dispatch_floating(kOp, x.dtype(), [&]<class T>(T) {
     using W = ConvParameter<T>;
-    Tensor y = Tensor::empty({g.n, g.p, g.q, g.k}, x.dtype());
     ConvEpilogue<W> epilogue;
     if (b.defined()) epilogue.bias = b.data<W>();
     if (factors.defined()) {
@@ -86,10 +87,36 @@ Tensor forward(const ConvGeometry& g, const Tensor& x, const Tensor& w, const Te
       epilogue.shift = epilogue.scale + g.k;
       epilogue.relu = relu;
     }
-    if (g.n > 0) conv_forward(g, x.data<T>(), w.data<W>(), epilogue, y.mutable_data<T>());
-    return y;
+    conv_forward(g, x.data<T>(), w.data<W>(), epilogue, static_cast<T*>(y));
   });
 }
+
+// A convolution outside the graph, which does a norm and a ReLU after it as it stores its sums.
+class DeferredConv : public Deferred {
+ public:
+  DeferredConv(const ConvGeometry& g, const Tensor& x, const Tensor& w, const Tensor& b, const Tensor& factors = {})
+      : Deferred({x, w, b}), g_(g), x_(x), w_(w), b_(b), factors_(factors) {}
+  void compute(void* to) const override { forward(g_, x_, w_, b_, factors_, false, to); }
+  Tensor then_norm(const std::function<Tensor()>& factors) override {
+    if (factors_.defined()) return {};
+    const ProfileSpan span(place(), "forward");
+    take();
+    return Tensor::deferred(shape(), x_.dtype(), std::make_shared<DeferredConv>(g_, x_, w_, b_, factors()));
+  }
+  Tensor then_relu() override {
+    if (!factors_.defined()) return {};
+    const ProfileSpan span(place(), "forward");
+    take();
+    Tensor y = Tensor::empty(shape(), x_.dtype());
+    forward(g_, x_, w_, b_, factors_, true, y.mutable_raw());
+    return y;
+  }
+  [[nodiscard]] Shape shape() const { return {g_.n, g_.p, g_.q, g_.k}; }
+
+ private:
+  ConvGeometry g_;
+  Tensor x_, w_, b_, factors_;
+};
 
 Tensor backward_data(const ConvGeometry& g, const Tensor& dy, const Tensor& w) {
   return dispatch_floating(kOp, dy.dtype(), [&]<class T>(T) {
@@ -112,10 +139,15 @@ Tensor backward_weights(const ConvGeometry& g, const Tensor& x, const Tensor& dy
 
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2dOptions& options) {
   const ConvGeometry g = check_conv2d(x, w, b, options);
-  Tensor y = forward(g, x, w, b);
+  if (DeferScope::defers() && !recording({x, w, b})) {
+    const auto step = std::make_shared<DeferredConv>(g, x, w, b);
+    return Tensor::deferred(step->shape(), x.dtype(), step);
+  }
+  Tensor y = Tensor::empty({g.n, g.p, g.q, g.k}, x.dtype());
+  forward(g, x, w, b, {}, false, y.mutable_raw());
   record(kOp, y, {x, w, b}, [g, x = Saved(x), w = Saved(w), parameters = w.dtype()](Backward& bw) {
     const Tensor& dy = bw.dy();
-    // First, so that an x which is computed again is gone before dx is made.
+    // First, so that a recomputed x is gone before dx is made.
     if (bw.wants(1)) bw.add(1, backward_weights(g, x.get(), dy, parameters));
     if (bw.wants(0)) bw.add(0, backward_data(g, dy, w.get()));
     if (bw.wants(2)) {
@@ -142,25 +174,6 @@ Conv2d::Conv2d(Module& parent, std::string name, std::int64_t in_channels, std::
                 {3, 2, 0, 1});
   if (options.bias) add_parameter("bias", bias, Tensor::empty({out_channels}));
   default_init_(weight, bias);
-}
-
-Tensor Conv2d::with_norm(const Tensor& x, BatchNorm2d& norm, bool relu) {
-  // What derives from these may have another forward().
-  bool fits = typeid(*this) == typeid(Conv2d) && typeid(norm) == typeid(BatchNorm2d) && !norm.training() &&
-              norm.running_mean.defined() && norm.running_var.defined() && !LayerObserver::watching() &&
-              !recording({x, weight, bias, norm.weight, norm.bias});
-  // Where a norm of other channels or another dtype follows, that throws.
-  for (const Tensor& values : {norm.weight, norm.bias, norm.running_mean, norm.running_var}) {
-    fits = fits && (!values.defined() ||
-                    (values.shape() == Shape{weight.size(-1)} && values.dtype() == parameter_dtype(x.dtype())));
-  }
-  if (!fits) {
-    const Tensor y = (*this)(x);
-    return relu ? norm.with_relu(y) : norm(y);
-  }
-  return call(x, [&] {
-    return striate::forward(check_conv2d(x, weight, bias, options_), x, weight, bias, norm.factors(), relu);
-  });
 }
 
 LayerGeometry Conv2d::geometry(const Shape& input, const Shape& output) const {

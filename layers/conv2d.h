@@ -23,10 +23,9 @@ struct Conv2dOptions {
 /// f64, bf16 or f16; w and b are f64 with f64, else f32. For bf16 and f16, x, w and dy are of, or rounded to,
 /// that type where products take them, sums are f32, and the outputs y and dx are rounded once. For f16 the
 /// gradients of w and b are rounded to f16 as well, as if f16 copies of w and b took part: they underflow and
-/// overflow like those. Throws ShapeError.
+/// overflow like those. In evaluation without gradients a batch_norm after it and a relu after that are fused into it
+/// (core/deferred.h): the same values in f32 and f64, and one rounding less in bf16 and f16. Throws ShapeError.
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b = {}, const Conv2dOptions& options = {});
-
-class BatchNorm2d;
 
 /// Weight (R,S,C/groups,K), in files (K,C/groups,R,S); both weight and bias start as
 /// U(+-1/sqrt(C/groups*R*S)), which is PyTorch's Kaiming-uniform with a = sqrt(5).
@@ -35,10 +34,6 @@ class Conv2d : public Layer {
   Conv2d(Module& parent, std::string name, std::int64_t in_channels, std::int64_t out_channels,
          const Conv2dOptions& options);
   Tensor forward(const Tensor& x) override { return conv2d(x, weight, bias, options_); }
-  /// norm((*this)(x)), or relu of it. In evaluation without gradients, unless a LayerObserver watches, the
-  /// convolution does all of it as it stores its sums: no pass over memory, the same values in f32 and f64, and
-  /// one rounding less in bf16 and f16.
-  Tensor with_norm(const Tensor& x, BatchNorm2d& norm, bool relu);
   [[nodiscard]] std::string kind() const override { return "Conv2d"; }
   [[nodiscard]] LayerGeometry geometry(const Shape& input, const Shape& output) const override;
   [[nodiscard]] const Conv2dOptions& options() const { return options_; }

@@ -1,6 +1,7 @@
 #include "layers/relu.h"
 
 #include "core/autograd.h"
+#include "core/deferred.h"
 #include "core/dtype.h"
 #include "core/parallel.h"
 #include "layers/by_register.h"
@@ -37,6 +38,10 @@ void backward(const T* dy, const T* y, T* dx, std::int64_t count) {
 }  // namespace
 
 Tensor relu(const Tensor& x) {
+  if (const auto step = x.deferred_step()) {
+    const Tensor y = step->then_relu();
+    if (y.defined()) return y;
+  }
   Tensor y = Tensor::empty(x.shape(), x.dtype());
   dispatch_floating("relu", x.dtype(), [&]<class T>(T) { forward(x.data<T>(), y.mutable_data<T>(), x.numel()); });
   record("relu", y, {x}, [y = Saved(y)](Backward& bw) {

@@ -23,8 +23,6 @@ class Sequential : public Layer {
     return reference;
   }
 
-  /// Runs BatchNorm2d and a ReLU after it in one go, with the same values, and after a Conv2d as
-  /// Conv2d::with_norm says. While a LayerObserver watches, every layer runs by itself.
   Tensor forward(const Tensor& x) override;
   [[nodiscard]] std::string kind() const override { return "Sequential"; }
 
@@ -34,11 +32,6 @@ class Sequential : public Layer {
   const Layer& operator[](std::size_t index) const { return *layers_.at(index); }
 
  private:
-  /// The layer at this place as an L, or null. Of exactly this type: what derives from it may have another
-  /// forward().
-  template <class L>
-  L* at(std::size_t index);
-
   std::vector<std::unique_ptr<Layer>> layers_;
 };
 

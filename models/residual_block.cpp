@@ -71,7 +71,7 @@ BasicBlock::BasicBlock(Module& parent, std::string name, const BlockOptions& opt
 }
 
 Tensor BasicBlock::forward(const Tensor& x) {
-  const Tensor y = conv2_.with_norm(conv1_.with_norm(x, bn1_, true), bn2_, false);
+  const Tensor y = bn2_(conv2_(relu(bn1_(conv1_(x)))));
   return relu(y + shortcut_(x));
 }
 
@@ -90,8 +90,8 @@ Bottleneck::Bottleneck(Module& parent, std::string name, const BlockOptions& opt
 }
 
 Tensor Bottleneck::forward(const Tensor& x) {
-  const Tensor h = conv2_.with_norm(conv1_.with_norm(x, bn1_, true), bn2_, true);
-  const Tensor y = conv3_.with_norm(h, bn3_, false);
+  const Tensor h = relu(bn2_(conv2_(relu(bn1_(conv1_(x))))));
+  const Tensor y = bn3_(conv3_(h));
   return relu(y + shortcut_(x));
 }
 

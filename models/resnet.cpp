@@ -110,8 +110,7 @@ void ResNet::initialise() {
 }
 
 Tensor ResNet::forward(const Tensor& x) {
-  auto* conv = dynamic_cast<Conv2d*>(conv1_.get());
-  Tensor y = conv != nullptr ? conv->with_norm(x, bn1_, true) : bn1_.with_relu((*conv1_)(x));
+  Tensor y = relu(bn1_((*conv1_)(x)));
   if (!plan_.small_images) y = maxpool_(y);
   for (Sequential& stage : stages_) y = stage(y);
   return fc_(dropout_(flatten(avgpool_(y))));

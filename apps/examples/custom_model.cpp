@@ -22,7 +22,7 @@ struct Block : Layer {
   BatchNorm2d norm2{*this, "norm2", out};
   Conv2d skip{*this, "skip", in, out, {.stride = stride}};
   Block(Module& net, std::string name, int i, int o, int s) : Layer(net, std::move(name)), in(i), out(o), stride(s) {}
-  Tensor forward(const Tensor& x) override { return relu(skip(x) + norm2(conv2(norm1.with_relu(conv1(x))))); }
+  Tensor forward(const Tensor& x) override { return relu(skip(x) + norm2(conv2(relu(norm1(conv1(x)))))); }
 };
 
 struct ResNet : Layer {

@@ -17,6 +17,7 @@
 #include "layers/batch_norm.h"
 #include "layers/max_pool.h"
 #include "tests/bench/conv_operands.h"
+#include "tests/support/batch_norm_relu.h"
 
 namespace striate::kernel_bench {
 namespace {
@@ -126,8 +127,9 @@ void batch_norm_op(benchmark::State& state, DType dtype, bool backward) {
   const Tensor bias = Tensor::zeros({channels});
   const Tensor mean = Tensor::zeros({channels});
   const Tensor var = Tensor::full({channels}, 1);
-  op_bench(state, dtype, backward,
-           [&](const Tensor& x) { return batch_norm(x, weight, bias, mean, var, {.training = true, .relu = relu}); });
+  op_bench(state, dtype, backward, [&](const Tensor& x) {
+    return testing_support::batch_norm_relu(x, weight, bias, mean, var, {.training = true}, relu);
+  });
 }
 
 void max_pool_op(benchmark::State& state, DType dtype, bool backward) {

@@ -150,18 +150,18 @@ TEST(Autograd, AnOpOfOnesOwn) {
   EXPECT_EQ(x.grad().to_vector(), (std::vector<double>{12, 12}));
 }
 
-// twice(x), which backward of later ops computes again.
+// twice(x), which backward of later ops recomputes.
 Tensor twice(const Tensor& x, int& calls) {
   Tensor y = affine(x.detach(), 2, 0);
   record("twice", y, {x}, [](Backward& bw) { bw.add(0, affine(bw.dy(), 2, 0)); });
-  compute_again(y, Saved(x), [&calls](const Tensor& from) {
+  record_recomputation(y, Saved(x), [&calls](const Tensor& from) {
     ++calls;
     return affine(from, 2, 0);
   });
   return y;
 }
 
-TEST(Autograd, WhatIsComputedAgainIsNotKept) {
+TEST(Autograd, WhatIsRecomputedIsNotKept) {
   const Tensor x = Tensor::full({64, 64}, 0.5).set_requires_grad();
   const Tensor w = Tensor::full({64, 64}, 0.25).set_requires_grad();
   int calls = 0;
@@ -204,7 +204,7 @@ TEST(Autograd, AChainOfThemIsKept) {
   y = {};  // and none of them dies inside another
 }
 
-TEST(Autograd, WhatIsComputedAgainKnowsAboutWrites) {
+TEST(Autograd, RecomputationKnowsAboutWrites) {
   const Tensor w = leaf(3);
   int calls = 0;
   // Written to before it is saved: what backward needs is no longer what would be computed.
@@ -214,7 +214,7 @@ TEST(Autograd, WhatIsComputedAgainKnowsAboutWrites) {
   sum(y * w).backward();
   EXPECT_EQ(calls, 0);
   EXPECT_EQ(w.grad().to_vector(), (std::vector<double>{7, 10}));
-  // Written to afterwards: what it was is computed again.
+  // Written to afterwards: what it was is recomputed.
   w.node()->grad = {};
   y = twice(x, calls);
   Tensor loss = sum(y * w);

@@ -1,4 +1,6 @@
-// batch_norm with options.relu against relu(batch_norm).
+// relu(batch_norm) in one pass against one after the other.
+#include "tests/support/batch_norm_relu.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -23,8 +25,8 @@ using namespace testing_support;
 // would be off by a value of dy. Compilers that fuse multiplications and additions may do it elsewhere in sums.
 void expect_relu_of_it(const std::vector<Tensor>& inputs, bool training, const Tensor& dy) {
   const auto normed = [&](const std::vector<Tensor>& in, bool with_relu) {
-    return batch_norm(in[0], in[1], in[2], training ? Tensor() : in[3].detach(), training ? Tensor() : in[4].detach(),
-                      {.training = training, .relu = with_relu});
+    return batch_norm_relu(in[0], in[1], in[2], training ? Tensor() : in[3].detach(),
+                           training ? Tensor() : in[4].detach(), {.training = training}, with_relu);
   };
   const OpRun fused = run_op([&](const std::vector<Tensor>& in) { return normed(in, true); }, inputs, dy);
   const OpRun parts = run_op([&](const std::vector<Tensor>& in) { return relu(normed(in, false)); }, inputs, dy);
@@ -61,7 +63,7 @@ TEST(BatchNormRelu, OutputIsNotKept) {
   const Tensor weight = Tensor::full({64}, 1);
   const Tensor bias = Tensor::zeros({64});
   const std::size_t before = allocator_stats().live_bytes;
-  const Tensor y = conv2d(batch_norm(x, weight, bias, {}, {}, {.training = true, .relu = true}), w, {}, {.padding = 1});
+  const Tensor y = conv2d(batch_norm_relu(x, weight, bias, {}, {}, {.training = true}), w, {}, {.padding = 1});
   EXPECT_LT(allocator_stats().live_bytes - before, y.bytes() + x.bytes() / 4);
 }
 
@@ -105,7 +107,7 @@ TEST(BatchNormRelu, PassesNanAndCutsInfinity) {
   const Tensor dy = random_tensor({40, 1}, 1, DType::f32);
   expect_relu_of_it({x, one, one, one, one}, false, dy);
   expect_relu_of_it({x, one, one, one, one}, true, dy);
-  const Tensor y = batch_norm(x, one, one, one, one, {.relu = true});
+  const Tensor y = batch_norm_relu(x, one, one, one, one, {});
   EXPECT_TRUE(std::isnan(y.to_vector()[3]));
   EXPECT_EQ(y.to_vector()[5], inf);
   EXPECT_EQ(y.to_vector()[7], 0);
@@ -119,7 +121,7 @@ TEST(BatchNormRelu, GradientsOfOthersStayAsTheyWere) {
     const Tensor dy = random_tensor({6, 4, 17}, 3, DType::f32);
     const Tensor kept = dy.clone();
     const auto normed = [&](const Tensor& x) {
-      const Tensor y = batch_norm(x, {}, {}, {}, {}, {.training = true, .relu = fused});
+      const Tensor y = batch_norm_relu(x, {}, {}, {}, {}, {.training = true}, fused);
       return fused ? y : relu(y);
     };
     (a + normed(b)).backward(dy);
@@ -130,18 +132,6 @@ TEST(BatchNormRelu, GradientsOfOthersStayAsTheyWere) {
     expect_same_bits(b.grad(), db);
     expect_same_bits(dy, kept);
   }
-}
-
-TEST(BatchNormRelu, LayerWithReluIsReluOfIt) {
-  Module root;
-  BatchNorm2d norm(root, "norm", 5);
-  BatchNorm2d twin(root, "twin", 5);
-  const Tensor x = random_tensor({3, 2, 2, 5}, 1, DType::f32);
-  expect_same_bits(norm.with_relu(x), relu(twin(x)));
-  expect_same_bits(norm.running_var, twin.running_var);
-  EXPECT_EQ(norm.num_batches_tracked.item(), 1);
-  EXPECT_EQ(message_of<ShapeError>([&] { norm.with_relu(Tensor::zeros({2})); }),
-            "norm: [batch_norm] input must be (N,H,W,C) or (N,C): got (2)");
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "core/gradcheck.h"
 #include "core/random.h"
 #include "tests/support/batch_norm_bounds.h"
+#include "tests/support/batch_norm_relu.h"
 #include "tests/support/naive_batch_norm.h"
 #include "tests/support/op_checks.h"
 #include "tests/support/pairwise.h"
@@ -82,8 +83,8 @@ TEST(BatchNorm, EqualsTheNaiveOne) {
                         c.weight ? a.weight.to_vector() : std::vector<double>(channels, 1),
                         c.bias ? a.bias.to_vector() : std::vector<double>(channels, 0), c.eps);
     for (double& value : expected) value = c.relu ? std::max(0.0, value) : value;
-    const Tensor y = batch_norm(a.x, a.weight, a.bias, a.mean, a.var,
-                                {.training = c.training, .momentum = 0.3, .eps = c.eps, .relu = c.relu});
+    const Tensor y = batch_norm_relu(a.x, a.weight, a.bias, a.mean, a.var,
+                                     {.training = c.training, .momentum = 0.3, .eps = c.eps}, c.relu);
     expect_close(y, Tensor::from(c.shape, expected), 1e-10, 0);
     for (std::size_t i = 0; i < channels; ++i) {
       const double share = c.training ? 0.3 : 0;
@@ -102,9 +103,9 @@ TEST(BatchNorm, Gradcheck) {
     for (Tensor& input : inputs) input.set_requires_grad();
     const auto op = [&](const std::vector<Tensor>& in) {
       // In training f may not change what it depends on: no running statistics.
-      return batch_norm(in[0], c.weight ? in[1] : Tensor(), c.bias ? in.back() : Tensor(),
-                        c.training ? Tensor() : a.mean, c.training ? Tensor() : a.var,
-                        {.training = c.training, .eps = c.eps, .relu = c.relu});
+      return batch_norm_relu(in[0], c.weight ? in[1] : Tensor(), c.bias ? in.back() : Tensor(),
+                             c.training ? Tensor() : a.mean, c.training ? Tensor() : a.var,
+                             {.training = c.training, .eps = c.eps}, c.relu);
     };
     const auto result = gradcheck(op, inputs);
     EXPECT_TRUE(result) << result.message;
@@ -119,8 +120,8 @@ TEST(BatchNorm, GradientsOfSomeInputsAlone) {
       std::vector<Tensor> inputs = {a.x, a.weight, a.bias};
       inputs[static_cast<std::size_t>(wanted % 3)].set_requires_grad();
       const auto op = [&](const std::vector<Tensor>& in) {
-        return batch_norm(in[0], in[1], in[2], training ? Tensor() : a.mean, training ? Tensor() : a.var,
-                          {.training = training, .relu = wanted >= 3});
+        return batch_norm_relu(in[0], in[1], in[2], training ? Tensor() : a.mean, training ? Tensor() : a.var,
+                               {.training = training}, wanted >= 3);
       };
       const auto result = gradcheck(op, inputs);
       EXPECT_TRUE(result) << "input " << wanted << ": " << result.message;
@@ -210,9 +211,7 @@ TEST(BatchNorm, ConstantChannelsStayFinite) {
 TEST(BatchNorm, ThreadsDoNotMatter) {
   for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
     expect_same_bits_with_threads(
-        [](const std::vector<Tensor>& in) {
-          return batch_norm(in[0], in[1], in[2], {}, {}, {.training = true, .relu = true});
-        },
+        [](const std::vector<Tensor>& in) { return batch_norm_relu(in[0], in[1], in[2], {}, {}, {.training = true}); },
         {random_tensor({7, 33, 31, 40}, 1, dtype), random_tensor({40}, 2, DType::f32),
          random_tensor({40}, 3, DType::f32)});
   }

@@ -11,7 +11,6 @@
 #include "core/autograd.h"
 #include "core/elementwise.h"
 #include "core/error.h"
-#include "core/profile.h"
 #include "layers/batch_norm.h"
 #include "layers/conv2d.h"
 #include "layers/flatten.h"
@@ -115,31 +114,6 @@ TEST(Sequential, NormsAfterConvolutionsChangeNoBits) {
   }
 }
 
-// The layers that ran by themselves: others were computed with the one before them.
-std::vector<std::string> run_alone(Convolutions& net, const Tensor& x) {
-  Profiler profiler;
-  net.body(x);
-  std::vector<std::string> names;
-  for (const ProfileRow& row : profiler.take_rows()) names.push_back(row.where);
-  return names;
-}
-
-TEST(Sequential, ConvolutionsTakeTheirNormsOnlyInEvaluation) {
-  Convolutions net;
-  const Tensor x = random_tensor({2, 5, 7, 3}, 6, DType::f32);
-  const std::vector<std::string> each = {"body", "body.0", "body.1", "body.3", "body.4"};
-  EXPECT_EQ(run_alone(net, x), each);
-  net.eval();
-  EXPECT_EQ(run_alone(net, x), each);
-  const NoGradGuard no_grad;
-  EXPECT_EQ(run_alone(net, x), (std::vector<std::string>{"body", "body.0", "body.3"}));
-  net.first_norm.train();
-  EXPECT_EQ(run_alone(net, x), (std::vector<std::string>{"body", "body.0", "body.1", "body.3"}));
-  net.eval();
-  net.first_norm.running_mean = net.first_norm.running_var = {};
-  EXPECT_EQ(run_alone(net, x), (std::vector<std::string>{"body", "body.0", "body.1", "body.3"}));
-}
-
 TEST(Sequential, ObserversSeeNormsOfConvolutions) {
   Convolutions net;
   net.eval();
@@ -150,40 +124,6 @@ TEST(Sequential, ObserversSeeNormsOfConvolutions) {
   const LayerObserver observer([&](const Layer& layer, const Tensor&, const Tensor&) { seen.push_back(layer.kind()); });
   expect_same_bits(net.body(x), alone);
   EXPECT_EQ(seen, (std::vector<std::string>{"Conv2d", "BatchNorm2d", "ReLU", "Conv2d", "BatchNorm2d", "Sequential"}));
-}
-
-// A user's class may do something else in forward().
-template <class L>
-struct Negated : L {
-  using L::L;
-  Tensor forward(const Tensor& x) override { return -L::forward(x); }
-};
-
-TEST(Sequential, TakesDerivedLayersAsTheyAre) {
-  Sequential sequence;
-  auto& norm = sequence.add<Negated<BatchNorm2d>>(3);
-  sequence.add<ReLU>();
-  sequence.eval();
-  const Tensor x = random_tensor({2, 4, 4, 3}, 1, DType::f32);
-  expect_same_bits(sequence(x), relu(norm(x)));
-  expect_same_bits(norm.with_relu(x), relu(norm(x)));
-}
-
-TEST(Sequential, DerivedConvolutionsAndNormsAreNotComputedTogether) {
-  Module root;
-  const Conv2dOptions options{.kernel_size = 3};
-  Conv2d plain(root, "plain", 3, 5, options);
-  Negated<Conv2d> conv(root, "conv", 3, 5, options);
-  BatchNorm2d norm(root, "norm", 5);
-  Negated<BatchNorm2d> negated(root, "negated", 5);
-  root.eval();
-  const NoGradGuard no_grad;
-  const Tensor x = random_tensor({2, 4, 4, 3}, 1, DType::f32);
-  for (const bool with_relu : {false, true}) {
-    const auto then = [&](const Tensor& y) { return with_relu ? relu(y) : y; };
-    expect_same_bits(conv.with_norm(x, norm, with_relu), then(norm(conv(x))));
-    expect_same_bits(plain.with_norm(x, negated, with_relu), then(negated(plain(x))));
-  }
 }
 
 TEST(Sequential, EmptyIsTheIdentity) {

@@ -1,0 +1,76 @@
+#pragma once
+// Fusing. An op may leave its last pass over memory to the op that comes next, which then does both in one: conv2d and
+// batch_norm leave theirs, batch_norm and relu take them over. So relu(norm(conv(x))) in a layer's forward() has in
+// training one pass for norm and relu, and in evaluation without gradients none beside the convolution's. Nobody sees
+// a difference but in time and memory: a tensor whose step was left to nobody is computed when it is first read.
+// Next: core/storage.h, where that happens.
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/tensor.h"
+
+namespace striate {
+
+/// The step that computes an op's output. All else is done when the op returns it: checks, statistics, the entry in
+/// the graph. Give it to Tensor::deferred().
+class Deferred {
+ public:
+  /// `reads`: the tensors that compute() reads and others may write to.
+  explicit Deferred(std::vector<Tensor> reads);
+  virtual ~Deferred();
+  Deferred(const Deferred&) = delete;
+  Deferred& operator=(const Deferred&) = delete;
+  Deferred(Deferred&&) = delete;
+  Deferred& operator=(Deferred&&) = delete;
+
+  /// Writes the output.
+  virtual void compute(void* to) const = 0;
+  /// What batch_norm makes of the output, (y - mean) * scale + shift with rows (channels) of mean, scale and shift in
+  /// `factors`. Undefined where this step does not go with it; the op computes by itself then.
+  virtual Tensor then_norm(const std::function<Tensor()>& factors);
+  /// What relu makes of the output, graph and all; undefined as above.
+  virtual Tensor then_relu();
+
+  [[nodiscard]] const std::vector<Tensor>& reads() const { return reads_; }
+  /// Of the profiler's span that left it.
+  [[nodiscard]] const std::string& place() const { return place_; }
+  /// The next op computes its output without this one: who reads this one all the same has it computed then.
+  void take() { taken_ = true; }
+  [[nodiscard]] bool taken() const { return taken_; }
+
+ private:
+  std::vector<Tensor> reads_;
+  std::string place_;
+  std::atomic<bool> taken_{false};
+};
+
+/// While one lives (Layer::operator() has one), ops of this thread may leave steps, or not where `defers` is false;
+/// when the outermost goes, all that they left is computed.
+class DeferScope {
+ public:
+  explicit DeferScope(bool defers = true);
+  ~DeferScope();
+  DeferScope(const DeferScope&) = delete;
+  DeferScope& operator=(const DeferScope&) = delete;
+  DeferScope(DeferScope&&) = delete;
+  DeferScope& operator=(DeferScope&&) = delete;
+
+  /// Whether an op may leave a step.
+  static bool defers();
+
+ private:
+  bool defers_before_;
+  bool outermost_;
+};
+
+/// Called before memory is allocated: at most one tensor of a thread waits to be taken over, so that what it is
+/// computed from lives no longer than if it were computed at once.
+void compute_untaken();
+/// Called before a tensor is written to: computes what would read it.
+void compute_readers_of(const Tensor& written);
+
+}  // namespace striate
