@@ -31,9 +31,10 @@ void attempt(Problems problems, F&& f) {
 
 /// A format from one function that both loads and verifies: Dataset(path, split, options, Problems).
 template <class F>
-DatasetFormat format_of(std::string help, std::function<bool(const std::filesystem::path&)> recognises, F read) {
-  return {.help = std::move(help),
-          .recognises = std::move(recognises),
+DatasetFormat format_of(const std::string& help, const std::function<bool(const std::filesystem::path&)>& recognises,
+                        F read) {
+  return {.help = help,
+          .recognises = recognises,
           .load = [read](const auto& path, Split split,
                          const auto& options) { return read(path, split, options, nullptr); },
           .verify = [read](const auto& path, Split split, const auto& options,

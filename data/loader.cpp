@@ -16,17 +16,14 @@ namespace striate {
 
 namespace {
 
-template <class Got>
-void expect(bool holds, const std::string& expected, const Got& got) {
-  striate::expect(holds, "loader", expected, got);
-}
-
 void check(const LoaderOptions& options) {
-  expect(options.batch_size >= 1, "a batch size of at least 1", options.batch_size);
-  expect(options.workers >= 0, "at least 0 workers", options.workers);
-  expect(options.prefetch >= 1, "a prefetch of at least 1", options.prefetch);
-  expect(std::isfinite(options.mixup) && options.mixup >= 0, "a finite mixup alpha of at least 0", options.mixup);
-  expect(std::isfinite(options.cutmix) && options.cutmix >= 0, "a finite cutmix alpha of at least 0", options.cutmix);
+  expect(options.batch_size >= 1, "loader", "a batch size of at least 1", options.batch_size);
+  expect(options.workers >= 0, "loader", "at least 0 workers", options.workers);
+  expect(options.prefetch >= 1, "loader", "a prefetch of at least 1", options.prefetch);
+  expect(std::isfinite(options.mixup) && options.mixup >= 0, "loader", "a finite mixup alpha of at least 0",
+         options.mixup);
+  expect(std::isfinite(options.cutmix) && options.cutmix >= 0, "loader", "a finite cutmix alpha of at least 0",
+         options.cutmix);
 }
 
 }  // namespace
@@ -47,8 +44,8 @@ std::int64_t Loader::batches_per_epoch() const {
 }
 
 void Loader::start_epoch(std::int64_t epoch, std::int64_t first_batch) {
-  expect(epoch >= 0, "an epoch of at least 0", epoch);
-  expect(first_batch >= 0 && first_batch <= batches_per_epoch(),
+  expect(epoch >= 0, "loader", "an epoch of at least 0", epoch);
+  expect(first_batch >= 0 && first_batch <= batches_per_epoch(), "loader",
          "a first batch of 0 .. " + std::to_string(batches_per_epoch()), first_batch);
   stop();
   epoch_ = epoch;

@@ -1,3 +1,4 @@
+// `striate generate`: writes the generated set (data/generated.h) as files.
 #include <spdlog/fmt/fmt.h>
 
 #include <filesystem>

@@ -29,10 +29,11 @@ int run_verify(const Arguments& arguments) {
   std::string folder;
   std::string format;
   CLI::App app("Checks sizes, labels and class counts of a data set.", "verify");
-  app.add_option("DIR", folder, "The data folder")->required();
+  app.add_option("DIR", folder, "The data folder; a --dataset that has no files needs none");
   app.add_option("--dataset", format,
                  "What it holds, with options: " + joined(dataset_names()) + " (default: found by looking)");
   parse(app, arguments);
+  if (folder.empty() && format.empty()) throw UsageError("verify needs the data folder, or --dataset");
   const DatasetReport report = verify_dataset(folder, format);
   fmt::print("{}: {}, images {}\n", folder, report.format,
              to_string(report.train.images > 0 ? report.train.image_shape : report.test.image_shape));

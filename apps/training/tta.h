@@ -1,5 +1,6 @@
 #pragma once
-// Test-time augmentation: the mean of the logits of an image and of views of it.
+// Test-time augmentation, for evaluate (apps/training/evaluate.h): the mean of the logits of an image and of views of
+// it.
 
 #include "core/module.h"
 #include "core/tensor.h"

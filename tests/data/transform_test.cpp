@@ -101,7 +101,8 @@ TEST(Transform, InvertsAndBrightens) {
 
 TEST(Transform, ProbabilitiesAreKept) {
   int grey = 0;
-  for (std::uint64_t n = 0; n < 4000; ++n) grey += applied("random_grayscale", kColours, kTwoPixels, n) != kColours;
+  for (std::uint64_t n = 0; n < 4000; ++n)
+    grey += applied("random_grayscale", kColours, kTwoPixels, n) != kColours ? 1 : 0;
   EXPECT_NEAR(grey, 400, 5 * std::sqrt(360.0));
 }
 
