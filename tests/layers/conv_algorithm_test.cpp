@@ -53,8 +53,7 @@ TEST(ConvAlgorithms, EachShapeHasACheapest) {
     for (const DType dtype : {DType::f32, DType::f64, DType::bf16, DType::f16}) {
       const ConvAlgorithm& best = choose_conv(g, dtype);
       EXPECT_TRUE(best.fits(g, dtype, ConvDirection::forward)) << describe(g);
-      for (const ConvAlgorithm* other : conv_algorithms()) {
-        if (!other->fits(g, dtype, ConvDirection::forward)) continue;
+      for (const ConvAlgorithm* other : fitting(g, dtype)) {
         EXPECT_FALSE(other->cost(g, dtype, ConvDirection::forward, conv_machine) <
                      best.cost(g, dtype, ConvDirection::forward, conv_machine))
             << describe(g) << " " << other->name << " and " << best.name;
@@ -106,8 +105,7 @@ Directions run() {
 
 TEST(ConvAlgorithmOverride, RunsAllThreeDirections) {
   const Directions automatic = run();
-  for (const ConvAlgorithm* algorithm : conv_algorithms()) {
-    if (!algorithm->fits(plain, DType::f32, ConvDirection::forward)) continue;
+  for (const ConvAlgorithm* algorithm : fitting(plain)) {
     const ConvAlgorithmOverride conv(algorithm);
     const Directions all = run();
     for (const char* part : {"forward", "backward-data", "backward-weights"}) {

@@ -3,7 +3,6 @@
 
 #include <cmath>
 #include <limits>
-#include <string>
 #include <vector>
 
 #include "layers/conv/apply_epilogue.h"
@@ -15,33 +14,25 @@ namespace {
 
 using namespace testing_support;
 
-struct Case {
-  ConvGeometry g;
-  std::vector<std::string> algorithms;
-};
-
 // Channels in and out of registers and panels, tiles that stick out, few tiles and many.
-std::vector<Case> cases() {
-  std::vector<Case> all;
+std::vector<ConvGeometry> cases() {
+  std::vector<ConvGeometry> all;
   for (const auto& [map, batch] : std::vector<std::pair<Extent2d, std::int64_t>>{
            {{1, 1}, 2}, {{5, 7}, 3}, {{33, 31}, 1}, {2, 5}, {2, 300}, {4, 3}, {4, 300}, {{9, 10}, 60}}) {
     for (const auto& [channels, filters] :
          std::vector<std::pair<std::int64_t, std::int64_t>>{{1, 3}, {3, 17}, {17, 1}, {17, 100}}) {
-      std::vector<std::string> algorithms = {"im2col", "direct", "winograd_f2", "winograd_f4"};
-      if (map == Extent2d(2)) algorithms.push_back("winograd_line2");
-      if (map == Extent2d(4)) algorithms.push_back("winograd_line4");
-      all.push_back({conv_geometry(batch, map, channels, 3, filters, 1, 1), algorithms});
+      all.push_back(conv_geometry(batch, map, channels, 3, filters, 1, 1));
     }
   }
-  all.push_back({conv_geometry(2, {9, 8}, 100, 3, 64), {"im2col", "direct", "winograd_f2", "winograd_f4"}});
-  all.push_back({conv_geometry(2, {9, 8}, 17, 1, 100, 2), {"im2col", "product"}});
-  all.push_back({conv_geometry(5, 17, 34, 1, 3), {"im2col", "product"}});
-  all.push_back({conv_geometry(2, 4, 0, 3, 17, 1, 1), {"im2col"}});
-  all.push_back({conv_geometry(2, {11, 13}, 3, {5, 2}, 17, {3, 2}, {1, 0}, {1, 3}), {"im2col"}});
-  all.push_back({conv_geometry(2, 8, 12, 3, 20, 1, 1, 1, 4), {"im2col"}});
-  all.push_back({conv_geometry(2, {9, 7}, 17, 3, 17, 1, 1, 1, 17), {"im2col", "depthwise"}});
-  all.push_back({conv_geometry(3, 12, 100, 3, 100, 2, 1, 1, 100), {"im2col", "depthwise"}});
-  all.push_back({conv_geometry(2, 7, 3, 3, 9, 1, 1, 1, 3), {"im2col", "depthwise"}});
+  all.push_back(conv_geometry(2, {9, 8}, 100, 3, 64));
+  all.push_back(conv_geometry(2, {9, 8}, 17, 1, 100, 2));
+  all.push_back(conv_geometry(5, 17, 34, 1, 3));
+  all.push_back(conv_geometry(2, 4, 0, 3, 17, 1, 1));
+  all.push_back(conv_geometry(2, {11, 13}, 3, {5, 2}, 17, {3, 2}, {1, 0}, {1, 3}));
+  all.push_back(conv_geometry(2, 8, 12, 3, 20, 1, 1, 1, 4));
+  all.push_back(conv_geometry(2, {9, 7}, 17, 3, 17, 1, 1, 1, 17));
+  all.push_back(conv_geometry(3, 12, 100, 3, 100, 2, 1, 1, 100));
+  all.push_back(conv_geometry(2, 7, 3, 3, 9, 1, 1, 1, 3));
   return all;
 }
 
@@ -76,30 +67,30 @@ void expect_as_behind(const ConvEpilogue<ConvParameter<T>>& epilogue, const std:
 }
 
 template <class T>
-void expect_as_behind(const ConvGeometry& g, const std::string& name) {
+void expect_as_behind(const ConvGeometry& g, const ConvAlgorithm& algorithm) {
   using P = ConvParameter<T>;
-  SCOPED_TRACE(to_string(DTypeOf<T>::value) + " " + name + " " + describe(g));
+  SCOPED_TRACE(to_string(DTypeOf<T>::value) + " " + algorithm.name + " " + describe(g));
   const ConvOperands<T> in(g);
   const auto mean = conv_values<P>(g.k, 5), scale = conv_values<P>(g.k, 6), shift = conv_values<P>(g.k, 7);
   for (const P* bias : {static_cast<const P*>(nullptr), in.bias.data()}) {
     std::vector<T> sums(in.dy.size());
-    conv_forward<T>(g, in.x.data(), in.w.data(), {.bias = bias}, sums.data(), conv_algorithm(name));
+    conv_forward<T>(g, in.x.data(), in.w.data(), {.bias = bias}, sums.data(), &algorithm);
     for (const bool relu : {false, true}) {
       const ConvEpilogue<P> epilogue{bias, mean.data(), scale.data(), shift.data(), relu};
       std::vector<T> fused(in.dy.size(), T(std::numeric_limits<float>::quiet_NaN()));
-      conv_forward<T>(g, in.x.data(), in.w.data(), epilogue, fused.data(), conv_algorithm(name));
+      conv_forward<T>(g, in.x.data(), in.w.data(), epilogue, fused.data(), &algorithm);
       expect_as_behind(epilogue, sums, fused, static_cast<std::size_t>(g.k));
     }
   }
 }
 
 TEST(ConvEpilogue, GivesWhatANormBehindGives) {
-  for (const Case& c : cases()) {
-    expect_as_behind<double>(c.g, "reference");
-    for (const std::string& name : c.algorithms) {
-      expect_as_behind<float>(c.g, name);
-      expect_as_behind<bfloat16>(c.g, name);
-      expect_as_behind<float16>(c.g, name);
+  for (const ConvGeometry& g : cases()) {
+    expect_as_behind<double>(g, conv_by::reference);
+    for (const ConvAlgorithm* algorithm : fitting(g)) {
+      expect_as_behind<float>(g, *algorithm);
+      expect_as_behind<bfloat16>(g, *algorithm);
+      expect_as_behind<float16>(g, *algorithm);
     }
   }
 }
@@ -109,11 +100,11 @@ TEST(ConvEpilogue, ReluKeepsNotANumber) {
   ConvOperands<float> in(g);
   in.x[0] = std::numeric_limits<float>::quiet_NaN();
   const std::vector<float> ones(17, 1);
-  for (const char* name : {"im2col", "direct", "winograd_f2", "winograd_f4", "winograd_line4"}) {
+  for (const ConvAlgorithm* algorithm : fitting(g)) {
     std::vector<float> y(in.dy.size());
     conv_forward<float>(g, in.x.data(), in.w.data(), {nullptr, ones.data(), ones.data(), ones.data(), true}, y.data(),
-                        conv_algorithm(name));
-    EXPECT_TRUE(std::isnan(y[0])) << name;
+                        algorithm);
+    EXPECT_TRUE(std::isnan(y[0])) << algorithm->name;
   }
 }
 

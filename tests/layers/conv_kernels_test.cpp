@@ -21,15 +21,6 @@ bool fits(const ConvAlgorithm& algorithm, const ConvGeometry& g, DType dtype = D
   return algorithm.fits(g, dtype, ConvDirection::forward);
 }
 
-/// All that can do the shape in f32.
-std::vector<const ConvAlgorithm*> fitting(const ConvGeometry& g) {
-  std::vector<const ConvAlgorithm*> result;
-  for (const ConvAlgorithm* algorithm : conv_algorithms()) {
-    if (fits(*algorithm, g)) result.push_back(algorithm);
-  }
-  return result;
-}
-
 ConvGeometry conv3x3(std::int64_t n, Extent2d map, std::int64_t c, std::int64_t k, std::int64_t padding) {
   return conv_geometry(n, map, c, 3, k, 1, padding);
 }
@@ -89,8 +80,8 @@ TEST(ConvKernels, ThreadsDoNotMatter) {
        {conv3x3(3, {17, 9}, 17, 100, 1), conv3x3(6, {33, 31}, 33, 40, 0), conv3x3(5, 4, 100, 130, 1),
         conv3x3(300, 4, 16, 40, 1), conv3x3(300, 2, 40, 16, 1), conv3x3(2, 2, 100, 100, 1)}) {
     for (const ConvAlgorithm* algorithm : fitting(g)) {
-      expect_same_bits_for_threads<float>(g, algorithm);
-      expect_same_bits_for_threads<bfloat16>(g, algorithm);
+      expect_same_bits_for_threads<float>(g, *algorithm);
+      expect_same_bits_for_threads<bfloat16>(g, *algorithm);
     }
   }
 }
@@ -100,7 +91,7 @@ void expect_right(const ConvGeometry& g, const ConvAlgorithm& algorithm) {
   SCOPED_TRACE(describe(g));
   const ConvOperands<T> operands(g);
   ConvBounds<T>(g, operands).expect_near(&algorithm, run_conv(g, operands, &algorithm));
-  expect_same_bits_for_threads<T>(g, &algorithm);
+  expect_same_bits_for_threads<T>(g, algorithm);
 }
 
 // Just above where weight_parts() in layers/conv/winograd.cpp cuts by rows of positions; the first also into two

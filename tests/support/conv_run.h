@@ -43,12 +43,13 @@ inline std::string describe(const ConvGeometry& g) {
          std::to_string(g.groups);
 }
 
-inline std::string name_of(const ConvAlgorithm* algorithm) {
-  return algorithm == nullptr ? "automatic" : algorithm->name;
-}
-
-inline bool fits(const ConvAlgorithm* algorithm, const ConvGeometry& g, DType dtype = DType::f32) {
-  return algorithm->fits(g, dtype, ConvDirection::forward);
+/// The algorithms that can do the shape.
+inline std::vector<const ConvAlgorithm*> fitting(const ConvGeometry& g, DType dtype = DType::f32) {
+  std::vector<const ConvAlgorithm*> result;
+  for (const ConvAlgorithm* algorithm : conv_algorithms()) {
+    if (algorithm->fits(g, dtype, ConvDirection::forward)) result.push_back(algorithm);
+  }
+  return result;
 }
 
 /// Multiples of 2^-20 in [-1, 1), rounded to T: exact in f32, and where f16 is subnormal.
@@ -101,13 +102,13 @@ bool same_values(const std::vector<T>& a, const std::vector<T>& b) {
 
 /// Expects the same bits of all directions for 1, 2 and 5 threads.
 template <class T>
-void expect_same_bits_for_threads(const ConvGeometry& g, const ConvAlgorithm* algorithm) {
-  SCOPED_TRACE(describe(g) + " " + name_of(algorithm));
+void expect_same_bits_for_threads(const ConvGeometry& g, const ConvAlgorithm& algorithm) {
+  SCOPED_TRACE(describe(g) + " " + algorithm.name);
   const ConvOperands<T> operands(g);
   ConvResults<T> first;
   for (const int count : {1, 2, 5}) {
     const Threads threads(count);
-    const ConvResults<T> got = run_conv(g, operands, algorithm);
+    const ConvResults<T> got = run_conv(g, operands, &algorithm);
     if (count == 1) first = got;
     EXPECT_TRUE(same_values(got.y, first.y));
     EXPECT_TRUE(same_values(got.dx, first.dx));
