@@ -16,7 +16,10 @@ namespace {
 
 constexpr const char* step_name = "step";
 constexpr const char* groups_name = "groups";
-constexpr std::int64_t group_columns = 3;
+/// A row of lr, lr_scale and weight_decay for each.
+Shape settings_shape(const std::vector<ParameterGroup>& groups) {
+  return {static_cast<std::int64_t>(groups.size()), 3};
+}
 
 std::string entry_prefix(const std::string& slot) { return slot + "."; }
 std::string entry(const std::string& slot, const NamedTensor& parameter) { return entry_prefix(slot) + parameter.name; }
@@ -52,29 +55,33 @@ Optimizer::Optimizer(std::string name, std::vector<ParameterGroup> groups, std::
   }
 }
 
-void Optimizer::step() {
-  for (std::size_t i = 0; i < groups_.size(); ++i) {
-    for (std::size_t j = 0; j < states_[i].size(); ++j) {
-      const Tensor& value = groups_[i].parameters[j].value;
-      const Tensor gradient = value.grad();
-      if (!gradient.defined()) continue;
-      ParameterState& state = states_[i][j];
-      if (state.step++ == 0) {
-        for (std::size_t k = 0; k < slots_.size(); ++k) {
-          state.slots.push_back(Tensor::zeros(value.shape(), value.dtype()));
-        }
-      }
-      update(groups_[i], value, gradient, state);
+template <class Self, class F>
+void Optimizer::for_each(Self& self, F f) {
+  for (std::size_t i = 0; i < self.groups_.size(); ++i) {
+    for (std::size_t j = 0; j < self.states_[i].size(); ++j) {
+      f(self.groups_[i], self.groups_[i].parameters[j], self.states_[i][j]);
     }
   }
 }
 
-void Optimizer::zero_grad() {
-  for (ParameterGroup& group : groups_) {
-    for (NamedTensor& parameter : group.parameters) {
-      if (parameter.value.requires_grad()) parameter.value.set_grad({});
+void Optimizer::step() {
+  for_each(*this, [this](const ParameterGroup& group, const NamedTensor& parameter, ParameterState& state) {
+    const Tensor& value = parameter.value;
+    const Tensor gradient = value.grad();
+    if (!gradient.defined()) return;
+    if (state.step++ == 0) {
+      for (std::size_t k = 0; k < slots_.size(); ++k) {
+        state.slots.push_back(Tensor::zeros(value.shape(), value.dtype()));
+      }
     }
-  }
+    update(group, value, gradient, state);
+  });
+}
+
+void Optimizer::zero_grad() {
+  for_each(*this, [](auto&, NamedTensor& parameter, auto&) {
+    if (parameter.value.requires_grad()) parameter.value.set_grad({});
+  });
 }
 
 void Optimizer::set_lr(double lr) {
@@ -86,41 +93,34 @@ std::string Optimizer::description() const { return options_.empty() ? name_ : n
 
 FileState Optimizer::state() const {
   FileState state;
-  std::vector<double> settings;
-  for (std::size_t i = 0; i < groups_.size(); ++i) {
-    const ParameterGroup& group = groups_[i];
-    settings.insert(settings.end(), {group.lr, group.lr_scale, group.weight_decay});
-    for (std::size_t j = 0; j < states_[i].size(); ++j) {
-      const NamedTensor& parameter = group.parameters[j];
-      const ParameterState& own = states_[i][j];
-      if (own.step == 0) continue;
-      for (std::size_t k = 0; k < slots_.size(); ++k) {
-        state.emplace_back(entry(slots_[k], parameter), to_file_layout(own.slots[k], parameter.file_axes));
-      }
-      state.emplace_back(entry(step_name, parameter), Tensor::from<std::int64_t>({}, {own.step}));
+  for_each(*this, [&](auto&, const NamedTensor& parameter, const ParameterState& own) {
+    if (own.step == 0) return;
+    for (std::size_t k = 0; k < slots_.size(); ++k) {
+      state.emplace_back(entry(slots_[k], parameter), to_file_layout(own.slots[k], parameter.file_axes));
     }
+    state.emplace_back(entry(step_name, parameter), Tensor::from<std::int64_t>({}, {own.step}));
+  });
+  std::vector<double> settings;
+  for (const ParameterGroup& group : groups_) {
+    settings.insert(settings.end(), {group.lr, group.lr_scale, group.weight_decay});
   }
-  state.emplace_back(groups_name, Tensor::from({static_cast<std::int64_t>(groups_.size()), group_columns}, settings));
+  state.emplace_back(groups_name, Tensor::from(settings_shape(groups_), settings));
   return state;
 }
 
 std::string Optimizer::state_problems(const FileState& state) const {
   std::unordered_set<std::string> given;
   for (const auto& [name, tensor] : state) given.insert(name);
-  const auto rows = static_cast<std::int64_t>(groups_.size());
-  std::vector<NamedTensor> wanted{{groups_name, Tensor::empty({rows, group_columns}, DType::f64), {}}};
-  for (const ParameterGroup& group : groups_) {
-    for (const NamedTensor& parameter : group.parameters) {
-      std::vector<NamedTensor> own{{entry(step_name, parameter), Tensor::empty({}, DType::i64), {}}};
-      for (const std::string& slot : slots_) {
-        own.push_back({entry(slot, parameter), parameter.value, parameter.file_axes});
-      }
-      // All of them, or none where the parameter was never updated.
-      const bool any =
-          std::any_of(own.begin(), own.end(), [&](const auto& named) { return given.contains(named.name); });
-      if (any) wanted.insert(wanted.end(), own.begin(), own.end());
+  std::vector<NamedTensor> wanted{{groups_name, Tensor::empty(settings_shape(groups_), DType::f64), {}}};
+  for_each(*this, [&](auto&, const NamedTensor& parameter, auto&) {
+    std::vector<NamedTensor> own{{entry(step_name, parameter), Tensor::empty({}, DType::i64), {}}};
+    for (const std::string& slot : slots_) {
+      own.push_back({entry(slot, parameter), parameter.value, parameter.file_axes});
     }
-  }
+    // All of them, or none where the parameter was never updated.
+    const bool any = std::any_of(own.begin(), own.end(), [&](const auto& named) { return given.contains(named.name); });
+    if (any) wanted.insert(wanted.end(), own.begin(), own.end());
+  });
   std::string problems = striate::state_problems(wanted, state, {.convert = false});
   if (!problems.empty()) return problems;
   const auto check = [&](bool fits, const std::string& name, const char* needs, double got) {
@@ -142,24 +142,20 @@ void Optimizer::load_state(const FileState& state) {
     throw std::invalid_argument("[" + name_ + "] the state does not fit the parameters:" + problems);
   const std::unordered_map<std::string, Tensor> given(state.begin(), state.end());
   const double* settings = given.at(groups_name).data<double>();
-  for (std::size_t i = 0; i < groups_.size(); ++i, settings += group_columns) {
-    ParameterGroup& group = groups_[i];
-    group.lr = settings[0];
-    group.lr_scale = settings[1];
-    group.weight_decay = settings[2];
-    for (std::size_t j = 0; j < states_[i].size(); ++j) {
-      const NamedTensor& parameter = group.parameters[j];
-      ParameterState& own = states_[i][j];
-      own = {};
-      const auto step = given.find(entry(step_name, parameter));
-      if (step == given.end()) continue;
-      own.step = *step->second.data<std::int64_t>();
-      for (const std::string& slot : slots_) {
-        const Tensor& saved = given.at(entry(slot, parameter));
-        own.slots.push_back(from_file_layout(saved, parameter.file_axes).clone());
-      }
-    }
+  for (ParameterGroup& group : groups_) {
+    group.lr = *settings++;
+    group.lr_scale = *settings++;
+    group.weight_decay = *settings++;
   }
+  for_each(*this, [&](auto&, const NamedTensor& parameter, ParameterState& own) {
+    own = {};
+    const auto step = given.find(entry(step_name, parameter));
+    if (step == given.end()) return;
+    own.step = *step->second.data<std::int64_t>();
+    for (const std::string& slot : slots_) {
+      own.slots.push_back(from_file_layout(given.at(entry(slot, parameter)), parameter.file_axes).clone());
+    }
+  });
 }
 
 }  // namespace striate

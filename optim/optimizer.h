@@ -74,6 +74,10 @@ class Optimizer {
   virtual void update(const ParameterGroup& group, Tensor value, const Tensor& gradient, ParameterState& state) = 0;
 
  private:
+  /// Calls f(group, parameter, state) for every parameter.
+  template <class Self, class F>
+  static void for_each(Self& self, F f);
+
   std::string name_;
   std::vector<ParameterGroup> groups_;
   std::vector<std::string> slots_;
