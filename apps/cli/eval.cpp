@@ -53,7 +53,7 @@ EvalOptions parse_eval(const Arguments& arguments) {
 
 // The images of the classes that the weights know, labelled as they know them and normalised as they were trained.
 Dataset load_data(const EvalOptions& options, const ModelCard& card) {
-  const auto path = data_path(options.data);
+  const auto path = data_path(options.data, options.format);
   Dataset dataset = load_dataset(path, options.split == "test" ? Split::test : Split::train, options.format);
   const auto& names = card.class_names;
   const auto& all = dataset.class_names;
