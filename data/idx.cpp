@@ -3,7 +3,6 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <memory>
 #include <utility>
@@ -20,88 +19,66 @@ namespace {
 constexpr std::int64_t kClasses = 10;
 constexpr std::uint64_t kMostOfASide = 16384;
 
-/// The first `count` bytes of what a .gz file holds, or all where there are fewer. What is allocated grows with what is
-/// read.
-std::vector<std::uint8_t> unpack(const fs::path& file, std::size_t count) {
-  std::vector<std::uint8_t> packed = read_bytes(file);
-  z_stream stream{};
-  constexpr int gzip_window = 15 + 16;
-  if (inflateInit2(&stream, gzip_window) != Z_OK) throw std::bad_alloc();
-  const std::unique_ptr<z_stream, int (*)(z_stream*)> end(&stream, inflateEnd);
-  constexpr std::size_t step = std::size_t{1} << 20U;
+/// The first `count` bytes of a file, of what is in it where it is a gzip file; all where there are fewer. What is
+/// allocated grows with what is read.
+std::vector<std::uint8_t> read_start(const fs::path& file, std::uint64_t count) {
+  static_cast<void>(InputFile(file));  // says why a file cannot be opened
+  const std::unique_ptr<gzFile_s, int (*)(gzFile)> input(gzopen(file.c_str(), "rb"), gzclose);
+  if (input == nullptr) throw FileError(file.string(), "cannot be opened; try again");
+  constexpr std::uint64_t step = 1U << 20U;
   std::vector<std::uint8_t> bytes;
-  std::size_t next_in = 0;
-  for (int status = Z_OK; status != Z_STREAM_END && bytes.size() < count;) {
-    if (stream.avail_in == 0) {
-      stream.next_in = packed.data() + next_in;
-      stream.avail_in = static_cast<uInt>(std::min(step, packed.size() - next_in));
-      next_in += stream.avail_in;
-    }
+  while (bytes.size() < count) {
     const std::size_t done = bytes.size();
     bytes.resize(std::min(count, done + step));
-    stream.next_out = bytes.data() + done;
-    stream.avail_out = static_cast<uInt>(bytes.size() - done);
-    status = inflate(&stream, Z_NO_FLUSH);
-    bytes.resize(bytes.size() - stream.avail_out);
-    if (status != Z_OK && status != Z_STREAM_END) {
-      const char* reason = status == Z_BUF_ERROR ? "it ends too early" : stream.msg;
-      throw FileError(file.string(), std::string("cannot be unpacked as gzip: ") +
-                                         (reason == nullptr ? "out of memory" : reason) + "; fetch the file again");
-    }
+    const int got = gzread(input.get(), bytes.data() + done, static_cast<unsigned>(bytes.size() - done));
+    int status = Z_OK;
+    const char* reason = gzerror(input.get(), &status);
+    if (status != Z_OK)
+      throw FileError(file.string(), std::string("cannot be unpacked: ") + reason + "; fetch it again");
+    bytes.resize(done + static_cast<std::size_t>(got));
+    if (got == 0) break;
   }
-  return bytes;
-}
-
-/// As unpack, of any file.
-std::vector<std::uint8_t> read_start(const fs::path& file, std::uint64_t count) {
-  if (file.extension() == ".gz") return unpack(file, count);
-  InputFile input(file);
-  std::vector<std::uint8_t> bytes(std::min(count, input.size()));
-  input.read(bytes.data(), bytes.size());
   return bytes;
 }
 
 struct Idx {
   std::vector<std::uint64_t> sizes;
-  std::vector<std::uint8_t> bytes;  ///< header and values
-  std::size_t header;
-
-  [[nodiscard]] const std::uint8_t* values() const { return bytes.data() + header; }
+  std::vector<std::uint8_t> values;
 };
 
-/// A file of bytes with `rank` axes: two zeros, 8 for bytes, the rank, then each size in four bytes.
+/// A file of bytes with `rank` axes. Its header: two zeros, 8 for bytes, the rank, then each size in four bytes.
 Idx read_idx(const fs::path& file, std::size_t rank) {
-  Idx idx{.sizes = {}, .bytes = {}, .header = 4 + 4 * rank};
-  const std::vector<std::uint8_t> header = read_start(file, idx.header);
+  const std::size_t header_bytes = 4 + 4 * rank;
+  const std::vector<std::uint8_t> header = read_start(file, header_bytes);
   const auto number = [&](std::size_t at) {
     std::uint64_t value = 0;
     for (std::size_t i = at; i < at + 4; ++i) value = value << 8U | header[i];
     return value;
   };
-  if (header.size() < idx.header || number(0) != (0x800U | rank)) {
+  if (header.size() < header_bytes || number(0) != (0x800U | rank)) {
     throw FileError(file.string(), "expected an IDX file of bytes with " + std::to_string(rank) +
                                        " axes (it begins with 0 0 8 " + std::to_string(rank) +
                                        "); the file is truncated or of another format");
   }
+  Idx idx;
   std::uint64_t expected = 1;
   for (std::size_t axis = 0; axis < rank; ++axis) {
-    idx.sizes.push_back(number(4 + 4 * axis));
-    // 2^32 images of 2^14 x 2^14 bytes: no overflow.
-    if (idx.sizes[axis] == 0 || (axis > 0 && idx.sizes[axis] > kMostOfASide)) {
-      throw FileError(file.string(), "axis " + std::to_string(axis) + " has size " + std::to_string(idx.sizes[axis]) +
-                                         ", expected at least 1" +
-                                         (axis > 0 ? " and at most " + std::to_string(kMostOfASide) : "") +
-                                         "; the file is damaged");
+    const std::uint64_t size = number(4 + 4 * axis);
+    // At most 2^32 images of 2^14 x 2^14: the product does not overflow.
+    if (size == 0 || (axis > 0 && size > kMostOfASide)) {
+      throw FileError(file.string(),
+                      "axis " + std::to_string(axis) + " has size " + std::to_string(size) + ", expected at least 1" +
+                          (axis > 0 ? " and at most " + std::to_string(kMostOfASide) : "") + "; the file is damaged");
     }
-    expected *= idx.sizes[axis];
+    idx.sizes.push_back(size);
+    expected *= size;
   }
-  idx.bytes = read_start(file, idx.header + expected + 1);
-  if (idx.bytes.size() != idx.header + expected) {
-    throw FileError(
-        file.string(),
-        "its header promises " + std::to_string(expected) + " values, the file holds " +
-            (idx.bytes.size() > idx.header + expected ? "more" : std::to_string(idx.bytes.size() - idx.header)) +
-            "; fetch the file again");
+  idx.values = read_start(file, header_bytes + expected + 1);
+  idx.values.erase(idx.values.begin(), idx.values.begin() + static_cast<std::ptrdiff_t>(header_bytes));
+  if (idx.values.size() != expected) {
+    throw FileError(file.string(), "its header promises " + std::to_string(expected) + " values, the file holds " +
+                                       (idx.values.size() > expected ? "more" : std::to_string(idx.values.size())) +
+                                       "; fetch the file again");
   }
   return idx;
 }
@@ -151,12 +128,12 @@ struct Published {
                                    static_cast<std::int64_t>(images.sizes[2]), 1},
                                   DType::u8),
                     Tensor::empty({count}, DType::i64), class_names, normalization};
-    std::copy_n(images.values(), dataset.images.numel(), dataset.images.mutable_data<std::uint8_t>());
-    std::copy_n(labels.values(), count, dataset.labels.mutable_data<std::int64_t>());
-    const auto* most = std::max_element(labels.values(), labels.values() + count);
+    std::copy(images.values.begin(), images.values.end(), dataset.images.mutable_data<std::uint8_t>());
+    std::copy(labels.values.begin(), labels.values.end(), dataset.labels.mutable_data<std::int64_t>());
+    const auto most = std::max_element(labels.values.begin(), labels.values.end());
     if (*most >= kClasses) {
-      throw FileError(label_file.string(), "label " + std::to_string(most - labels.values()) + " (counted from 0) is " +
-                                               std::to_string(*most) +
+      throw FileError(label_file.string(), "label " + std::to_string(most - labels.values.begin()) +
+                                               " (counted from 0) is " + std::to_string(*most) +
                                                ", expected 0 .. 9; the file is damaged or of another data set");
     }
     return dataset;
