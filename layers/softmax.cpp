@@ -31,75 +31,66 @@ std::pair<C, C> peak_and_sum(const T* row, std::int64_t k) {
   return {peak, sum};
 }
 
-void check_softmax(const char* op, const Tensor& x) {
+// y = forward(row of x) and dx = backward(row of y, row of dy), all of k values.
+template <class Forward, class BackwardRow>
+Tensor by_rows(const char* op, const Tensor& x, Forward forward, BackwardRow backward) {
   if (x.rank() < 1) shape_error(op, "input needs a channels axis: got " + to_string(x.shape()));
+  return dispatch_floating(op, x.dtype(), [&]<class T>(T) {
+    const std::int64_t k = x.size(-1);
+    Tensor y = Tensor::empty(x.shape(), x.dtype());
+    const T* in = x.data<T>();
+    T* out = y.mutable_data<T>();
+    for_rows(x, [&](std::int64_t at) { forward(in + at, out + at, k); });
+    record(op, y, {x}, [y = Saved(y), k, backward](Backward& bw) {
+      const Tensor kept = y.get();
+      Tensor dx = Tensor::empty(kept.shape(), kept.dtype());
+      const T* values = kept.template data<T>();
+      const T* dy = bw.dy().data<T>();
+      T* to = dx.mutable_data<T>();
+      for_rows(dx, [&](std::int64_t at) { backward(values + at, dy + at, to + at, k); });
+      bw.add(0, dx);
+    });
+    return y;
+  });
 }
 
 }  // namespace
 
 Tensor softmax(const Tensor& x) {
-  check_softmax("softmax", x);
-  return dispatch_floating("softmax", x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    using C = compute_t<T>;
-    const std::int64_t k = x.size(-1);
-    Tensor y = Tensor::empty(x.shape(), x.dtype());
-    const T* in = x.data<T>();
-    T* out = y.mutable_data<T>();
-    for_rows(x, [&](std::int64_t at) {
-      const auto [peak, sum] = peak_and_sum(in + at, k);
-      for (std::int64_t j = at; j < at + k; ++j) out[j] = static_cast<T>(std::exp(static_cast<C>(in[j]) - peak) / sum);
-    });
-    record("softmax", y, {x}, [y = Saved(y), k](Backward& bw) {
-      const Tensor kept = y.get();
-      Tensor dx = Tensor::empty(kept.shape(), kept.dtype());
-      const T* p = kept.template data<T>();
-      const T* dy = bw.dy().data<T>();
-      T* d = dx.mutable_data<T>();
-      for_rows(dx, [&](std::int64_t at) {
+  return by_rows(
+      "softmax", x,
+      []<class T>(const T* in, T* out, std::int64_t k) {
+        using C = compute_t<T>;
+        const auto [peak, sum] = peak_and_sum(in, k);
+        for (std::int64_t j = 0; j < k; ++j) out[j] = static_cast<T>(std::exp(static_cast<C>(in[j]) - peak) / sum);
+      },
+      []<class T>(const T* p, const T* dy, T* dx, std::int64_t k) {
+        using C = compute_t<T>;
         C dot = 0;
-        for (std::int64_t j = at; j < at + k; ++j) dot += static_cast<C>(dy[j]) * static_cast<C>(p[j]);
-        for (std::int64_t j = at; j < at + k; ++j) {
-          d[j] = static_cast<T>(static_cast<C>(p[j]) * (static_cast<C>(dy[j]) - dot));
+        for (std::int64_t j = 0; j < k; ++j) dot += static_cast<C>(dy[j]) * static_cast<C>(p[j]);
+        for (std::int64_t j = 0; j < k; ++j) {
+          dx[j] = static_cast<T>(static_cast<C>(p[j]) * (static_cast<C>(dy[j]) - dot));
         }
       });
-      bw.add(0, dx);
-    });
-    return y;
-  });
 }
 
 Tensor log_softmax(const Tensor& x) {
-  check_softmax("log_softmax", x);
-  return dispatch_floating("log_softmax", x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    using C = compute_t<T>;
-    const std::int64_t k = x.size(-1);
-    Tensor y = Tensor::empty(x.shape(), x.dtype());
-    const T* in = x.data<T>();
-    T* out = y.mutable_data<T>();
-    for_rows(x, [&](std::int64_t at) {
-      const auto [peak, sum] = peak_and_sum(in + at, k);
-      const C log_sum = std::log(sum);
-      for (std::int64_t j = at; j < at + k; ++j) out[j] = static_cast<T>(static_cast<C>(in[j]) - peak - log_sum);
-    });
-    record("log_softmax", y, {x}, [y = Saved(y), k](Backward& bw) {
-      const Tensor kept = y.get();
-      Tensor dx = Tensor::empty(kept.shape(), kept.dtype());
-      const T* logp = kept.template data<T>();
-      const T* dy = bw.dy().data<T>();
-      T* d = dx.mutable_data<T>();
-      for_rows(dx, [&](std::int64_t at) {
+  return by_rows(
+      "log_softmax", x,
+      []<class T>(const T* in, T* out, std::int64_t k) {
+        using C = compute_t<T>;
+        const auto [peak, sum] = peak_and_sum(in, k);
+        const C log_sum = std::log(sum);
+        for (std::int64_t j = 0; j < k; ++j) out[j] = static_cast<T>(static_cast<C>(in[j]) - peak - log_sum);
+      },
+      []<class T>(const T* logp, const T* dy, T* dx, std::int64_t k) {
+        using C = compute_t<T>;
         C sum = 0;
-        for (std::int64_t j = at; j < at + k; ++j) sum += static_cast<C>(dy[j]);
-        for (std::int64_t j = at; j < at + k; ++j) {
-          d[j] = static_cast<T>(static_cast<C>(dy[j]) - std::exp(static_cast<C>(logp[j])) * sum);
+        for (std::int64_t j = 0; j < k; ++j) sum += static_cast<C>(dy[j]);
+        for (std::int64_t j = 0; j < k; ++j) {
+          dx[j] = static_cast<T>(static_cast<C>(dy[j]) - std::exp(static_cast<C>(logp[j])) * sum);
         }
       });
-      bw.add(0, dx);
-    });
-    return y;
-  });
 }
 
 }  // namespace striate

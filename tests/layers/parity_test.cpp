@@ -1,4 +1,4 @@
-// Every case of tests/reference/layers.py: outputs and gradients against PyTorch's in float64.
+// Every case of tests/reference/layers.py and activations.py: outputs and gradients against PyTorch's in float64.
 
 #include <gtest/gtest.h>
 
@@ -13,6 +13,7 @@
 
 #include "core/safetensors.h"
 #include "core/state.h"
+#include "layers/activations.h"
 #include "layers/adaptive_avg_pool.h"
 #include "layers/avg_pool.h"
 #include "layers/batch_norm.h"
@@ -75,6 +76,8 @@ class CaseRun {
     y.backward(placed(hashed(name_ + ".dy", in_file.shape()), axes));
     for (const Leaf& leaf : leaves_) results["d" + leaf.key] = to_file_layout(leaf.tensor.grad(), leaf.axes);
   }
+
+  [[nodiscard]] const std::string& name() const { return name_; }
 
   CaseOptions options;
   std::map<std::string, Tensor> results;
@@ -183,7 +186,21 @@ void run_cross_entropy(CaseRun& run) {
   run.finish(loss, as_is);
 }
 
+void run_activation(CaseRun& run) {
+  static const std::map<std::string, std::function<Tensor(const Tensor&)>> ops = {
+      {"sigmoid", sigmoid},
+      {"tanh", tanh},
+      {"leaky_relu", [](const Tensor& x) { return leaky_relu(x); }},
+      {"leaky_relu_slope", [](const Tensor& x) { return leaky_relu(x, 0.25); }},
+      {"silu", silu},
+      {"gelu", [](const Tensor& x) { return gelu(x); }},
+      {"gelu_tanh", [](const Tensor& x) { return gelu(x, GeluApproximation::tanh); }}};
+  const Tensor x = run.leaf("x", run.values("x", run.options.integers("x"), 6), images);
+  run.finish(ops.at(run.name())(x), images);
+}
+
 const std::map<std::string, std::function<void(CaseRun&)>> runners = {
+    {"activation", run_activation},
     {"conv2d", run_conv2d},
     {"batch_norm", run_batch_norm},
     {"relu", [](CaseRun& run) { run_unary(run, images, images, relu); }},
@@ -216,10 +233,10 @@ void expect_equal(const std::string& what, const Tensor& ours, const Tensor& the
   EXPECT_LE(worst, tolerance * scale) << what;
 }
 
-/// Runs all cases in one dtype; tolerance(terms) is for the longest sum of a case.
-void check_all(DType dtype, const std::function<double(double terms)>& tolerance) {
-  const TensorFile file = read_safetensors(STRIATE_SOURCE_DIR "/tests/reference/layers.safetensors");
-  ASSERT_GT(file.metadata.size(), 70U);
+/// Runs all cases of a file in one dtype; tolerance(terms) is for the longest sum of a case.
+void check_file(const std::string& name, DType dtype, const std::function<double(double terms)>& tolerance) {
+  const TensorFile file = read_safetensors(STRIATE_SOURCE_DIR "/tests/reference/" + name);
+  ASSERT_GE(file.metadata.size(), 7U);
   std::size_t compared = 0;
   for (const auto& [name, text] : file.metadata) {
     SCOPED_TRACE(testing::Message() << name << ": " << text);
@@ -236,6 +253,11 @@ void check_all(DType dtype, const std::function<double(double terms)>& tolerance
     }
   }
   EXPECT_EQ(compared, file.tensors.size());
+}
+
+void check_all(DType dtype, const std::function<double(double terms)>& tolerance) {
+  check_file("layers.safetensors", dtype, tolerance);
+  check_file("activations.safetensors", dtype, tolerance);
 }
 
 TEST(LayerParity, DoubleEqualsPyTorch) {

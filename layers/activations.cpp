@@ -1,0 +1,75 @@
+#include "layers/activations.h"
+
+#include <numbers>
+
+#include "layers/unary.h"
+
+namespace striate {
+namespace {
+
+template <class V>
+V sigmoid_of(V x) {
+  return constant<V>(1) / (constant<V>(1) + exp_of(-x));
+}
+
+// tanh of this is 2 * P(X <= x) - 1, nearly.
+template <class V>
+V gelu_argument(V x) {
+  return constant<V>(std::numbers::sqrt2 * std::numbers::inv_sqrtpi) * (x + constant<V>(0.044715) * x * x * x);
+}
+
+}  // namespace
+
+Tensor sigmoid(const Tensor& x) {
+  return unary(
+      "sigmoid", x, Keeps::output, [](auto v) { return sigmoid_of(v); },
+      []<class V>(V dy, V y) { return dy * y * (constant<V>(1) - y); });
+}
+
+Tensor tanh(const Tensor& x) {
+  return unary(
+      "tanh", x, Keeps::output, [](auto v) { return tanh_of(v); },
+      []<class V>(V dy, V y) { return dy * (constant<V>(1) - y * y); });
+}
+
+Tensor leaky_relu(const Tensor& x, double negative_slope) {
+  return unary(
+      "leaky_relu", x, Keeps::input,
+      [negative_slope]<class V>(V v) { return v > V{} ? v : constant<V>(negative_slope) * v; },
+      [negative_slope]<class V>(V dy, V v) { return v > V{} ? dy : constant<V>(negative_slope) * dy; });
+}
+
+Tensor silu(const Tensor& x) {
+  return unary(
+      "silu", x, Keeps::input, [](auto v) { return v * sigmoid_of(v); },
+      []<class V>(V dy, V v) {
+        const V s = sigmoid_of(v);
+        return dy * s * (constant<V>(1) + v * (constant<V>(1) - s));
+      });
+}
+
+Tensor gelu(const Tensor& x, GeluApproximation approximate) {
+  if (approximate == GeluApproximation::tanh) {
+    return unary(
+        "gelu", x, Keeps::input,
+        []<class V>(V v) { return constant<V>(0.5) * v * (constant<V>(1) + tanh_of(gelu_argument(v))); },
+        []<class V>(V dy, V v) {
+          const V t = tanh_of(gelu_argument(v));
+          const V slope = constant<V>(std::numbers::sqrt2 * std::numbers::inv_sqrtpi) *
+                          (constant<V>(1) + constant<V>(3 * 0.044715) * v * v);
+          return constant<V>(0.5) * dy * (constant<V>(1) + t + v * (constant<V>(1) - t * t) * slope);
+        });
+  }
+  const auto probability = []<class V>(V v) {
+    return constant<V>(0.5) * (constant<V>(1) + erf_of(v * constant<V>(1 / std::numbers::sqrt2)));
+  };
+  return unary(
+      "gelu", x, Keeps::input, [probability](auto v) { return v * probability(v); },
+      [probability]<class V>(V dy, V v) {
+        const V density =
+            constant<V>(std::numbers::inv_sqrtpi / std::numbers::sqrt2) * exp_of(constant<V>(-0.5) * v * v);
+        return dy * (probability(v) + v * density);
+      });
+}
+
+}  // namespace striate
