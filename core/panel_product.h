@@ -1,5 +1,5 @@
 #pragma once
-// The inner loop of every dense product: some rows of a times one narrow panel of b, with the sums in
+// The micro-kernel of the convolutions (layers/conv/): some rows of a times one packed panel of b, with the sums in
 // registers. Operands are float, or pairs of bf16 packed in 32-bit words whose products are summed in float.
 
 #include <cstddef>

@@ -19,6 +19,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/integer.h"
+
 namespace striate {
 namespace {
 
@@ -189,7 +191,7 @@ void parallel_for(std::int64_t count, std::int64_t grain,
                   const std::function<void(std::int64_t begin, std::int64_t end)>& body) {
   if (count <= 0) return;
   if (grain < 1) throw std::invalid_argument("the grain of a loop must be 1 or more, got " + std::to_string(grain));
-  const std::int64_t chunks = (count + grain - 1) / grain;
+  const std::int64_t chunks = ceil_div(count, grain);
   if (chunks == 1 || inside_loop || num_threads() == 1) {
     run_serially(count, grain, body);
     return;

@@ -8,6 +8,7 @@
 
 #include "core/check.h"
 #include "core/gemm.h"
+#include "core/integer.h"
 #include "core/own_eigen.h"
 #include "core/parallel.h"
 #include "data/normalize.h"
@@ -68,7 +69,7 @@ std::vector<double> patch_products(const Dataset& dataset, std::int64_t kernel, 
 /// The covariance of the patches (R,S,C flattened).
 striate_eigen::MatrixXd patch_covariance(const Dataset& dataset, std::int64_t kernel, std::int64_t images) {
   const std::int64_t chosen = std::min(images, dataset.size());
-  std::vector<std::vector<double>> partial(static_cast<std::size_t>((chosen + kGrain - 1) / kGrain));
+  std::vector<std::vector<double>> partial(static_cast<std::size_t>(ceil_div(chosen, kGrain)));
   parallel_for(chosen, kGrain, [&](std::int64_t begin, std::int64_t end) {
     partial[static_cast<std::size_t>(begin / kGrain)] = patch_products(dataset, kernel, chosen, begin, end);
   });

@@ -10,7 +10,7 @@
 namespace striate {
 namespace {
 
-std::vector<AxisWindow> windows(const PoolAxis& axis, bool count_include_pad) {
+std::vector<AxisWindow> windows(const WindowAxis& axis, bool count_include_pad) {
   std::vector<AxisWindow> result;
   for (std::int64_t i = 0; i < axis.output; ++i) {
     const std::int64_t start = axis.place(i, 0);

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "core/dtype.h"
+#include "core/integer.h"
 #include "core/parallel.h"
 #include "core/scratch.h"
 #include "core/tensor.h"
@@ -22,7 +23,7 @@ struct RowPlan {
   std::int64_t line_rows;
   std::int64_t chunk;  ///< rows of a chunk, whole lines, a function of the width alone
 
-  [[nodiscard]] std::int64_t chunks() const { return (rows + chunk - 1) / chunk; }
+  [[nodiscard]] std::int64_t chunks() const { return ceil_div(rows, chunk); }
   [[nodiscard]] std::int64_t line() const { return line_rows * channels; }
 };
 
@@ -35,10 +36,8 @@ inline RowPlan plan_rows(const Tensor& x) {
   while (line_rows * channels < 128) line_rows *= 2;
   const std::int64_t chunk =
       std::max<std::int64_t>(16, chunk_bytes / (channels * static_cast<std::int64_t>(size_of(x.dtype()))));
-  return {.rows = x.numel() / channels,
-          .channels = channels,
-          .line_rows = line_rows,
-          .chunk = (chunk + line_rows - 1) / line_rows * line_rows};
+  return {
+      .rows = x.numel() / channels, .channels = channels, .line_rows = line_rows, .chunk = round_up(chunk, line_rows)};
 }
 
 /// Calls f(zero, i, c) for the values of rows begin .. end-1, a register or one at a time: i is the place in

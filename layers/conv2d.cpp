@@ -26,12 +26,6 @@ void check_options(const Conv2dOptions& options) {
   expect(options.groups >= 1, kOp, "groups of at least 1", options.groups);
 }
 
-std::int64_t output_size(std::int64_t in, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
-                         std::int64_t dilation) {
-  const std::int64_t room = in + 2 * padding - dilation * (kernel - 1) - 1;
-  return room < 0 ? 0 : room / stride + 1;
-}
-
 void check_dtypes(const Tensor& x, const Tensor& w, const Tensor& b) {
   const DType wanted = parameter_dtype(x.dtype());
   expect(is_floating(x.dtype()) && w.dtype() == wanted && (!b.defined() || b.dtype() == wanted), kOp,
@@ -61,16 +55,15 @@ ConvGeometry check_conv2d(const Tensor& x, const Tensor& w, const Tensor& b, con
   if (b.defined() && b.shape() != Shape{k}) {
     shape_error(kOp, "bias must be (" + std::to_string(k) + "): " + shapes + ", bias " + to_string(b.shape()));
   }
-  const std::int64_t p =
-      output_size(x.size(1), w.size(0), options.stride.height, options.padding.height, options.dilation.height);
-  const std::int64_t q =
-      output_size(x.size(2), w.size(1), options.stride.width, options.padding.width, options.dilation.width);
-  if (p < 1 || q < 1) {
+  ConvGeometry g{x.size(0),       x.size(1),        x.size(2),     c, w.size(0), w.size(1), k, 0, 0, options.stride,
+                 options.padding, options.dilation, options.groups};
+  g.p = output_size(g.rows());
+  g.q = output_size(g.columns());
+  if (g.p < 1 || g.q < 1) {
     shape_error(kOp, "the dilated kernel must fit into the padded input: " + shapes + ", padding " +
                          to_string(options.padding) + ", dilation " + to_string(options.dilation));
   }
-  return {x.size(0),       x.size(1),        x.size(2),     c, w.size(0), w.size(1), k, p, q, options.stride,
-          options.padding, options.dilation, options.groups};
+  return g;
 }
 
 // Writes y; with the factors of a norm after that norm, and ReLU where asked for.

@@ -1,5 +1,6 @@
 #pragma once
-// 2-d convolution. As in PyTorch and every other framework it is correlation: the kernel is not flipped.
+// 2-d convolution. As in PyTorch and every other framework it is correlation: the kernel is not flipped. The op checks
+// and records; the arithmetic is in layers/conv/, whose README.md is its map.
 
 #include <string>
 

@@ -109,7 +109,7 @@ struct Look {
 };
 
 // For every input of the axis.
-std::vector<std::vector<Look>> looks_at(const PoolAxis& axis) {
+std::vector<std::vector<Look>> looks_at(const WindowAxis& axis) {
   std::vector<std::vector<Look>> result(static_cast<std::size_t>(axis.input));
   const std::vector<TapRange> inside = taps_inside(axis);
   for (std::int64_t i = 0; i < axis.output; ++i) {

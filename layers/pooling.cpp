@@ -3,19 +3,7 @@
 #include <string>
 
 namespace striate {
-namespace {
-
-std::int64_t output_size(const PoolAxis& axis, bool ceil_mode) {
-  const std::int64_t room =
-      axis.input + 2 * axis.padding - axis.dilation * (axis.kernel - 1) - 1 + (ceil_mode ? axis.stride - 1 : 0);
-  if (room < 0) return 0;
-  const std::int64_t size = room / axis.stride + 1;
-  return ceil_mode && (size - 1) * axis.stride >= axis.input + axis.padding ? size - 1 : size;
-}
-
-}  // namespace
-
-std::vector<TapRange> taps_inside(const PoolAxis& axis) {
+std::vector<TapRange> taps_inside(const WindowAxis& axis) {
   std::vector<TapRange> result;
   for (std::int64_t i = 0; i < axis.output; ++i) {
     result.push_back(taps_inside(axis.kernel, axis.input, [&](std::int64_t tap) { return axis.place(i, tap); }));

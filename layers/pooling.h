@@ -9,26 +9,12 @@
 #include "core/dtype.h"
 #include "core/tensor.h"
 #include "layers/extent.h"
-#include "layers/tap_range.h"
+#include "layers/window_axis.h"
 
 namespace striate {
 
-/// One axis of a pooling. Output i looks at input i*stride - padding + tap*dilation for tap = 0 .. kernel-1.
-struct PoolAxis {
-  std::int64_t input;
-  std::int64_t output;
-  std::int64_t kernel;
-  std::int64_t stride;
-  std::int64_t padding;
-  std::int64_t dilation;
-
-  [[nodiscard]] std::int64_t place(std::int64_t i, std::int64_t tap) const {
-    return i * stride - padding + tap * dilation;
-  }
-};
-
 /// The taps of every output's window that lie inside the input.
-std::vector<TapRange> taps_inside(const PoolAxis& axis);
+std::vector<TapRange> taps_inside(const WindowAxis& axis);
 
 struct PoolWindow {
   Extent2d kernel_size;
@@ -41,15 +27,14 @@ struct PoolWindow {
 struct PoolGeometry {
   std::int64_t batch;
   std::int64_t channels;
-  PoolAxis rows;
-  PoolAxis columns;
+  WindowAxis rows;
+  WindowAxis columns;
 
   [[nodiscard]] Shape output_shape() const { return {batch, rows.output, columns.output, channels}; }
 };
 
-/// Output sizes are floor((size + 2*padding - dilation*(kernel-1) - 1) / stride) + 1; with ceil_mode the
-/// division rounds up, but no window starts past the input's end. Throws std::invalid_argument for options
-/// outside PyTorch's rules (padding is at most half the kernel) and ShapeError where no window fits.
+/// Output sizes are those of output_size(). Throws std::invalid_argument for options outside PyTorch's rules (padding
+/// is at most half the kernel) and ShapeError where no window fits.
 PoolGeometry check_pool(const char* op, const Tensor& x, const PoolWindow& window);
 
 /// How many rows of `elements` make a chunk of a parallel loop.

@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "core/check.h"
+#include "core/integer.h"
 #include "core/parallel.h"
 
 namespace striate {
@@ -34,7 +35,7 @@ double sum_of_squares(const T* g, std::int64_t begin, std::int64_t end) {
 }
 
 double sum_of_squares(const Tensor& gradient) {
-  std::vector<double> partial(static_cast<std::size_t>((gradient.numel() + grain - 1) / grain));
+  std::vector<double> partial(static_cast<std::size_t>(ceil_div(gradient.numel(), grain)));
   dispatch_floating("clip_grad_norm_", gradient.dtype(), [&](auto zero) {
     const auto* g = gradient.data<decltype(zero)>();
     parallel_for(gradient.numel(), grain, [&](std::int64_t begin, std::int64_t end) {

@@ -11,8 +11,8 @@
 #include "core/simd.h"
 #include "layers/conv/apply_epilogue.h"
 #include "layers/conv/machine.h"
+#include "layers/conv/partial_sums.h"
 #include "layers/conv/taps.h"
-#include "layers/tap_range.h"
 
 namespace striate {
 namespace {
@@ -127,8 +127,8 @@ void forward(const ConvGeometry& g, ConvInput<const T> x, ConvFilter<const float
              const ConvEpilogue<float>& epilogue, ConvOutput<T> y) {
   Scratch<T> wide = repeated(g, x.data);
   const Map<const T> from{wide.data() == nullptr ? x.data : wide.data(), g.h, g.w, g.k};
-  const TapAxis rows = row_taps(g);
-  const TapAxis columns = column_taps(g);
+  const TapAxis rows = forward_taps(g.rows());
+  const TapAxis columns = forward_taps(g.columns());
   parallel_for(g.n * g.p, task_rows(g, g.q), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row)
       sum_taps(rows, columns, g.s, from, w.data, epilogue, row / g.p, row % g.p, y.data + row * g.q * g.k);
@@ -139,8 +139,8 @@ template <class T>
 void backward_data(const ConvGeometry& g, ConvOutput<const T> dy, ConvFilter<const float> w, ConvInput<T> dx) {
   const std::int64_t filters = g.group_outputs();
   const Map<const T> from{dy.data, g.p, g.q, g.k};
-  const auto all_rows = backward_row_taps(g);
-  const auto all_columns = backward_column_taps(g);
+  const auto all_rows = backward_taps(g.rows());
+  const auto all_columns = backward_taps(g.columns());
   parallel_for(g.n * g.h, task_rows(g, g.w), [&](std::int64_t begin, std::int64_t end) {
     // With several filters a channel, a sum for each of them first.
     Scratch<float> line(filters == 1 ? 0 : g.w * g.k);
@@ -170,22 +170,20 @@ void backward_weights(const ConvGeometry& g, ConvInput<const T> x, ConvOutput<co
   Scratch<T> wide = repeated(g, x.data);
   const Map<const T> from{wide.data() == nullptr ? x.data : wide.data(), g.h, g.w, g.k};
   const Map<const T> gradient{dy.data, g.p, g.q, g.k};
-  const TapAxis rows = row_taps(g);
-  const TapAxis columns = column_taps(g);
+  const TapAxis rows = forward_taps(g.rows());
+  const TapAxis columns = forward_taps(g.columns());
   const std::int64_t size = g.r * g.s * g.k;
   const std::int64_t grain = ceil_div(g.n * g.p, most_groups);
   const std::int64_t groups = grain == 0 ? 0 : ceil_div(g.n * g.p, grain);
-  Scratch<float> partial(groups * size);
+  if (groups == 0) std::fill_n(dw.data, size, 0.F);
+  Scratch<float> parts((groups - 1) * size);  // but the first
   parallel_for(g.n * g.p, grain, [&](std::int64_t begin, std::int64_t end) {
-    float* sums = partial.data() + begin / grain * size;
+    float* sums = begin == 0 ? dw.data : parts.data() + (begin / grain - 1) * size;
     std::fill_n(sums, size, 0.F);
     for (std::int64_t row = begin; row < end; ++row)
       add_row_gradient(rows, columns, from, gradient, row / g.p, row % g.p, sums);
   });
-  std::fill_n(dw.data, size, 0.F);
-  for (std::int64_t group = 0; group < groups; ++group) {
-    for (std::int64_t i = 0; i < size; ++i) dw.data[i] += partial.data()[group * size + i];
-  }
+  if (groups > 1) add_parts(parts.data(), groups - 1, size, dw.data);
 }
 
 bool fits(const ConvGeometry& g) { return g.group_inputs() == 1; }
@@ -193,7 +191,7 @@ bool fits(const ConvGeometry& g) { return g.group_inputs() == 1; }
 // Where it fits, only a product of merged groups competes, most of which is zeros. One channel in one group is a dense
 // convolution, for which it has not been measured.
 double cost(const ConvGeometry& g, DType /*dtype*/, ConvDirection /*direction*/, const ConvMachine& /*machine*/) {
-  return g.groups == 1 ? cost_of_the_unwanted : static_cast<double>(g.positions()) * ratio(g.r * g.s, g.c);
+  return g.groups == 1 ? only_on_request : static_cast<double>(g.positions()) * ratio(g.r * g.s, g.c);
 }
 
 template <class T>

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "layers/extent.h"
+#include "layers/window_axis.h"
 
 namespace striate {
 
@@ -16,6 +17,8 @@ struct ConvGeometry {
   Extent2d stride, padding, dilation;
   std::int64_t groups;
 
+  [[nodiscard]] WindowAxis rows() const { return {h, p, r, stride.height, padding.height, dilation.height}; }
+  [[nodiscard]] WindowAxis columns() const { return {w, q, s, stride.width, padding.width, dilation.width}; }
   [[nodiscard]] std::int64_t group_inputs() const { return c / groups; }
   [[nodiscard]] std::int64_t group_outputs() const { return k / groups; }
   [[nodiscard]] std::int64_t positions() const { return n * p * q; }

@@ -14,6 +14,7 @@
 #include "layers/conv/im2col_pack.h"
 #include "layers/conv/machine.h"
 #include "layers/conv/pack_gradient.h"
+#include "layers/conv/partial_sums.h"
 
 namespace striate {
 namespace {
@@ -181,8 +182,8 @@ FilterLayout layout_of(const ConvGeometry& g) { return {g.s, g.group_inputs() * 
 template <class T>
 void forward(const ConvGeometry& g, ConvInput<const T> x, ConvFilter<const float> w,
              const ConvEpilogue<float>& epilogue, ConvOutput<T> y) {
-  const TapAxis rows = row_taps(g);
-  const TapAxis columns = column_taps(g);
+  const TapAxis rows = forward_taps(g.rows());
+  const TapAxis columns = forward_taps(g.columns());
   const Groups groups(g.groups, g.group_inputs(), g.group_outputs());
   const Filters filters{groups, w.data, layout_of(g)};
   const Gather<T> gather{x.data, g.c, groups.product_rows(), &rows, &columns, word_depth<WordOf<T>>};
@@ -199,8 +200,8 @@ void backward_data(const ConvGeometry& g, ConvOutput<const T> dy, ConvFilter<con
   const Filters filters{groups,
                         flipped.data() + (g.r * g.s - 1) * size,
                         {g.s, -size, g.group_inputs() * g.group_outputs(), g.group_inputs()}};
-  const auto all_columns = backward_column_taps(g);
-  for (const TapAxis& rows : backward_row_taps(g)) {
+  const auto all_columns = backward_taps(g.columns());
+  for (const TapAxis& rows : backward_taps(g.rows())) {
     for (const TapAxis& columns : all_columns) {
       const Gather<T> gather{dy.data, g.k, groups.product_rows(), &rows, &columns, word_depth<WordOf<T>>};
       gathered_product(gather, g.n, filters, Results<T>{dx.data, g.h, g.w, g.c, {}});
@@ -215,8 +216,8 @@ void backward_weights(const ConvGeometry& g, ConvInput<const T> x, ConvOutput<co
   if (size == 0) return;
   constexpr std::int64_t most_rows = 128;
   constexpr std::int64_t most_columns = 256;
-  const TapAxis rows = row_taps(g);
-  const TapAxis columns = column_taps(g);
+  const TapAxis rows = forward_taps(g.rows());
+  const TapAxis columns = forward_taps(g.columns());
   const Groups groups(g.groups, g.group_inputs(), g.group_outputs());
   const Gather<T> gather{x.data, g.c, groups.product_rows(), &rows, &columns, 1};
   const std::int64_t width = gather.width();
@@ -228,7 +229,7 @@ void backward_weights(const ConvGeometry& g, ConvInput<const T> x, ConvOutput<co
       std::clamp<std::int64_t>(kTasks / blocks, 1, std::max<std::int64_t>(1, ceil_div(g.positions(), 2 * kPositions)));
   const std::int64_t span = std::max(round_up(ceil_div(g.positions(), wanted), kPositions), kPositions);
   const std::int64_t splits = std::max<std::int64_t>(1, ceil_div(g.positions(), span));
-  Scratch<float> partial(splits > 1 ? splits * size : 0);
+  Scratch<float> parts((splits - 1) * size);  // but the first
   parallel_for(blocks * splits, 1, [&](std::int64_t task, std::int64_t) {
     const std::int64_t split = task % splits;
     const std::int64_t row0 = task / splits % row_blocks * most_rows;
@@ -238,15 +239,10 @@ void backward_weights(const ConvGeometry& g, ConvInput<const T> x, ConvOutput<co
     Scratch<float> sums((block.row1 - row0) * round_up(block.col1 - col0, panel_width));
     sum_block(gather, groups, g.k, dy.data, block, split * span, std::min(g.positions(), (split + 1) * span),
               sums.data());
-    write_block(gather, groups, layout_of(g), block, sums.data(), splits > 1 ? partial.data() + split * size : dw.data);
+    write_block(gather, groups, layout_of(g), block, sums.data(),
+                split == 0 ? dw.data : parts.data() + (split - 1) * size);
   });
-  if (splits == 1) return;
-  parallel_for(size, 4096, [&](std::int64_t begin, std::int64_t end) {
-    std::copy(partial.data() + begin, partial.data() + end, dw.data + begin);
-    for (std::int64_t split = 1; split < splits; ++split) {
-      for (std::int64_t i = begin; i < end; ++i) dw.data[i] += partial.data()[split * size + i];
-    }
-  });
+  add_parts(parts.data(), splits - 1, size, dw.data);
 }
 
 bool fits(const ConvGeometry& /*g*/) { return true; }

@@ -10,82 +10,63 @@
 namespace striate {
 namespace {
 
-// The input row or column that kernel tap `tap` reads for output position `out`; may lie outside.
-std::int64_t source(std::int64_t out, std::int64_t tap, std::int64_t stride, std::int64_t padding,
-                    std::int64_t dilation) {
-  return out * stride - padding + tap * dilation;
-}
-
 bool inside(std::int64_t i, std::int64_t size) { return i >= 0 && i < size; }
 
-// Calls f(offset of x at (n,h,w,0), offset of y at (n,p,q,0)) for every pair that the tap (r,s) joins in image n.
+// Calls f(i, j, o) for every product x[i] * w[j] that the definition adds to y[o], of image n and kernel tap
+// (tap / g.s, tap % g.s).
 template <class F>
-void for_each_pair(const ConvGeometry& g, std::int64_t n, std::int64_t r, std::int64_t s, F&& f) {
+void for_each_product(const ConvGeometry& g, std::int64_t n, std::int64_t tap, F&& f) {
+  const std::int64_t cg = g.group_inputs();
+  const std::int64_t kg = g.group_outputs();
   for (std::int64_t p = 0; p < g.p; ++p) {
-    const std::int64_t h = source(p, r, g.stride.height, g.padding.height, g.dilation.height);
+    const std::int64_t h = g.rows().place(p, tap / g.s);
     if (!inside(h, g.h)) continue;
     for (std::int64_t q = 0; q < g.q; ++q) {
-      const std::int64_t w = source(q, s, g.stride.width, g.padding.width, g.dilation.width);
-      if (inside(w, g.w)) f(((n * g.h + h) * g.w + w) * g.c, ((n * g.p + p) * g.q + q) * g.k);
+      const std::int64_t w = g.columns().place(q, tap % g.s);
+      if (!inside(w, g.w)) continue;
+      for (std::int64_t c = 0; c < g.c; ++c) {
+        const std::int64_t from = ((n * g.h + h) * g.w + w) * g.c + c;
+        const std::int64_t filter = (tap * cg + c % cg) * g.k;
+        const std::int64_t to = ((n * g.p + p) * g.q + q) * g.k;
+        for (std::int64_t k = c / cg * kg; k < (c / cg + 1) * kg; ++k) f(from, filter + k, to + k);
+      }
     }
   }
 }
 
 void forward(const ConvGeometry& g, ConvInput<const double> x, ConvFilter<const double> w,
              const ConvEpilogue<double>& epilogue, ConvOutput<double> y) {
-  const std::int64_t cg = g.group_inputs();
-  const std::int64_t kg = g.group_outputs();
   parallel_for(g.n, 1, [&](std::int64_t n, std::int64_t) {
-    double* image = y.data + n * g.p * g.q * g.k;
-    std::fill_n(image, g.p * g.q * g.k, 0.0);
+    const std::int64_t size = g.p * g.q * g.k;
+    double* image = y.data + n * size;
+    std::fill_n(image, size, 0.0);
     for (std::int64_t tap = 0; tap < g.r * g.s; ++tap) {
-      for_each_pair(g, n, tap / g.s, tap % g.s, [&](std::int64_t at_x, std::int64_t at_y) {
-        for (std::int64_t c = 0; c < g.c; ++c) {
-          const std::int64_t first = c / cg * kg;
-          for (std::int64_t k = first; k < first + kg; ++k) {
-            y.data[at_y + k] += x.data[at_x + c] * w.data[(tap * cg + c % cg) * g.k + k];
-          }
-        }
-      });
+      for_each_product(g, n, tap,
+                       [&](std::int64_t i, std::int64_t j, std::int64_t o) { y.data[o] += x.data[i] * w.data[j]; });
     }
-    for (std::int64_t i = 0; i < g.p * g.q * g.k; ++i) image[i] = epilogue_of<double>(epilogue, i % g.k)(image[i]);
+    for (std::int64_t i = 0; i < size; ++i) image[i] = epilogue_of<double>(epilogue, i % g.k)(image[i]);
   });
 }
 
 void backward_data(const ConvGeometry& g, ConvOutput<const double> dy, ConvFilter<const double> w,
                    ConvInput<double> dx) {
-  const std::int64_t cg = g.group_inputs();
-  const std::int64_t kg = g.group_outputs();
   parallel_for(g.n, 1, [&](std::int64_t n, std::int64_t) {
     std::fill_n(dx.data + n * g.h * g.w * g.c, g.h * g.w * g.c, 0.0);
     for (std::int64_t tap = 0; tap < g.r * g.s; ++tap) {
-      for_each_pair(g, n, tap / g.s, tap % g.s, [&](std::int64_t at_x, std::int64_t at_y) {
-        for (std::int64_t c = 0; c < g.c; ++c) {
-          const std::int64_t first = c / cg * kg;
-          for (std::int64_t k = first; k < first + kg; ++k) {
-            dx.data[at_x + c] += dy.data[at_y + k] * w.data[(tap * cg + c % cg) * g.k + k];
-          }
-        }
-      });
+      for_each_product(g, n, tap,
+                       [&](std::int64_t i, std::int64_t j, std::int64_t o) { dx.data[i] += dy.data[o] * w.data[j]; });
     }
   });
 }
 
 void backward_weights(const ConvGeometry& g, ConvInput<const double> x, ConvOutput<const double> dy,
                       ConvFilter<double> dw) {
-  const std::int64_t cg = g.group_inputs();
-  const std::int64_t kg = g.group_outputs();
   parallel_for(g.r * g.s, 1, [&](std::int64_t tap, std::int64_t) {
-    std::fill_n(dw.data + tap * cg * g.k, cg * g.k, 0.0);
+    const std::int64_t size = g.group_inputs() * g.k;
+    std::fill_n(dw.data + tap * size, size, 0.0);
     for (std::int64_t n = 0; n < g.n; ++n) {
-      for_each_pair(g, n, tap / g.s, tap % g.s, [&](std::int64_t at_x, std::int64_t at_y) {
-        for (std::int64_t c = 0; c < g.c; ++c) {
-          const std::int64_t first = c / cg * kg;
-          for (std::int64_t k = first; k < first + kg; ++k) {
-            dw.data[(tap * cg + c % cg) * g.k + k] += x.data[at_x + c] * dy.data[at_y + k];
-          }
-        }
-      });
+      for_each_product(g, n, tap,
+                       [&](std::int64_t i, std::int64_t j, std::int64_t o) { dw.data[j] += x.data[i] * dy.data[o]; });
     }
   });
 }

@@ -28,41 +28,32 @@ struct TapAxis {
 };
 
 /// Of the forward direction: output positions read the input.
-inline TapAxis forward_taps(std::int64_t kernel, std::int64_t stride, std::int64_t padding, std::int64_t dilation,
-                            std::int64_t in, std::int64_t out) {
-  TapAxis axis{.first = 0, .stride = 1, .count = out, .step = stride, .size = in, .taps = {}};
-  for (std::int64_t tap = 0; tap < kernel; ++tap) axis.taps.push_back({tap, tap * dilation - padding});
+inline TapAxis forward_taps(const WindowAxis& window) {
+  TapAxis axis{
+      .first = 0, .stride = 1, .count = window.output, .step = window.stride, .size = window.input, .taps = {}};
+  for (std::int64_t tap = 0; tap < window.kernel; ++tap) axis.taps.push_back({tap, window.place(0, tap)});
   return axis;
 }
 
 /// Of backward data: input positions read the output's gradient. Positions that differ by the stride read by the same
 /// taps, so there is an axis for each remainder, and no multiplication by the zeros between. An axis may have no taps.
-inline std::vector<TapAxis> backward_taps(std::int64_t kernel, std::int64_t stride, std::int64_t padding,
-                                          std::int64_t dilation, std::int64_t in, std::int64_t out) {
+inline std::vector<TapAxis> backward_taps(const WindowAxis& window) {
+  const std::int64_t stride = window.stride;
   std::vector<TapAxis> axes;
-  for (std::int64_t first = 0; first < std::min(stride, in); ++first) {
-    const std::int64_t count = ceil_div(in - first, stride);
-    TapAxis axis{.first = first, .stride = stride, .count = count, .step = 1, .size = out, .taps = {}};
-    for (std::int64_t tap = kernel - 1; tap >= 0; --tap) {
-      const std::int64_t reach = first + padding - tap * dilation;
+  for (std::int64_t first = 0; first < std::min(stride, window.input); ++first) {
+    TapAxis axis{.first = first,
+                 .stride = stride,
+                 .count = ceil_div(window.input - first, stride),
+                 .step = 1,
+                 .size = window.output,
+                 .taps = {}};
+    for (std::int64_t tap = window.kernel - 1; tap >= 0; --tap) {
+      const std::int64_t reach = first - window.place(0, tap);
       if (reach % stride == 0) axis.taps.push_back({tap, reach / stride});
     }
     axes.push_back(axis);
   }
   return axes;
-}
-
-inline TapAxis row_taps(const ConvGeometry& g) {
-  return forward_taps(g.r, g.stride.height, g.padding.height, g.dilation.height, g.h, g.p);
-}
-inline TapAxis column_taps(const ConvGeometry& g) {
-  return forward_taps(g.s, g.stride.width, g.padding.width, g.dilation.width, g.w, g.q);
-}
-inline std::vector<TapAxis> backward_row_taps(const ConvGeometry& g) {
-  return backward_taps(g.r, g.stride.height, g.padding.height, g.dilation.height, g.h, g.p);
-}
-inline std::vector<TapAxis> backward_column_taps(const ConvGeometry& g) {
-  return backward_taps(g.s, g.stride.width, g.padding.width, g.dilation.width, g.w, g.q);
 }
 
 }  // namespace striate

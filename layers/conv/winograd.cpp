@@ -15,6 +15,7 @@
 #include "core/scratch.h"
 #include "layers/conv/flip_filters.h"
 #include "layers/conv/machine.h"
+#include "layers/conv/partial_sums.h"
 #include "layers/conv/winograd_filter.h"
 #include "layers/conv/winograd_scheme.h"
 #include "layers/conv/winograd_transform.h"
@@ -116,7 +117,7 @@ TileGrid tile_grid(const ConvGeometry& g) {
   return {ceil_div(g.p, Scheme::outputs), ceil_div(g.q, Scheme::outputs)};
 }
 
-/// What the planes of a tile take.
+/// The size of a tile's planes.
 template <class Scheme, class Rows, class Word>
 std::int64_t tile_bytes(const ConvGeometry& g) {
   constexpr std::int64_t word = sizeof(Word);
@@ -135,9 +136,8 @@ std::int64_t block_tiles(const ConvGeometry& g) {
   return std::clamp<std::int64_t>(fitting / product_rows, least, 8) * product_rows;
 }
 
-/// Few tiles are taken through one step after the other, with the work of each step split its own way; many
-/// go through all steps block by block. Filters are big beside few tiles, so they are used up as they are
-/// transformed.
+/// Few tiles are taken through one step after the other, and each step is split in its own way; many go through all
+/// steps block by block. Beside few tiles filters are large, so they are multiplied as soon as they are transformed.
 bool few_tiles(std::int64_t tiles) { return tiles <= 256; }
 
 template <class Scheme, class T>
@@ -225,7 +225,7 @@ struct TileRange {
   std::int64_t last;
 };
 
-/// Fewer tiles in one go, and the gradient's own transforms would cost more than the planes' way to memory.
+/// With fewer tiles in one go, the transforms of the gradient would cost more than moving the planes through memory.
 std::int64_t enough_tiles(const ConvGeometry& g) {
   return std::max<std::int64_t>(3 * g.c * g.k / (2 * (g.c + g.k)), 16);
 }
@@ -323,16 +323,10 @@ void backward_weights(const ConvGeometry& g, ConvInput<const T> x, ConvOutput<co
       }
     }
   });
-  if (count == 1) return;
-  parallel_for(size, 4096, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t part = 1; part < count; ++part) {
-      const float* from = sum_of(part);
-      for (std::int64_t i = begin; i < end; ++i) dw.data[i] += from[i];
-    }
-  });
+  add_parts(sums.data(), count - 1, size, dw.data);
 }
 
-/// Tiles that meet padding themselves are for padded maps of their own size.
+/// A scheme that leaves out the products with padding is for padded maps of its own size.
 template <class Scheme>
 bool fits(const ConvGeometry& g) {
   if (!g.is_plain_3x3()) return false;
@@ -345,7 +339,7 @@ template <class Scheme>
 double cost(const ConvGeometry& g, DType dtype, ConvDirection direction, const ConvMachine& machine) {
   constexpr bool large = Scheme::outputs == 4;
   // With products of bf16 the transforms of 4x4 tiles lose more precision than the products themselves.
-  if (large && dtype == DType::bf16) return cost_of_the_unwanted;
+  if (large && dtype == DType::bf16) return only_on_request;
   constexpr double positions = plane_count<Scheme>;
   const std::int64_t tiles = g.n * tile_grid<Scheme>(g).per_image();
   const double registers = ratio(round_up(g.c, lanes), g.c * g.c) + ratio(round_up(g.k, lanes), g.k * g.k);

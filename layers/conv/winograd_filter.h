@@ -1,5 +1,5 @@
 #pragma once
-// Filters to and from the positions of a Winograd product: u = G g G', and its adjoint for the weight
+// Filters to and from the positions of a Winograd product (winograd.cpp): u = G g G', and its adjoint for the weight
 // gradient.
 
 #include <algorithm>

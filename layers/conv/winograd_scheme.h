@@ -1,8 +1,8 @@
 #pragma once
 // Winograd's minimal filtering in one dimension (Lavin and Gray, "Fast Algorithms for Convolutional Neural
 // Networks", 2015): y = A'[(G g) . (B' d)] gives `outputs` values of a 3-tap filter by `positions` products;
-// the gradient of g is G' [(A dy) . (B' d)]. The maps work on anything with float arithmetic; 2-d tiles apply
-// them to columns, then rows.
+// the gradient of g is G' [(A dy) . (B' d)]. The maps work on anything with float arithmetic; winograd_transform.h
+// applies them to the columns of a tile, then to its rows.
 
 namespace striate {
 

@@ -1,7 +1,6 @@
 #pragma once
-// Between images and the planes of a Winograd product: every tile of an image is a row of every plane,
-// gathered before the product and scattered after it. Transforms run in registers over `lanes` channels at a
-// time.
+// Between images and the planes of a Winograd product (winograd.cpp): every tile of an image is a row of every plane,
+// gathered before the product and scattered after it. Transforms run in registers over `lanes` channels at a time.
 
 #include <algorithm>
 #include <cstdint>

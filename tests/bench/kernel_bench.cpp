@@ -41,7 +41,7 @@ void gemm_product(benchmark::State& state) {
 }
 BENCHMARK(gemm_product)->Args({512, 512, 512})->Args({8192, 256, 128})->Args({128, 10, 512})->UseRealTime();
 
-// The inner loop of every product on one thread: 56 rows, and a depth of so many channels.
+// The micro-kernel on one thread: 56 rows, and a depth of so many channels.
 template <class Word>
 void panel_product(benchmark::State& state) {
   const std::ptrdiff_t rows = 56;
@@ -61,7 +61,7 @@ void panel_product(benchmark::State& state) {
 BENCHMARK(panel_product<float>)->Arg(64)->Arg(256)->Arg(512);
 BENCHMARK(panel_product<BfloatPair>)->Arg(64)->Arg(256)->Arg(512);
 
-// What the ops without arithmetic to speak of are up against: 32 MiB, read or copied on all threads.
+// The bound of ops that do little arithmetic: 32 MiB, read or copied on all threads.
 constexpr std::int64_t memory_values = std::int64_t{8} << 20;
 constexpr std::int64_t memory_chunk = 32768;
 
