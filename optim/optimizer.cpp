@@ -141,7 +141,7 @@ void Optimizer::load_state(const FileState& state) {
   if (!problems.empty())
     throw std::invalid_argument("[" + name_ + "] the state does not fit the parameters:" + problems);
   const std::unordered_map<std::string, Tensor> given(state.begin(), state.end());
-  const double* settings = given.at(groups_name).data<double>();
+  const auto* settings = given.at(groups_name).data<double>();
   for (ParameterGroup& group : groups_) {
     group.lr = *settings++;
     group.lr_scale = *settings++;

@@ -31,7 +31,7 @@ double cosine_between(double from, double to, double share) {
 double full_rate(const ScheduleOptions& o) { return o.lr; }
 double first_of_onecycle(const ScheduleOptions& o) { return o.lr / o.div_factor; }
 
-double constant(const ScheduleOptions& o, const Place&) { return o.lr; }
+double constant(const ScheduleOptions& o, const Place& /*at*/) { return o.lr; }
 double step(const ScheduleOptions& o, const Place& at) { return dropped(o, at.epoch / o.step_size); }
 double multistep(const ScheduleOptions& o, const Place& at) {
   return dropped(o, std::count_if(o.milestones.begin(), o.milestones.end(),

@@ -7,6 +7,7 @@
 #include <memory>
 #include <stdexcept>
 
+#include "core/elementwise.h"
 #include "optim/adamw.h"
 #include "optim/checkpoint.h"
 #include "optim/groups.h"
@@ -64,36 +65,28 @@ const std::vector<std::string>& kinds() {
 
 /// A run whose gradients depend on the weights; "scalar" has one every other step.
 struct Training {
-  explicit Training(const std::string& kind, DType dtype = DType::f32, std::uint64_t seed = 1) : model(dtype, seed) {
-    optimizer = make_optimizer(kind, make_groups(model, {.weight_decay = 0.1, .no_bias_decay = true}));
-  }
+  explicit Training(const std::string& kind, DType dtype = DType::f32, std::uint64_t seed = 1)
+      : model(dtype, seed),
+        optimizer(make_optimizer(kind, make_groups(model, {.weight_decay = 0.1, .no_bias_decay = true}))) {}
   void step() {
-    const auto seed = static_cast<std::uint64_t>(++state().step);
+    const auto seed = static_cast<std::uint64_t>(++state.step);
     optimizer->set_lr(0.1 / static_cast<double>(seed));
     optimizer->zero_grad();
     for (NamedTensor& named : model.parameters()) {
       if (named.name == "scalar" && seed % 2 == 1) continue;
-      Tensor gradient = random_tensor(named.value.shape(), seed, named.value.dtype());
-      gradient.copy_from(named.value);
-      named.value.set_grad(gradient);
+      named.value.set_grad(random_tensor(named.value.shape(), seed, named.value.dtype()) + named.value.detach());
     }
     optimizer->step();
   }
-  TrainingState& state() {
-    if (!state_) state_.reset(new TrainingState{.model = model, .optimizer = *optimizer, .generator = generator});
-    return *state_;
-  }
   std::string bytes(const TempFolder& folder) {
-    save_checkpoint(folder.path() / "bytes", state());
+    save_checkpoint(folder.path() / "bytes", state);
     return read_text(folder.path() / "bytes");
   }
 
   Tiny model;
   std::unique_ptr<Optimizer> optimizer;
   Generator generator{.seed = 5};
-
- private:
-  std::unique_ptr<TrainingState> state_;
+  TrainingState state{.model = model, .optimizer = *optimizer, .generator = generator};
 };
 
 TEST(Registry, HasTheBuiltInOptimisersAndAUsers) {
@@ -150,10 +143,10 @@ TEST(Optimizer, ResumedFromACheckpointIsUninterrupted) {
       for (int stop = 0; stop <= steps; ++stop) {
         Training first(kind, dtype);
         for (int i = 0; i < stop; ++i) first.step();
-        save_checkpoint(folder.path() / "stopped", first.state());
+        save_checkpoint(folder.path() / "stopped", first.state);
         Training second(kind, dtype, 77);
         second.step();
-        load_checkpoint(folder.path() / "stopped", second.state());
+        load_checkpoint(folder.path() / "stopped", second.state);
         for (int i = stop; i < steps; ++i) second.step();
         EXPECT_TRUE(second.bytes(folder) == expected) << "stopped after " << stop;
       }
@@ -166,12 +159,12 @@ TEST(Optimizer, ACheckpointOfAnotherKindIsRefused) {
   for (const std::string& kind : kinds()) {
     Training saved(kind);
     saved.step();
-    save_checkpoint(folder.path() / "saved", saved.state());
+    save_checkpoint(folder.path() / "saved", saved.state);
     for (const std::string other : {"sgd", "sgd:momentum=0.8,nesterov", "adamw:beta1=0.8", "lion"}) {
       Training run(other, DType::f32, 9);
       run.step();
       const std::string before = run.bytes(folder);
-      expect_error<FileError>([&] { load_checkpoint(folder.path() / "saved", run.state()); },
+      expect_error<FileError>([&] { load_checkpoint(folder.path() / "saved", run.state); },
                               {"does not fit this run", "the optimizer is " + run.optimizer->description(),
                                "got the state of " + saved.optimizer->description()});
       EXPECT_TRUE(run.bytes(folder) == before) << kind << " into " << other;
