@@ -1,5 +1,5 @@
 #pragma once
-// The picture of an ablation.
+// The chart of an ablation, as SVG. Called by apps/ablate/report.cpp.
 
 #include <string>
 

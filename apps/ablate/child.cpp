@@ -37,7 +37,7 @@ constexpr const char* kOurselves = "/proc/self/exe";
 
 Child::Child(const std::vector<std::string>& arguments, const std::filesystem::path& output,
              const std::filesystem::path& errors) {
-  std::vector<std::string> words = {"striate"};
+  std::vector<std::string> words = {program_invocation_name};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());

@@ -1,5 +1,6 @@
 #pragma once
-// A run of this same program beside us.
+// A child process: this program again, with other arguments. Called by apps/ablate/schedule.cpp for runs and by
+// apps/ablate/estimate.cpp for `bench`.
 
 #include <sys/types.h>
 
@@ -10,9 +11,9 @@
 
 namespace striate::cli {
 
-/// Starts this program's own file with other arguments. Its standard output goes to `output`, its errors to
-/// `errors`. It is out of reach of the terminal's Ctrl-C, which is for its parent to pass on, and is asked to
-/// end (SIGTERM) when its parent dies in whatever way.
+/// Starts the executable file of this process, striate or a user's program that calls striate::run(), so that it knows
+/// the same models. Its standard output goes to `output`, its errors to `errors`. It does not get the terminal's
+/// Ctrl-C, which its parent passes on, and gets SIGTERM when its parent dies in whatever way.
 class Child {
  public:
   /// Throws FileError where it cannot be started.
@@ -29,7 +30,7 @@ class Child {
   std::optional<int> poll();
   /// Waits for its end.
   int wait();
-  /// SIGINT: what `striate train` takes as the wish to save and stop.
+  /// SIGINT: what `striate train` takes as the request to save and stop.
   void interrupt();
 
  private:

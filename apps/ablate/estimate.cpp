@@ -12,7 +12,7 @@
 
 #include "apps/ablate/child.h"
 #include "apps/cli/progress.h"
-#include "apps/cli/train_parts.h"
+#include "apps/cli/train_setup.h"
 #include "apps/training/run_folder.h"
 #include "data/dataset.h"
 
@@ -35,11 +35,15 @@ std::string speed_key(const Cell& cell) {
   return key;
 }
 
-std::vector<std::string> bench_arguments(const Cell& cell, int threads) {
-  std::vector<std::string> arguments = {"bench", "--json", "--steps=3", fmt::format("--threads={}", threads)};
-  for (const char* flag : {"model", "width-multiplier", "precision", "conv"}) {
+std::vector<std::string> bench_arguments(const Cell& cell, const std::string& input, int threads) {
+  std::vector<std::string> arguments = {"bench", "--json", "--steps=3", fmt::format("--threads={}", threads),
+                                        "--input=" + input};
+  for (const char* flag : {"model", "precision", "conv"}) {
     arguments.push_back(fmt::format("--{}={}", flag, value_of(cell.effective, flag)));
   }
+  // Models need not have it.
+  const std::string& width = value_of(cell.effective, "width-multiplier");
+  if (width != "1") arguments.push_back("--width-multiplier=" + width);
   return arguments;
 }
 
@@ -68,7 +72,7 @@ class Estimator {
   std::optional<Speed> speed(const Cell& cell) {
     if (const auto own = by_name_.find(cell.name); own != by_name_.end()) return own->second;
     if (const auto like = by_key_.find(speed_key(cell)); like != by_key_.end()) return like->second;
-    const auto bench = bench_arguments(cell, flags_.threads);
+    const auto bench = bench_arguments(cell, images_of(cell).input, flags_.threads);
     if (!benched_.contains(bench)) benched_[bench] = measured_by(bench);
     if (!benched_[bench]) return std::nullopt;
     const bool taught = !value_of(cell.effective, "teacher").empty();
@@ -79,7 +83,7 @@ class Estimator {
   // In units of training images.
   double images_left(const Run& run, const RunResult& result) {
     const std::int64_t epochs = std::stoll(value_of(run.cell->effective, "epochs")) - result.epochs;
-    return static_cast<double>(epochs) * images_an_epoch(*run.cell);
+    return static_cast<double>(epochs) * images_of(*run.cell).an_epoch;
   }
 
  private:
@@ -90,26 +94,27 @@ class Estimator {
     by_key_[speed_key(cell)] = {.images_per_second = result.images_per_second, .source = "as " + cell.name};
   }
 
-  double images_an_epoch(const Cell& cell) {
-    const TrainOptions options = train_options_of(cell.given);
-    const std::string key = options.classes + "|" + std::to_string(options.per_class);
+  struct Images {
+    double an_epoch = 0;  // in units of training images
+    std::string input;    // "32x32x3"
+  };
+
+  Images images_of(const Cell& cell) {
+    TrainFlags flags = parse_train_flags(cell.given);
+    const std::string key = flags.dataset + "|" + flags.classes + "|" + std::to_string(flags.per_class);
     if (const auto known = images_.find(key); known != images_.end()) return known->second;
-    if (!train_) {
-      train_ = load_dataset(flags_.data, Split::train);
-      test_ = load_dataset(flags_.data, Split::test);
-    }
-    const auto train = static_cast<double>(chosen_data(options, *train_, Split::train).size());
-    const auto test = static_cast<double>(chosen_data(options, *test_, Split::test).size());
-    return images_[key] = train + kTestShare * test;
+    flags.data = flags_.data.string();
+    const Dataset train = load_data(flags, Split::train);
+    const auto tests = static_cast<double>(load_data(flags, Split::test).size());
+    return images_[key] = {.an_epoch = static_cast<double>(train.size()) + kTestShare * tests,
+                           .input = to_string(train.image_shape())};
   }
 
   EstimateFlags flags_;
   std::map<std::string, Speed> by_name_;
   std::map<std::string, Speed> by_key_;
   std::map<std::vector<std::string>, std::optional<double>> benched_;
-  std::map<std::string, double> images_;
-  std::optional<Dataset> train_;
-  std::optional<Dataset> test_;
+  std::map<std::string, Images> images_;
 };
 
 }  // namespace

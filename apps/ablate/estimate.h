@@ -1,5 +1,5 @@
 #pragma once
-// How long an ablation will take.
+// `striate ablate --dry-run`: what there is to run and how long it will take. Called by apps/cli/ablate.cpp.
 
 #include <filesystem>
 #include <string>

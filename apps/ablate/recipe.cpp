@@ -4,15 +4,18 @@
 #include <regex>
 
 #include "apps/cli/command_line.h"
-#include "apps/cli/train_options.h"
+#include "apps/cli/train_flags.h"
 #include "core/nearest_name.h"
-#include "models/registry.h"
 
 namespace striate::cli {
 namespace {
 
-// Where and how a run runs, not what it computes. (The path of a teacher may change, but not that there is one.)
-bool is_about_running(const std::string& flag) { return may_change_on_resume(flag) && flag != "teacher"; }
+// Whether the flag says where and how a run runs, not what it computes.
+bool is_about_running(const std::string& flag) {
+  const auto& table = train_flag_table();
+  return std::any_of(table.begin(), table.end(),
+                     [&](const TrainFlag& row) { return row.name == flag && row.on_resume == OnResume::change; });
+}
 
 // What the ablation itself gives to a run.
 bool is_reserved(const std::string& flag) {
@@ -245,43 +248,12 @@ Recipe parse_recipe(const std::string& text, const std::string& name, std::optio
   return RecipeReader(name, epochs).read(text);
 }
 
-namespace {
-
-Values parse_flags(const Values& given, TrainOptions& options) {
-  Arguments arguments;
-  for (const auto& [flag, value] : given) arguments.push_back("--" + flag + "=" + value);
-  CLI::App app("", "train");
-  add_train_flags(app, options);
-  parse(app, arguments);
-  check_train_options(options);
-  const auto models = model_names();
-  if (std::find(models.begin(), models.end(), options.model) == models.end()) {
-    throw UsageError("unknown model " + options.model + "; did you mean " + nearest_name(options.model, models) + "?");
-  }
-  return effective_values(app);
-}
-
-}  // namespace
-
-TrainOptions train_options_of(const Values& given) {
-  TrainOptions options;
-  parse_flags(given, options);
-  return options;
-}
-
 Values effective_flags(const Values& given) {
-  TrainOptions options;
-  Values effective;
-  for (const auto& [flag, value] : parse_flags(given, options)) {
-    if (flag != "seed" && !is_about_running(flag)) effective.emplace_back(flag, one_spelling(value));
-  }
+  const TrainFlags flags = parse_train_flags(given);
+  check_together(flags);
+  Values effective = values_of(flags);
+  std::erase_if(effective, [](const auto& item) { return item.first == "seed" || is_about_running(item.first); });
   return effective;
-}
-
-const std::string& value_of(const Values& values, const std::string& flag) {
-  const auto found = std::find_if(values.begin(), values.end(), [&](const auto& item) { return item.first == flag; });
-  if (found == values.end()) throw std::out_of_range("no flag " + flag);
-  return found->second;
 }
 
 }  // namespace striate::cli

@@ -1,5 +1,6 @@
 #pragma once
-// What `striate ablate` is to run: a file of flags by name, and the grid of cells that it stands for.
+// Recipes: files of flags by name, and the grid of cells that one stands for. docs/ablation.md tells how to write one;
+// read by apps/cli/ablate.cpp, run by apps/ablate/schedule.h.
 
 #include <cstddef>
 #include <cstdint>
@@ -10,7 +11,6 @@
 #include <vector>
 
 #include "apps/cli/toml.h"
-#include "apps/cli/train_options.h"
 
 namespace striate::cli {
 
@@ -50,14 +50,8 @@ struct Recipe {
 /// replaces every cell's own. Throws UsageError: for the file, and for flags that `striate train` would refuse.
 Recipe parse_recipe(const std::string& text, const std::string& name, std::optional<std::int64_t> epochs = {});
 
-/// These flags as `striate train` reads them. Throws UsageError and std::invalid_argument as it would.
-TrainOptions train_options_of(const Values& given);
-
-/// Every flag of `striate train` that changes results, the seed apart, with the value in force where these are
-/// given, numbers in one spelling. Throws as train_options_of.
+/// Every flag of `striate train` that changes results, the seed apart, with its value where these are given. Throws
+/// UsageError as train would.
 Values effective_flags(const Values& given);
-
-/// The flag's value; throws std::out_of_range where there is no such flag.
-const std::string& value_of(const Values& values, const std::string& flag);
 
 }  // namespace striate::cli

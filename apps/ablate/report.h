@@ -1,5 +1,6 @@
 #pragma once
-// What an ablation found: results.csv, report.md and chart.svg.
+// The results of an ablation: results.csv, report.md and chart.svg, written anew after every run. Called by
+// apps/cli/ablate.cpp; the arithmetic is in apps/ablate/statistics.h.
 
 #include <filesystem>
 #include <optional>

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "apps/cli/command_line.h"
+#include "apps/cli/train_flags.h"
 #include "apps/training/run_folder.h"
 #include "core/file.h"
 #include "core/joined.h"
@@ -38,8 +39,7 @@ void read_metrics(const std::string& text, RunResult& result) {
     std::map<std::string, double> row;
     const auto fields = split(line, ',');
     for (std::size_t i = 0; i < std::min(names.size(), fields.size()); ++i) {
-      double value = 0;
-      if (CLI::detail::lexical_cast(fields[i], value)) row[names[i]] = value;
+      if (const auto value = number_in<double>(fields[i])) row[names[i]] = *value;
     }
     if (!row.contains("test_accuracy")) continue;
     ++result.epochs;
@@ -115,23 +115,18 @@ void forget_failure(const Run& run) {
 std::string changed_flags(const Run& run) {
   const fs::path config = RunFiles{run.folder}.config();
   if (!fs::exists(config)) return {};
-  std::map<std::string, std::string> before;
+  Values before;
   try {
-    for (const auto& [flag, value] : parse_toml(text_of(config), config.string())) {
-      before[flag] = one_spelling(without_folder(value));
-    }
+    before = values_of(parse_train_flags(parse_toml(text_of(config), config.string())));
   } catch (const UsageError& error) {
     throw UsageError(fmt::format("{}; remove {} to run it again", error.what(), run.folder.string()));
   }
-  // What is not in the file had no value, or the program did not have the flag yet: its default, either way.
-  static const Values defaults = effective_flags({});
-  for (const auto& [flag, value] : defaults) before.try_emplace(flag, value);
   Values now = run.cell->effective;
   now.emplace_back("seed", run.seed);
   std::vector<std::string> changed;
   for (const auto& [flag, given] : now) {
     const std::string value = without_folder(given);
-    const std::string& old = before[flag];
+    const std::string old = without_folder(value_of(before, flag));
     if (old == value) continue;
     changed.push_back(fmt::format("--{} was {} and is now {}", flag, old.empty() ? "not given" : old,
                                   value.empty() ? "not given" : value));

@@ -1,6 +1,6 @@
 #pragma once
-// The runs of an ablation as they lie on disk: DIR/runs/CELL/seed-S and DIR/prepare/NAME, each the folder of a
-// `striate train` with an outcome.txt once it has ended.
+// The runs of an ablation on disk: DIR/runs/CELL/seed-S and DIR/prepare/NAME, each the folder of a `striate train`,
+// with an outcome.txt once it has ended. Called by apps/ablate/schedule.cpp and report.cpp.
 
 #include <cstdint>
 #include <filesystem>
@@ -39,11 +39,11 @@ Run prepared_run(const Cell& cell, const std::filesystem::path& out);
 /// Never throws for what a killed run left behind.
 RunResult read_run(const Run& run);
 
-/// Ends a run: finished where `reason` is empty. The checkpoint of a finished run is removed, since nothing
-/// goes on from it.
+/// Writes outcome.txt: finished where `reason` is empty, else failed. The checkpoint of a finished run is removed,
+/// since nothing goes on from it.
 void write_outcome(const Run& run, const std::string& reason);
-/// Makes a failed run one that may go on, from its checkpoint or, where there is none, from the beginning (its folder
-/// is removed); does nothing to others.
+/// Lets a failed run be tried again, from its checkpoint or, where there is none, from the beginning (its folder is
+/// removed). Does nothing to others.
 void forget_failure(const Run& run);
 
 /// The flags in which a run that has begun differs from its cell, as "--lr was 0.1 and is now 0.2"; empty

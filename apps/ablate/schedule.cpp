@@ -33,7 +33,7 @@ void wait_for_folder(const fs::path& folder) {
   constexpr int tries = 600;
   for (int i = 0;; ++i) {
     try {
-      const FolderLock lock(folder);
+      const RunFolder held(folder);
       return;
     } catch (const FolderBusy&) {
       if (i == tries) throw;
@@ -108,7 +108,7 @@ bool RunQueue::weights_are_ready(Item& item) {
 void RunQueue::start(Item& item) {
   wait_for_folder(item.run.folder);
   auto arguments = train_arguments(item.run, flags_.out);
-  arguments.push_back("--data=" + flags_.data.string());
+  if (!flags_.data.empty()) arguments.push_back("--data=" + flags_.data.string());
   arguments.push_back(fmt::format("--threads={}", flags_.threads));
   item.child = std::make_unique<Child>(arguments, "/dev/null", errors_file(item.run));
   item.start = steady_clock::now();

@@ -1,5 +1,6 @@
 #pragma once
-// Carries out the runs of an ablation, some at a time.
+// The queue of an ablation: each run as a child process, some at a time. Called by apps/cli/ablate.cpp; read
+// apps/ablate/child.h next.
 
 #include <chrono>
 #include <filesystem>
@@ -14,8 +15,8 @@
 namespace striate::cli {
 
 struct ScheduleFlags {
-  std::filesystem::path out;  ///< absolute
-  std::filesystem::path data;
+  std::filesystem::path out;   ///< absolute
+  std::filesystem::path data;  ///< empty for a data set that needs none
   int jobs = 1;
   int threads = 1;  ///< of each run
 };

@@ -1,5 +1,6 @@
 #pragma once
-// Whether two handfuls of numbers differ.
+// Whether two samples differ: means, standard deviations and confidence intervals by Student and Welch. Called by
+// apps/ablate/report.cpp and chart.cpp.
 
 #include <optional>
 #include <vector>

@@ -1,5 +1,6 @@
 #include <spdlog/fmt/fmt.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -13,7 +14,8 @@
 #include "apps/cli/commands.h"
 #include "apps/cli/data_path.h"
 #include "apps/cli/interrupt.h"
-#include "apps/training/fingerprint.h"
+#include "apps/cli/train_setup.h"
+#include "apps/training/content_hash.h"
 #include "apps/training/run_folder.h"
 #include "core/file.h"
 #include "core/parallel.h"
@@ -32,7 +34,7 @@ struct AblateOptions {
   std::string only;
   std::int64_t epochs = 0;
   int jobs = 1;
-  int threads = 0;
+  std::int64_t threads = 0;
   bool dry_run = false;
   bool retry = false;
 };
@@ -57,7 +59,7 @@ AblateOptions parse_ablate(const Arguments& arguments) {
   within("seeds", o.seeds, 1, 10000);
   within("epochs", o.epochs, 0, 1000000);
   within("jobs", o.jobs, 1, 1024);
-  within("threads", o.threads, 0, 1024);
+  within("threads", o.threads, 0, kMostThreads);
   if (o.threads == 0) o.threads = std::max(1, num_threads() / o.jobs);
   return o;
 }
@@ -75,7 +77,7 @@ std::vector<std::size_t> chosen_cells(const Recipe& recipe, const std::string& o
     std::iota(chosen.begin(), chosen.end(), std::size_t{0});
     return chosen;
   }
-  for (const std::string& name : comma_list(only, "only")) {
+  for (const std::string& name : list_of(only, "only")) {
     const std::size_t cell = recipe.find(name);
     if (std::find(chosen.begin(), chosen.end(), cell) == chosen.end()) chosen.push_back(cell);
   }
@@ -119,10 +121,10 @@ void refuse_changed(const Results& results) {
 }
 
 // Nor what came of other images. Data that cannot be read is left to the runs to complain about.
-void refuse_other_images(const fs::path& data, const fs::path& out) {
+void refuse_other_images(const fs::path& data, const std::string& dataset, const fs::path& out) {
   std::string here;
   try {
-    here = fingerprint(load_dataset(data, Split::train));
+    here = content_hash(load_dataset(data, Split::train, dataset));
   } catch (const FileError&) {
     return;
   }
@@ -144,7 +146,9 @@ int run_ablate(const Arguments& arguments) {
   const AblateOptions options = parse_ablate(arguments);
   const Recipe recipe = read_recipe(options);
   const fs::path out = fs::absolute(options.out).lexically_normal();
-  const fs::path data = fs::absolute(data_path(options.data));
+  const std::string& dataset = value_of(recipe.cells[0].effective, "dataset");
+  fs::path data = data_path(options.data, dataset);
+  if (!data.empty()) data = fs::absolute(data);
   // A report is for others, too: no path of this machine in it.
   const fs::path file = options.recipe;
   const std::string shown = file.is_absolute() ? file.filename().string() : options.recipe;
@@ -152,18 +156,19 @@ int run_ablate(const Arguments& arguments) {
   const std::vector<Run> runs = planned_runs(recipe, options, out);
   refuse_changed(results());
   if (options.dry_run) {
-    fmt::print("{}", dry_run_text(runs, results(), {.data = data, .jobs = options.jobs, .threads = options.threads}));
+    fmt::print("{}", dry_run_text(runs, results(),
+                                  {.data = data, .jobs = options.jobs, .threads = static_cast<int>(options.threads)}));
     return 0;
   }
-  const FolderLock lock(out);
-  refuse_other_images(data, out);
+  const RunFolder held(out);
+  refuse_other_images(data, dataset, out);
   // What failed before it began (for want of data, say) is cheap to try again, and may have had other flags.
   for (const Run& run : runs) {
     if (options.retry || !fs::exists(RunFiles{run.folder}.config())) forget_failure(run);
   }
   catch_interrupts();
   write_report(results(), out);
-  RunQueue queue(runs, {.out = out, .data = data, .jobs = options.jobs, .threads = options.threads},
+  RunQueue queue(runs, {.out = out, .data = data, .jobs = options.jobs, .threads = static_cast<int>(options.threads)},
                  [&] { write_report(results(), out); });
   const RunQueue::Ending ending = queue.run();
   switch (ending) {

@@ -3,6 +3,7 @@
 #include <spdlog/fmt/fmt.h>
 #include <sys/resource.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -17,6 +18,7 @@
 #include "core/autograd.h"
 #include "core/joined.h"
 #include "core/parallel.h"
+#include "core/precision.h"
 #include "core/profile.h"
 #include "core/random.h"
 #include "layers/cross_entropy.h"
@@ -31,7 +33,7 @@ struct BenchOptions {
   std::string optimizer = "sgd:momentum=0.9,nesterov=true";
   std::int64_t batch_size = 128;
   std::int64_t steps = 5;
-  int threads = 0;
+  std::int64_t threads = 0;
   std::string conv = "automatic";
   bool layers = false;
   bool json = false;

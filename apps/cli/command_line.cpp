@@ -1,7 +1,8 @@
 #include "apps/cli/command_line.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
+#include <cerrno>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -14,7 +15,6 @@ namespace striate::cli {
 namespace {
 
 constexpr const char* kConfig = "--config";
-constexpr int kMostThreads = 1024;
 
 std::vector<std::string> flags_of(const CLI::App& app) {
   std::vector<std::string> flags;
@@ -69,10 +69,8 @@ bool is_utf8(const std::string& text) {
 
 template <class T>
 std::string whole_number_problem(const std::string& text) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const bool leading_zero = text.size() > 1 && (text[0] == '0' || text.starts_with("-0"));
-  if (error == std::errc() && end == text.data() + text.size() && !leading_zero) return "";
+  if (number_in<T>(text) && !leading_zero) return "";
   return "expected a whole number" + std::string(std::is_unsigned_v<T> ? " from 0 to 2^64-1" : "") + ", got " + text;
 }
 
@@ -105,43 +103,20 @@ void parse(CLI::App& app, const Arguments& arguments) {
   try {
     app.parse(all);
   } catch (const CLI::CallForHelp&) {
-    fmt::print("{}", app.help("striate"));
+    fmt::print("{}", app.help(program_invocation_short_name));
     throw;
   } catch (const CLI::ParseError& error) {
     throw UsageError(std::string(error.what()) + " (striate " + app.get_name() + " --help lists the flags)");
   }
 }
 
-Values effective_values(const CLI::App& app) {
-  Values values;
-  for (const CLI::Option* option : app.get_options()) {
-    const std::string name = option->get_single_name();
-    if (name == "config" || name == "help" || option->get_positional()) continue;
-    std::string value = option->get_default_str();
-    if (option->count() > 0) {
-      value = option->as<std::string>();
-    } else if (option->get_items_expected_max() == 0 && value.empty()) {
-      value = "false";
-    }
-    values.emplace_back(name, value);
-  }
-  return values;
+void add_threads_flag(CLI::App& app, std::int64_t& threads) {
+  app.add_option("--threads", threads, kThreadsHelp)->capture_default_str();
 }
 
-void add_threads_flag(CLI::App& app, int& threads) {
-  app.add_option("--threads", threads, "Threads of the arithmetic; 0: all processors")->capture_default_str();
-}
-
-void use_threads(int threads) {
+void use_threads(std::int64_t threads) {
   within("threads", threads, 0, kMostThreads);
-  if (threads > 0) set_num_threads(threads);
-}
-
-std::string one_spelling(const std::string& value) {
-  double number = 0;
-  const bool whole =
-      value.find_first_not_of("0123456789") == std::string::npos;  // a seed has more digits than a double
-  return !whole && CLI::detail::lexical_cast(value, number) ? fmt::format("{}", number) : value;
+  if (threads > 0) set_num_threads(static_cast<int>(threads));
 }
 
 void require(bool good, const std::string& flag, const std::string& expected, const std::string& got) {

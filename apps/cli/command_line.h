@@ -1,17 +1,22 @@
 #pragma once
-// What all subcommands share in reading their flags: --config files, strict numbers, and errors that name the
-// nearest right flag.
+// Parsing of flags, for all subcommands: --config files, strict numbers, and errors that name the nearest right flag.
 
 #include <spdlog/fmt/fmt.h>
 
-#include <CLI/CLI.hpp>
+#include <charconv>
 #include <cmath>
+#include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <vector>
 
 #include "apps/cli/toml.h"
+
+namespace CLI {
+class App;
+}
 
 namespace striate::cli {
 
@@ -29,16 +34,12 @@ using Arguments = std::vector<std::string>;
 /// CLI::CallForHelp for --help.
 void parse(CLI::App& app, const Arguments& arguments);
 
-/// Every flag with the value in force, given or default, in the order of the help text; without --config and
-/// --help.
-Values effective_values(const CLI::App& app);
+inline constexpr std::int64_t kMostThreads = 1024;
+inline constexpr const char* kThreadsHelp = "Threads of the arithmetic; 0: all processors";
 
 /// Declares --threads on `app`; call use_threads with its value after parsing (0: all processors).
-void add_threads_flag(CLI::App& app, int& threads);
-void use_threads(int threads);
-
-/// A number as one text, whatever way it was written in (5e-4, 0.0005); anything else as it is.
-std::string one_spelling(const std::string& value);
+void add_threads_flag(CLI::App& app, std::int64_t& threads);
+void use_threads(std::int64_t threads);
 
 /// Throws UsageError("--flag must be EXPECTED, got GOT") unless `good`.
 void require(bool good, const std::string& flag, const std::string& expected, const std::string& got);
@@ -56,6 +57,14 @@ void within(const std::string& flag, T value, std::type_identity_t<T> least, std
 
 /// The place of the value among the names; the error tells the nearest.
 std::size_t one_of(const std::string& flag, const std::string& value, const std::vector<std::string>& names);
+
+/// The number that the whole text is; nothing where it is none.
+template <class T>
+std::optional<T> number_in(const std::string& text) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
+}
 
 /// "a,b" to {"a", "b"}, "" to {""}.
 std::vector<std::string> split(const std::string& text, char separator);

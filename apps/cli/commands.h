@@ -1,6 +1,6 @@
 #pragma once
-// The subcommands of `striate`. Each takes the arguments behind its name and returns the exit status; errors
-// are thrown.
+// The subcommands, a file for each in apps/cli; run.cpp calls them. Each takes the arguments after its name and returns
+// the exit status; errors are thrown.
 
 #include "apps/cli/command_line.h"
 

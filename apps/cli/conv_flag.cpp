@@ -1,5 +1,6 @@
 #include "apps/cli/conv_flag.h"
 
+#include <CLI/CLI.hpp>
 #include <vector>
 
 #include "apps/cli/command_line.h"
@@ -7,11 +8,13 @@
 
 namespace striate::cli {
 
+std::string conv_flag_help() {
+  return "Algorithm of convolutions: " + joined(conv_algorithm_names()) +
+         "; automatic takes the fastest of each layer, and stands in where the other cannot do it";
+}
+
 void add_conv_flag(CLI::App& app, std::string& name) {
-  app.add_option("--conv", name,
-                 "Algorithm of convolutions: " + joined(conv_algorithm_names()) +
-                     "; automatic takes the fastest of each layer, and stands in where the other cannot do it")
-      ->capture_default_str();
+  app.add_option("--conv", name, conv_flag_help())->capture_default_str();
 }
 
 const ConvAlgorithm* conv_algorithm_of(const std::string& name) {

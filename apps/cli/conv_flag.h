@@ -1,12 +1,18 @@
 #pragma once
 // --conv: the algorithm of convolutions, by its name in layers/conv/kernels.h.
 
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "layers/conv/kernels.h"
 
+namespace CLI {
+class App;
+}
+
 namespace striate::cli {
+
+/// What --conv does, with the names of the algorithms.
+std::string conv_flag_help();
 
 /// Declares --conv on `app`.
 void add_conv_flag(CLI::App& app, std::string& name);

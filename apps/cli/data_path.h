@@ -1,5 +1,5 @@
 #pragma once
-// Where data is looked for when --data is not given.
+// Where train, eval and ablate look for data when --data is not given.
 
 #include <filesystem>
 #include <string>

@@ -2,6 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -25,7 +26,7 @@ struct EvalOptions {
   std::int64_t limit = 0;
   std::int64_t batch_size = 128;
   std::string tta;
-  int threads = 0;
+  std::int64_t threads = 0;
   bool json = false;
 };
 

@@ -1,6 +1,7 @@
 // `striate generate`: writes the generated set (data/generated.h) as files.
 #include <spdlog/fmt/fmt.h>
 
+#include <CLI/CLI.hpp>
 #include <filesystem>
 
 #include "apps/cli/commands.h"

@@ -1,5 +1,7 @@
 #include "apps/cli/model_flags.h"
 
+#include <CLI/CLI.hpp>
+
 #include "apps/cli/command_line.h"
 
 namespace striate::cli {

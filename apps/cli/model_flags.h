@@ -1,12 +1,15 @@
 #pragma once
 // The flags that name a model: for subcommands that build one (bench, summary) and those that load one (eval, predict).
 
-#include <CLI/CLI.hpp>
 #include <optional>
 #include <string>
 
 #include "models/registry.h"
 #include "models/weights.h"
+
+namespace CLI {
+class App;
+}
 
 namespace striate::cli {
 

@@ -2,6 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -26,7 +27,7 @@ struct PredictOptions {
   std::vector<std::string> images;
   ModelFlags model;
   std::int64_t top = 3;
-  int threads = 0;
+  std::int64_t threads = 0;
   bool json = false;
 };
 

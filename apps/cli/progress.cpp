@@ -21,10 +21,10 @@ std::size_t terminal_columns() {
 }
 
 // What is left of all epochs at this epoch's speed.
-double seconds_left(const ProgressState& state) {
-  if (state.metrics.images <= 0 || state.batch == 0) return 0;
-  const double per_batch = state.metrics.seconds / static_cast<double>(state.batch);
-  const auto to_do = static_cast<double>((state.epochs - state.epoch) * state.batches - state.batch);
+double seconds_left(const StepResult& step) {
+  if (step.metrics.images <= 0 || step.batch == 0) return 0;
+  const double per_batch = step.metrics.seconds / static_cast<double>(step.batch);
+  const auto to_do = static_cast<double>((step.epochs - step.epoch + 1) * step.batches - step.batch);
   return per_batch * to_do;
 }
 
@@ -38,17 +38,17 @@ std::string clock_text(double seconds) {
   return fmt::format("{}:{:02}", minutes, all % 60);
 }
 
-std::string progress_line(const ProgressState& state, std::size_t columns) {
-  const std::string head = fmt::format("epoch {}/{} ", state.epoch + 1, state.epochs);
+std::string progress_line(const StepResult& step, std::size_t columns) {
+  const std::string head = fmt::format("epoch {}/{} ", step.epoch, step.epochs);
   const std::string tail =
-      fmt::format("{}/{}  loss {:.4f}  accuracy {:.4f}  lr {:.5f}  {:.0f} images/s  {} left", state.batch,
-                  state.batches, state.metrics.loss(), state.metrics.accuracy(), state.learning_rate,
-                  state.metrics.images_per_second(), clock_text(seconds_left(state)));
+      fmt::format("{}/{}  loss {:.4f}  accuracy {:.4f}  lr {:.5f}  {:.0f} images/s  {} left", step.batch, step.batches,
+                  step.metrics.loss(), step.metrics.accuracy(), step.learning_rate, step.metrics.images_per_second(),
+                  clock_text(seconds_left(step)));
   if (columns == 0) return head + tail;
   const std::size_t used = head.size() + tail.size() + 3;
   if (used + kLeastBar > columns) return (head + tail).substr(0, columns);
   const std::size_t width = std::min(kLongestBar, columns - used);
-  const auto share = static_cast<double>(state.batch) / static_cast<double>(std::max<std::int64_t>(1, state.batches));
+  const auto share = static_cast<double>(step.batch) / static_cast<double>(std::max<std::int64_t>(1, step.batches));
   std::string bar(static_cast<std::size_t>(share * static_cast<double>(width)), '=');
   bar.resize(width, ' ');
   return head + "[" + bar + "] " + tail;
@@ -56,16 +56,16 @@ std::string progress_line(const ProgressState& state, std::size_t columns) {
 
 Progress::Progress() : terminal_(isatty(STDOUT_FILENO) == 1), last_(std::chrono::steady_clock::now()) {}
 
-void Progress::show(const ProgressState& state) {
+void Progress::show(const StepResult& step) {
   const auto now = std::chrono::steady_clock::now();
   const auto pause = terminal_ ? std::chrono::milliseconds(100) : std::chrono::seconds(30);
   if (now - last_ < pause) return;
   last_ = now;
   if (terminal_) {
-    fmt::print("\r\033[K{}", progress_line(state, terminal_columns() - 1));
+    fmt::print("\r\033[K{}", progress_line(step, terminal_columns() - 1));
     drawn_ = true;
   } else {
-    fmt::print("{}\n", progress_line(state, 0));
+    fmt::print("{}\n", progress_line(step, 0));
   }
   std::fflush(stdout);
 }

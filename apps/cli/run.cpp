@@ -2,7 +2,9 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <CLI/CLI.hpp>
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -35,9 +37,10 @@ constexpr std::array kCommands = {
 };
 
 void print_help() {
-  fmt::print("usage: striate COMMAND [FLAGS]\n\n");
+  const char* program = program_invocation_short_name;
+  fmt::print("usage: {} COMMAND [FLAGS]\n\n", program);
   for (const Command& command : kCommands) fmt::print("  {:<10}{}\n", command.name, command.what);
-  fmt::print("\nstriate COMMAND --help lists a command's flags; any flag may come from --config FILE.toml.\n");
+  fmt::print("\n{} COMMAND --help lists a command's flags; any flag may come from --config FILE.toml.\n", program);
 }
 
 int run_command(const Arguments& arguments) {

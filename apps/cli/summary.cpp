@@ -4,6 +4,8 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <CLI/CLI.hpp>
+
 #include "apps/cli/commands.h"
 #include "apps/cli/model_flags.h"
 

@@ -1,7 +1,7 @@
 #pragma once
-// The part of TOML that a file of flags needs: `key = value` lines, comments, strings, numbers, booleans,
-// arrays of those on one line, and [tables] of such lines. Stricter than a guess: whatever else stands there is an
-// error with its line.
+// The part of TOML that files of flags (config.toml, --config) and recipes need: `key = value` lines, comments,
+// strings, numbers, booleans, arrays of those on one line, and [tables] of such lines. Anything else is an error with
+// its line.
 
 #include <string>
 #include <utility>

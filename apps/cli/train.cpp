@@ -6,14 +6,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
-#include <map>
 
 #include "apps/cli/commands.h"
 #include "apps/cli/conv_flag.h"
 #include "apps/cli/data_path.h"
 #include "apps/cli/interrupt.h"
-#include "apps/cli/train_parts.h"
-#include "apps/training/fingerprint.h"
+#include "apps/cli/progress.h"
+#include "apps/cli/train_flags.h"
+#include "apps/cli/train_setup.h"
 #include "apps/training/trainer.h"
 #include "core/file.h"
 #include "core/joined.h"
@@ -24,78 +24,53 @@ namespace striate::cli {
 namespace {
 
 namespace fs = std::filesystem;
-struct Parsed {
-  TrainOptions options;
-  Values effective;
-  std::vector<std::string> given;  // flags that were on the command line or in its --config
-};
 
-Parsed parse_train(const Arguments& arguments) {
-  Parsed parsed;
-  CLI::App app("Trains a model on a folder of images.", "train");
-  add_train_flags(app, parsed.options);
-  parse(app, arguments);
-  for (const auto& [name, value] : effective_values(app)) {
-    // Whoever repeats a run by its config.toml wants a run of their own.
-    if (name != "resume") parsed.effective.emplace_back(name, value);
-  }
-  for (const CLI::Option* option : app.get_options()) {
-    if (option->count() > 0) parsed.given.push_back(option->get_single_name());
-  }
-  return parsed;
-}
+std::string or_none(const std::string& value) { return value.empty() ? "not given" : value; }
 
 // The flags of the interrupted run (its config.toml, from the checkpoint), then the ones given now, which may
 // not contradict it.
-Parsed merge_with_run(const Arguments& arguments, const Parsed& now, const std::string& config) {
+TrainFlags merged_with_run(const Arguments& arguments, const TrainFlags& now, const std::string& config) {
+  const Values saved = parse_toml(config, "the checkpoint's flags");
   Arguments merged;
   Arguments unknown;
-  std::map<std::string, std::string> before;
-  for (const auto& [name, value] : parse_toml(config, "the checkpoint's flags")) {
-    const std::string flag = "--" + name + "=" + value;
-    const bool known = std::any_of(now.effective.begin(), now.effective.end(),
-                                   [&name = name](const auto& item) { return item.first == name; });
-    if (!known) unknown.push_back(flag);
-    before[name] = value;
-    if (name != "out" && name != "max-steps") merged.push_back(flag);
+  for (const auto& [name, value] : saved) {
+    const auto& table = train_flag_table();
+    const bool known =
+        std::any_of(table.begin(), table.end(), [&name = name](const TrainFlag& row) { return row.name == name; });
+    (known ? merged : unknown).push_back("--" + name + "=" + value);
   }
   if (!unknown.empty()) {
     throw UsageError("the run was begun by a version with flags that this one does not have (" + joined(unknown) +
                      "): go on with that version, or start another run with another --out");
   }
+  const Values before = values_of(parse_train_flags(merged));
+  const Values values = values_of(now);
   std::string refused;
-  for (const auto& [name, value] : now.effective) {
-    const bool given = std::find(now.given.begin(), now.given.end(), name) != now.given.end();
-    const std::string& old = before[name];
+  for (const std::string& name : now.given) {
+    const std::string& old = value_of(before, name);
+    const std::string& value = value_of(values, name);
+    const OnResume rule = train_flag(name).on_resume;
     // Where its teacher lies may change, but not whether a run has one.
-    const bool may_change = may_change_on_resume(name) && (name != "teacher" || !old.empty());
-    if (!given || may_change || one_spelling(old) == one_spelling(value)) continue;
-    refused += fmt::format(" --{} was {} and is now {};", name, old.empty() ? "not given" : old, value);
+    const bool may_change = rule == OnResume::change || (rule == OnResume::move && !old.empty());
+    if (may_change || old == value) continue;
+    refused += fmt::format(" --{} was {} and is now {};", name, or_none(old), or_none(value));
   }
   if (!refused.empty()) {
     throw UsageError("--resume goes on with the run's own flags:" + refused +
                      " leave them out, or start another run with another --out");
   }
+  std::erase_if(merged, [](const std::string& argument) {
+    return argument.starts_with("--out=") || argument.starts_with("--max-steps=");
+  });
   merged.insert(merged.end(), arguments.begin(), arguments.end());
-  return parse_train(merged);
+  return parse_train_flags(merged);
 }
 
-void refuse_earlier_run(const RunFiles& files) {
-  for (const fs::path& path : {files.checkpoint(), files.weights()}) {
-    if (!fs::exists(path)) continue;
-    const std::string go_on = fs::exists(files.checkpoint()) ? "go on with --resume, " : "";
-    throw FileError(files.folder.string(), "--out already holds a run (" + path.filename().string() + "); " + go_on +
-                                               "give another --out, or remove it");
-  }
-}
-
-// Empty where no run has begun.
-std::map<std::string, std::string> text_to_resume(const RunFiles& files) {
-  if (fs::exists(files.checkpoint())) return checkpoint_text(files.checkpoint());
-  if (!fs::exists(files.weights())) return {};
-  throw FileError(files.folder.string(),
-                  "--out holds the weights of a run, but no checkpoint to go on from; it stays as it is: give another "
-                  "--out");
+// Whoever repeats a run by its config.toml wants a run of their own.
+std::string config_of(const TrainFlags& flags) {
+  Values values = values_of(flags);
+  std::erase_if(values, [](const auto& item) { return item.first == "resume"; });
+  return to_toml(values);
 }
 
 // The first sink is the file.
@@ -113,42 +88,6 @@ std::shared_ptr<spdlog::logger> open_log(const RunFiles& files, bool append) {
   }
 }
 
-struct Data {
-  fs::path path;
-  Dataset train;
-  Dataset test;
-};
-
-Data load_data(const TrainOptions& options) {
-  Data data{.path = data_path(options.data), .train = {}, .test = {}};
-  data.train = chosen_data(options, load_dataset(data.path, Split::train), Split::train);
-  data.test = chosen_data(options, load_dataset(data.path, Split::test), Split::test);
-  if (data.train.class_names != data.test.class_names) {
-    throw FileError(data.path.string(), "train and test must have the same classes");
-  }
-  return data;
-}
-
-using Text = std::map<std::string, std::string>;
-
-// What the run is made of besides its flags, kept in its checkpoints.
-Text inputs_of(const TrainOptions& options, const Data& data) {
-  Text inputs = {{"data", fingerprint(data.train)}};
-  if (!options.teacher.empty()) inputs["teacher"] = fingerprint(fs::path(options.teacher));
-  return inputs;
-}
-
-void check_inputs(const TrainOptions& options, const Data& data, const Text& saved, const Text& inputs) {
-  if (saved.at("data") != inputs.at("data")) {
-    throw FileError(data.path.string(), fmt::format("the run began with other images ({}, here {}); give its --data",
-                                                    saved.at("data"), inputs.at("data")));
-  }
-  if (!options.teacher.empty() && saved.at("teacher") != inputs.at("teacher")) {
-    throw FileError(options.teacher, fmt::format("the run began with another teacher ({}, here {}); give its --teacher",
-                                                 saved.at("teacher"), inputs.at("teacher")));
-  }
-}
-
 // In quotes where a shell would see more than one word.
 std::string quoted(const std::string& text) {
   const bool plain = std::all_of(text.begin(), text.end(), [](unsigned char c) {
@@ -160,71 +99,93 @@ std::string quoted(const std::string& text) {
   return result + "'";
 }
 
-void report(Ending ending, const RunFiles& files, spdlog::logger& log) {
+std::string epoch_line(const EpochResult& epoch) {
+  std::string more;
+  for (const auto& [name, test] : epoch.averages) more += fmt::format("  {} accuracy {:.4f}", name, test.accuracy);
+  if (!epoch.loss_scale.empty()) more += "  " + epoch.loss_scale;
+  return fmt::format(
+      "epoch {}/{}  train loss {:.4f} accuracy {:.4f}  test loss {:.4f} accuracy {:.4f}  lr {:.5f}  {:.0f} images/s  "
+      "{}{}",
+      epoch.epoch, epoch.epochs, epoch.metrics.loss(), epoch.metrics.accuracy(), epoch.test.loss, epoch.test.accuracy,
+      epoch.learning_rate, epoch.metrics.images_per_second(), clock_text(epoch.metrics.seconds), more);
+}
+
+void report_end(Ending ending, const StepResult& at, const RunFiles& files, spdlog::logger& log) {
   const std::string resume =
       fmt::format("{} train --resume --out {}", quoted(program_invocation_name), quoted(files.folder.string()));
-  switch (ending) {
-    case Ending::finished:
-      log.info("done; {}", files.weights().string());
-      break;
-    case Ending::max_steps:
-      log.info("stopped at --max-steps; {}; go on with: {}", files.weights().string(), resume);
-      break;
-    case Ending::interrupted:
-      log.info("interrupted; everything is saved. Go on with: {}", resume);
-      break;
+  if (ending == Ending::finished) {
+    log.info("done; {}", files.weights().string());
+  } else if (ending == Ending::stopped) {
+    log.info("interrupted; everything is saved. Go on with: {}", resume);
+  } else {
+    if (at.batch > 0) {
+      log.info("epoch {}/{}  train loss {:.4f} accuracy {:.4f} after {} of {} batches", at.epoch, at.epochs,
+               at.metrics.loss(), at.metrics.accuracy(), at.batch, at.batches);
+    }
+    log.info("stopped at --max-steps; {}; go on with: {}", files.weights().string(), resume);
   }
 }
 
-RunFiles files_of(const TrainOptions& options) {
-  return {options.out.empty() ? fs::path("runs") / options.model : fs::path(options.out)};
+RunFolder folder_of(const TrainFlags& flags) {
+  return RunFolder(flags.out.empty() ? fs::path("runs") / name_part(flags.model) : fs::path(flags.out));
+}
+
+// Trains in the folder, and says on the screen and in the log how it goes.
+Ending train(const TrainFlags& flags, const RunFolder& folder, bool resuming, spdlog::logger& log) {
+  const Dataset train = load_data(flags, Split::train);
+  Dataset test = load_data(flags, Split::test);
+  const std::string config = config_of(flags);
+  StartingModel start = starting_model(flags, train, resuming);
+  TrainerOptions options = trainer_options(flags, *start.model, train);
+  options.out = folder;
+  options.text = {{"config", config}};
+  options.stop = interrupted;
+  if (!start.skipped_head.empty()) {
+    log.info("{} is for other classes: the head ({}) starts anew", flags.init, start.skipped_head);
+  }
+  const std::string path = data_path(flags.data, flags.dataset).string();
+  const std::string what =
+      fmt::format("{} on {} ({} training and {} test images, {} classes), {} threads", flags.model,
+                  path.empty() ? flags.dataset : path, train.size(), test.size(), train.classes(), num_threads());
+  Trainer trainer(*start.model, train, std::move(test), std::move(options));
+  write_atomically(folder.config(), config);
+  log.info(what);
+  if (flags.resume && !resuming) log.info("there is no checkpoint yet: starting from the beginning");
+  if (resuming) {
+    const StepResult at = trainer.progress();
+    log.info("resumed at epoch {}/{}, batch {}/{} (step {})", at.epoch, at.epochs, at.batch, at.batches, at.step);
+  }
+  Progress progress;
+  trainer.on_step([&](const StepResult& step) { progress.show(step); });
+  trainer.on_epoch([&](const EpochResult& epoch) {
+    progress.clear();
+    log.info(epoch_line(epoch));
+  });
+  catch_interrupts();
+  const Ending ending = trainer.run();
+  progress.clear();
+  report_end(ending, trainer.progress(), folder, log);
+  return ending;
 }
 
 }  // namespace
 
 int run_train(const Arguments& arguments) {
-  Parsed parsed = parse_train(arguments);
-  TrainOptions& options = parsed.options;
-  check_train_options(options);
-  const RunFiles files = files_of(options);
-  const FolderLock lock(files.folder);
-  Text saved;
-  if (options.resume) {
-    saved = text_to_resume(files);
-  } else {
-    refuse_earlier_run(files);
-  }
-  const bool resuming = !saved.empty();
-  if (resuming) {
-    parsed = merge_with_run(arguments, parsed, saved.at("config"));
-    check_train_options(options);
-    // The checkpoint holds what came of these.
-    options.init.clear();
-    options.whiten = false;
-  }
-  use_threads(options.threads);
-  manual_seed(options.seed);
-  const Data data = load_data(options);
-  Text text = inputs_of(options, data);
-  if (resuming) check_inputs(options, data, saved, text);
-
-  const auto log = open_log(files, options.resume);
-  const ConvAlgorithmOverride conv(conv_algorithm_of(options.conv));
+  TrainFlags flags = parse_train_flags(arguments);
+  if (!flags.resume) check_together(flags);
+  const RunFolder folder = folder_of(flags);
+  const bool resuming = holds_run_to_resume(folder, flags.resume);
+  if (resuming) flags = merged_with_run(arguments, flags, checkpoint_text(folder.checkpoint()).at("config"));
+  check_together(flags);
+  use_threads(flags.threads);
+  manual_seed(flags.seed);
+  const ConvAlgorithmOverride conv(conv_algorithm_of(flags.conv));
+  data_path(flags.data, flags.dataset);  // throws before the log is begun
+  const auto log = open_log(folder, flags.resume);
   try {
-    const std::string config = to_toml(parsed.effective);
-    text["config"] = config;
-    Trainer trainer(options, files, text, *log, data.train, data.test);
-    write_atomically(files.config(), config);
-    log->info("{} on {} ({} training and {} test images, {} classes), {} threads", options.model, data.path.string(),
-              data.train.size(), data.test.size(), data.train.classes(), num_threads());
-    if (options.resume && !resuming) log->info("there is no checkpoint yet: starting from the beginning");
-    if (resuming) trainer.resume();
-    catch_interrupts();
-    const Ending ending = trainer.run();
-    report(ending, files, *log);
-    return ending == Ending::interrupted ? 130 : 0;
+    return train(flags, folder, resuming, *log) == Ending::stopped ? 130 : 0;
   } catch (const std::exception& error) {
-    // The screen gets it from main.
+    // The screen gets it from run().
     spdlog::logger("train", log->sinks().front()).error(error.what());
     throw;
   }

@@ -4,6 +4,8 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <CLI/CLI.hpp>
+
 #include "apps/cli/commands.h"
 #include "core/joined.h"
 #include "core/text_table.h"

@@ -4,7 +4,8 @@
 
 #include "core/autograd.h"
 
-namespace striate::cli {
+namespace striate {
+
 bool all_finite(const Tensor& tensor) {
   if (!is_floating(tensor.dtype())) return true;
   return dispatch_floating("finite", tensor.dtype(), [&](auto zero) {
@@ -36,4 +37,4 @@ std::string first_layer_not_finite(Layer& model, const Tensor& images) {
   return found;
 }
 
-}  // namespace striate::cli
+}  // namespace striate

@@ -6,7 +6,7 @@
 #include "data/loader.h"
 #include "layers/cross_entropy.h"
 
-namespace striate::cli {
+namespace striate {
 
 Tensor as_input(const Tensor& images, DType activations) {
   return images.dtype() == activations ? images : cast(images, activations);
@@ -34,4 +34,4 @@ std::optional<Evaluation> evaluate(Layer& model, const Dataset& dataset, const E
   return Evaluation{loss / images, static_cast<double>(correct) / images};
 }
 
-}  // namespace striate::cli
+}  // namespace striate

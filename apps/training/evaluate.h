@@ -1,5 +1,6 @@
 #pragma once
-// How good a model is on a data set.
+// Loss and accuracy of a model on a data set. Called by Trainer after every epoch, by `striate eval`, and by programs
+// of one's own.
 
 #include <functional>
 #include <optional>
@@ -9,9 +10,8 @@
 #include "core/module.h"
 #include "data/dataset.h"
 
-namespace striate::cli {
+namespace striate {
 
-/// How, and how long.
 struct EvaluateOptions {
   DType activations = DType::f32;
   std::int64_t batch_size = 128;
@@ -26,4 +26,4 @@ std::optional<Evaluation> evaluate(Layer& model, const Dataset& dataset, const E
 /// A batch's images as the model takes them: in this dtype.
 Tensor as_input(const Tensor& images, DType activations);
 
-}  // namespace striate::cli
+}  // namespace striate

@@ -1,21 +1,35 @@
 #include "apps/training/metrics.h"
 
-#include <spdlog/fmt/fmt.h>
+#include <iomanip>
+#include <sstream>
 
-namespace striate::cli {
+namespace striate {
+namespace {
+
+std::string fixed(double value, int digits) {
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(digits) << value;
+  return text.str();
+}
+
+}  // namespace
 
 std::string metrics_header(const std::vector<std::string>& averages) {
   std::string header = "epoch,step,train_loss,train_accuracy,test_loss,test_accuracy";
-  for (const std::string& name : averages) header += fmt::format(",{0}_test_loss,{0}_test_accuracy", name);
+  for (const std::string& name : averages) header += "," + name + "_test_loss," + name + "_test_accuracy";
   return header + ",learning_rate,seconds,images_per_second\n";
 }
 
 std::string metrics_row(std::int64_t epoch, std::int64_t step, const RunningMetrics& train,
                         const std::vector<std::optional<Evaluation>>& tests, double learning_rate) {
-  std::string tested;
-  for (const auto& test : tests) tested += test ? fmt::format("{:.6f},{:.6f},", test->loss, test->accuracy) : ",,";
-  return fmt::format("{},{},{:.6f},{:.6f},{}{:.8g},{:.2f},{:.1f}\n", epoch, step, train.loss(), train.accuracy(),
-                     tested, learning_rate, train.seconds, train.images_per_second());
+  std::ostringstream row;
+  row << epoch << ',' << step << ',' << fixed(train.loss(), 6) << ',' << fixed(train.accuracy(), 6);
+  for (const auto& test : tests) {
+    row << ',' << (test ? fixed(test->loss, 6) : "") << ',' << (test ? fixed(test->accuracy, 6) : "");
+  }
+  row << ',' << std::setprecision(8) << learning_rate << ',' << fixed(train.seconds, 2) << ','
+      << fixed(train.images_per_second(), 1) << '\n';
+  return row.str();
 }
 
-}  // namespace striate::cli
+}  // namespace striate

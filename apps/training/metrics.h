@@ -1,19 +1,19 @@
 #pragma once
-// What a training run measures, and metrics.csv.
+// What a training run measures, and the lines of metrics.csv. Filled by apps/training/stepper.h and evaluate.h.
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
-namespace striate::cli {
+namespace striate {
 
 /// Sums over the images seen so far in an epoch.
 struct RunningMetrics {
   double loss_sum = 0;  ///< of the training loss, times images
   double correct = 0;
   double images = 0;
-  double seconds = 0;  ///< of training, evaluation not counted
+  double seconds = 0;  ///< of training steps, evaluation not counted
 
   [[nodiscard]] double loss() const { return images > 0 ? loss_sum / images : 0; }
   [[nodiscard]] double accuracy() const { return images > 0 ? correct / images : 0; }
@@ -35,4 +35,4 @@ std::string metrics_header(const std::vector<std::string>& averages);
 std::string metrics_row(std::int64_t epoch, std::int64_t step, const RunningMetrics& train,
                         const std::vector<std::optional<Evaluation>>& tests, double learning_rate);
 
-}  // namespace striate::cli
+}  // namespace striate

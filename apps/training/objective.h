@@ -1,32 +1,39 @@
 #pragma once
-// What a training run minimises.
+// What a training run minimises. Called by apps/training/stepper.h for every batch.
 
-#include <optional>
-#include <string>
-#include <vector>
+#include <memory>
 
-#include "apps/cli/train_options.h"
+#include "core/module.h"
 #include "data/loader.h"
 #include "layers/cross_entropy.h"
-#include "models/weights.h"
 
-namespace striate::cli {
+namespace striate {
 
-/// Cross entropy with --label-smoothing; with --teacher also --distill-weight times distillation_loss.
-class Objective {
- public:
-  /// Loads the teacher, in the run's precision. Throws FileError for its file, UsageError where its classes are
-  /// not `class_names`.
-  Objective(const TrainOptions& options, const std::vector<std::string>& class_names);
-
-  /// The mean loss over a batch. The teacher, in eval mode, sees the same images as the model did.
-  [[nodiscard]] Tensor loss(const Tensor& logits, const Batch& batch);
-
- private:
-  CrossEntropyOptions cross_entropy_;
-  std::optional<LoadedModel> teacher_;
-  double temperature_;
-  double distill_weight_;
+/// "Distilling the Knowledge in a Neural Network", Hinton et al. 2015: see layers/distillation.h.
+struct DistillationOptions {
+  std::shared_ptr<Layer> teacher = nullptr;  ///< of the same classes; null: no distillation
+  DType activations = DType::f32;            ///< of the images as the teacher takes them
+  double temperature = 20;
+  double weight = 1;  ///< of distillation_loss beside the loss itself
 };
 
-}  // namespace striate::cli
+struct ObjectiveOptions {
+  double label_smoothing = 0;
+  SmoothingForm smoothing_form = SmoothingForm::pytorch;
+  DistillationOptions distillation = {};
+};
+
+/// Cross entropy, and distillation where there is a teacher.
+class Objective {
+ public:
+  /// Puts the teacher in eval mode.
+  explicit Objective(const ObjectiveOptions& options);
+
+  /// The mean loss over a batch. The teacher sees the same images as the model did.
+  [[nodiscard]] Tensor loss(const Tensor& logits, const Batch& batch) const;
+
+ private:
+  ObjectiveOptions options_;
+};
+
+}  // namespace striate

@@ -1,19 +1,21 @@
 #pragma once
-// The folder of a training run: its files, and that one process at a time works in it.
+// The folder of a training run: its files, and that one process at a time works in it. Trainer writes most of them;
+// config.toml and log.txt are the command line's.
 
 #include <filesystem>
+#include <memory>
 #include <string>
 
 #include "core/error.h"
 
-namespace striate::cli {
+namespace striate {
 
 /// The files of a run.
 struct RunFiles {
   std::filesystem::path folder;
   [[nodiscard]] std::filesystem::path checkpoint() const { return folder / "checkpoint.safetensors"; }
   [[nodiscard]] std::filesystem::path weights() const { return folder / "weights.safetensors"; }
-  /// Of an average of the weights.
+  /// Of an average of the weights: "ema", "swa".
   [[nodiscard]] std::filesystem::path weights(const std::string& average) const {
     return folder / ("weights_" + average + ".safetensors");
   }
@@ -28,21 +30,21 @@ class FolderBusy : public FileError {
   using FileError::FileError;
 };
 
-/// Holds the folder for this process, until it ends in whatever way.
-class FolderLock {
+/// Holds a folder for this process, until the last copy goes or the process ends in whatever way.
+class RunFolder : public RunFiles {
  public:
-  /// Makes the folder where it is missing, takes it, and removes what a process killed in the middle of a
-  /// save left there. Throws FolderBusy where another process holds it, FileError where it is no folder, or cannot be
+  /// Makes the folder where it is missing, locks it, and removes the temporary file of a process that was killed while
+  /// it saved. Throws FolderBusy where another process holds the lock, FileError where this is no folder, or cannot be
   /// made or locked.
-  explicit FolderLock(const std::filesystem::path& folder);
-  ~FolderLock();
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
-  FolderLock(FolderLock&&) = delete;
-  FolderLock& operator=(FolderLock&&) = delete;
+  explicit RunFolder(const std::filesystem::path& path);
 
  private:
-  int handle_ = -1;
+  class Lock;
+  std::shared_ptr<const Lock> lock_;
 };
 
-}  // namespace striate::cli
+/// Whether there is a checkpoint to go on from. Throws FileError where the folder holds a run and `resume` is false,
+/// and where it is true and there are weights but no checkpoint.
+bool holds_run_to_resume(const RunFiles& files, bool resume);
+
+}  // namespace striate

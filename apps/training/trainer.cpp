@@ -1,172 +1,224 @@
 #include "apps/training/trainer.h"
 
-#include <spdlog/fmt/fmt.h>
-
 #include <algorithm>
-#include <cmath>
-#include <utility>
+#include <chrono>
+#include <sstream>
 
-#include "apps/cli/interrupt.h"
-#include "apps/cli/loss_scale.h"
-#include "apps/training/diverged.h"
+#include "apps/training/content_hash.h"
 #include "apps/training/evaluate.h"
 #include "apps/training/update_batch_norm.h"
-#include "core/file.h"
+#include "core/check.h"
+#include "core/error.h"
+#include "core/joined.h"
+#include "optim/registry.h"
 
-namespace striate::cli {
+namespace striate {
 namespace {
 
 // Batch norm's statistics for an average of weights come from the epoch's first batches, up to so many images: the
 // error of a mean over these is far below that of one batch, which training lives with.
 constexpr std::int64_t kBatchNormImages = 10000;
 
+void prepare(Layer& model, const TrainerOptions& options) {
+  model.to(options.precision.parameters);
+  model.train();
+  set_frozen(model, options.groups.frozen);
+}
+
+std::unique_ptr<Optimizer> optimizer_for(Layer& model, const TrainerOptions& options) {
+  prepare(model, options);
+  GroupOptions groups = options.groups;
+  groups.lr = options.schedule.lr;
+  return make_optimizer(options.optimizer, make_groups(model, groups));
+}
+
+void check(const TrainerOptions& options, const Dataset& train, const Dataset& test) {
+  const auto at_least = [](const char* name, double value, double least) {
+    expect(value >= least, "trainer", std::string(name) + " of at least " + std::to_string(least).substr(0, 1), value);
+  };
+  at_least("epochs", static_cast<double>(options.epochs), 1);
+  at_least("max_steps", static_cast<double>(options.max_steps), 0);
+  at_least("accumulate", static_cast<double>(options.accumulate), 1);
+  at_least("warmup_epochs", options.warmup_epochs, 0);
+  at_least("base_batch_size", static_cast<double>(options.base_batch_size), 0);
+  at_least("checkpoint_minutes", options.checkpoint_minutes, 0);
+  expect(test.class_names == train.class_names, "trainer",
+         "test classes like those of training (" + joined(train.class_names) + ")", joined(test.class_names));
+}
+
+LoaderOptions with_dtype(LoaderOptions loader, DType dtype) {
+  loader.dtype = dtype;
+  return loader;
+}
+
+ModelCard filled_in(ModelCard card, const TrainerOptions& options, const Dataset& test) {
+  card.class_names = test.class_names;
+  card.precision = to_string(options.precision);
+  card.channels = test.channels();
+  card.height = test.images.size(1);
+  card.width = test.images.size(2);
+  card.normalization = test.normalization;
+  return card;
+}
+
+std::string text_in(const std::map<std::string, std::string>& text, const std::string& key) {
+  const auto found = text.find(key);
+  return found == text.end() ? "none" : found->second;
+}
+
+// "epochs: 3, here epochs: 4".
+std::string first_difference(const std::string& before, const std::string& now) {
+  std::istringstream lines(before);
+  std::istringstream others(now);
+  std::string line;
+  std::string other;
+  do {
+    if (!std::getline(lines, line)) line = "nothing more";
+    if (!std::getline(others, other)) other = "nothing more";
+  } while (line == other && lines && others);
+  return line + ", here " + other;
+}
+
+UpdateOptions update_options(const TrainerOptions& options) {
+  UpdateOptions update{.clip_norm = options.clip_norm, .loss_scale = options.loss_scale};
+  if (!update.loss_scale && options.precision.activations == DType::f16) update.loss_scale.emplace();
+  return update;
+}
+
 }  // namespace
 
-Trainer::Trainer(const TrainOptions& options, RunFiles files, std::map<std::string, std::string> text,
-                 spdlog::logger& log, const Dataset& train, Dataset test)
-    : options_(options),
-      files_(std::move(files)),
-      log_(log),
-      precision_(precision_of(options.precision)),
+Trainer::Trainer(Layer& model, const Dataset& train, Dataset test, TrainerOptions options)
+    : Trainer(model, optimizer_for(model, options), train, std::move(test), options) {}
+
+Trainer::Trainer(Layer& model, std::unique_ptr<Optimizer> optimizer, const Dataset& train, Dataset test,
+                 TrainerOptions options)
+    : options_((check(options, train, test), prepare(model, options), std::move(options))),
+      resuming_(options_.out && holds_run_to_resume(*options_.out, options_.resume)),
+      model_(model),
       test_(std::move(test)),
-      card_(card_of(options, train)),
       train_size_(train.size()),
-      loader_(train, loader_options(options)),
-      schedule_(schedule_of(options, train.size())),
-      start_(build_model(options, train)),
-      model_(*start_.model),
-      objective_(options, train.class_names),
-      optimizer_(build_optimizer(options, model_)),
-      update_(*optimizer_, model_.parameters(),
-              {.clip_norm = options.clip_norm, .loss_scale = loss_scale_of(options.loss_scale, options.precision)}),
-      averages_(model_, {.ema_decay = options.ema, .swa_from = options.swa_from}),
-      state_{.model = model_, .optimizer = *optimizer_},
-      metrics_text_(metrics_header(averages_.names())),
-      last_save_(std::chrono::steady_clock::now()) {
-  state_.text = std::move(text);
-  if (start_.skipped_head.empty()) return;
-  log_.info("{} is for other classes: the head ({}) starts anew", options_.init, start_.skipped_head);
-}
-
-bool Trainer::steps_used_up() const { return options_.max_steps > 0 && state_.step >= options_.max_steps; }
-
-// The last update of an epoch takes what is left.
-std::int64_t Trainer::images_in_update() const {
-  return std::min(options_.batch_size * options_.accumulate, train_size_ - state_.position * options_.batch_size);
-}
-
-ProgressState Trainer::progress_state() const {
-  return {.epoch = state_.epoch,
-          .epochs = options_.epochs,
-          .batch = state_.position,
-          .batches = loader_.batches_per_epoch(),
-          .metrics = running_,
-          .learning_rate = learning_rate_};
+      loader_(train, with_dtype(options_.loader, options_.precision.parameters)),
+      schedule_(schedule_in_steps(options_, train.size())),
+      optimizer_(std::move(optimizer)),
+      state_{.training = {.model = model_, .optimizer = *optimizer_}},
+      stepper_(model_, state_.training, state_.running,
+               {.accumulate = options_.accumulate,
+                .activations = options_.precision.activations,
+                .objective = options_.objective,
+                .update = update_options(options_)}),
+      averages_(model_, options_.averages),
+      record_(options_.out, filled_in(options_.card, options_, test_), averages_.names()) {
+  learning_rate(schedule_, 1);  // throws for what no step could go by
+  if (!options_.out) return;
+  state_.training.text = options_.text;
+  state_.training.text["options"] = result_options(options_);
+  state_.training.text["data"] = content_hash(train);
+  if (const auto& teacher = options_.objective.distillation.teacher) {
+    state_.training.text["teacher"] = content_hash(*teacher);
+  }
+  if (resuming_) resume();
 }
 
 void Trainer::resume() {
-  load_checkpoint(files_.checkpoint(), state_);
-  running_ = {.loss_sum = state_.metrics.at("loss_sum"),
-              .correct = state_.metrics.at("correct"),
-              .images = state_.metrics.at("images"),
-              .seconds = state_.metrics.at("seconds")};
-  learning_rate_ = state_.metrics.at("learning_rate");
-  update_.load(state_);
-  averages_.load(state_);
-  metrics_text_ = state_.text.at("metrics.csv");
-  write_atomically(files_.metrics(), metrics_text_);
-  log_.info("resumed at epoch {}/{}, batch {}/{} (step {})", std::min(state_.epoch + 1, options_.epochs),
-            options_.epochs, state_.position, loader_.batches_per_epoch(), state_.step);
+  const std::string path = options_.out->checkpoint().string();
+  const auto saved = checkpoint_text(path);
+  for (const auto& [key, what] : {std::pair{"data", "other images"}, std::pair{"teacher", "another teacher"}}) {
+    const std::string before = text_in(saved, key);
+    const std::string now = text_in(state_.training.text, key);
+    if (before == now) continue;
+    throw FileError(path, std::string("the run began with ") + what + " (" + before + ", here " + now +
+                              "); give the same, or another folder");
+  }
+  const std::string options = text_in(saved, "options");
+  const std::string wanted = state_.training.text.at("options");
+  if (options != wanted) {
+    throw FileError(path, "the run began with other options: " + first_difference(options, wanted) +
+                              "; give the same, or another folder");
+  }
+  record_.load(state_, stepper_.update(), averages_);
 }
 
-Ending Trainer::run() {
-  while (state_.epoch < options_.epochs) {
+bool Trainer::steps_used_up() const { return options_.max_steps > 0 && state_.training.step >= options_.max_steps; }
+
+// The last step of an epoch takes what is left.
+std::int64_t Trainer::images_in_step() const {
+  const std::int64_t batch = options_.loader.batch_size;
+  return std::min(batch * options_.accumulate, train_size_ - state_.training.position * batch);
+}
+
+StepResult Trainer::progress() const {
+  return {.step = state_.training.step,
+          .epoch = std::min(state_.training.epoch + 1, options_.epochs),
+          .epochs = options_.epochs,
+          .batch = state_.training.position,
+          .batches = loader_.batches_per_epoch(),
+          .loss = stepper_.loss(),
+          .learning_rate = state_.learning_rate,
+          .metrics = state_.running};
+}
+
+Ending Trainer::run() try {
+  while (state_.training.epoch < options_.epochs) {
     switch (run_epoch()) {
-      case EpochEnd::interrupted:
+      case EpochEnd::stopped:
         save();
-        save_weights_files();
-        return Ending::interrupted;
+        record_.save_weights(model_, averages_);
+        return Ending::stopped;
       case EpochEnd::max_steps:
-        cut_short();
+        save();
+        record_.save_weights(model_, averages_);
+        // The checkpoint knows nothing of the row for a part of an epoch, so that a resumed run writes its whole row.
+        if (state_.training.position > 0) record_.write_metrics_with(row(Tests(1 + averages_.names().size())));
         return Ending::max_steps;
       case EpochEnd::complete:
-        if (steps_used_up() && state_.epoch < options_.epochs) return Ending::max_steps;
+        if (steps_used_up() && state_.training.epoch < options_.epochs) return Ending::max_steps;
         break;
     }
   }
   // Again, for a run that was killed between its last checkpoint and its weights.
-  save_weights_files();
+  record_.save_weights(model_, averages_);
   return Ending::finished;
+} catch (const DivergedError& error) {
+  throw DivergedError(std::string(error.what()) + " " + record_.what_stays());
 }
 
 // Trains what is left of the epoch and evaluates. The model, the position and the running metrics always
-// belong together between two updates, and so any of these returns may be saved.
+// belong together between two steps, and so any of these returns may be saved.
 Trainer::EpochEnd Trainer::run_epoch() {
-  set_training(options_, model_);
-  loader_.start_epoch(state_.epoch, state_.position);
-  while (state_.position < loader_.batches_per_epoch()) {
-    if (interrupted()) return EpochEnd::interrupted;
+  TrainingState& state = state_.training;
+  loader_.start_epoch(state.epoch, state.position);
+  while (state.position < loader_.batches_per_epoch()) {
+    if (options_.stop()) return EpochEnd::stopped;
     if (steps_used_up()) return EpochEnd::max_steps;
-    const auto start = std::chrono::steady_clock::now();
     train_step();
-    running_.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    progress_.show(progress_state());
-    save_if_due();
   }
   const auto tests = test();
-  if (!tests) return EpochEnd::interrupted;
+  if (!tests) return EpochEnd::stopped;
   finish_epoch(*tests);
   return EpochEnd::complete;
 }
 
-// One update, from as many batches as it takes.
 void Trainer::train_step() {
-  learning_rate_ = learning_rate(schedule_, state_.step + 1);
-  update_.begin(learning_rate_);
-  const auto images = static_cast<double>(images_in_update());
-  Batch batch;
-  for (std::int64_t i = 0; i < options_.accumulate && loader_.next(batch); ++i) {
-    add_gradient(batch, static_cast<double>(batch.size()) / images);
-    ++state_.position;
-  }
-  update_.apply();
-  if (update_.collapsed()) {
-    diverged(fmt::format("the gradients are not finite at step {}: {}", state_.step + 1, update_.describe()),
-             "every layer's output is finite, so it is on the way back");
-  }
+  const auto start = std::chrono::steady_clock::now();
+  state_.learning_rate = learning_rate(schedule_, state_.training.step + 1);
+  stepper_.step(loader_, images_in_step(), state_.learning_rate);
   averages_.after_step();
-  ++state_.step;
+  state_.running.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  for (const auto& hook : step_hooks_) hook(progress());
+  if (record_.older_than(options_.checkpoint_minutes)) save();
 }
 
-// `share` is the batch's part of the update's images.
-void Trainer::add_gradient(const Batch& batch, double share) {
-  last_images_ = as_input(batch.images, precision_.activations);
-  const Generator drawn_before = state_.generator;
-  const Tensor logits = model_(last_images_);
-  const Tensor loss = objective_.loss(logits, batch);
-  const double value = loss.item();
-  if (!std::isfinite(value)) {
-    state_.generator = drawn_before;
-    diverged(fmt::format("the loss became {} at step {} (epoch {})", value, state_.step + 1, state_.epoch + 1),
-             "every layer's output is finite, so it is the loss itself");
-  }
-  loss.backward(Tensor::full({}, share * update_.loss_scale(), loss.dtype()));
-  const auto size = static_cast<double>(batch.size());
-  running_.loss_sum += value * size;
-  running_.correct += static_cast<double>(count_correct(logits, batch.labels));
-  running_.images += size;
-}
-
-// Nothing where it was interrupted: it is then done again, from the beginning.
+// Nothing where it was stopped: a resumed run tests again, from the beginning.
 std::optional<Trainer::Tests> Trainer::test() {
   Tests tests;
   const auto evaluate_now = [&] {
-    tests.push_back(
-        evaluate(model_, test_,
-                 {.activations = precision_.activations, .batch_size = options_.batch_size, .stop = interrupted}));
+    tests.push_back(evaluate(model_, test_,
+                             {.activations = options_.precision.activations,
+                              .batch_size = options_.loader.batch_size,
+                              .stop = options_.stop}));
   };
   evaluate_now();
-  averages_.after_epoch(state_.epoch);
+  averages_.after_epoch(state_.training.epoch);
   for (const std::string& name : averages_.names()) {
     const bool averaged = averages_.with(name, [&] {
       if (name == Averages::swa) refresh_batch_norm();
@@ -174,110 +226,50 @@ std::optional<Trainer::Tests> Trainer::test() {
     });
     if (!averaged) tests.emplace_back();
   }
-  return interrupted() ? std::nullopt : std::optional(tests);
+  return options_.stop() ? std::nullopt : std::optional(tests);
 }
 
 void Trainer::refresh_batch_norm() {
-  set_training(options_, model_);
-  loader_.start_epoch(state_.epoch);
+  loader_.start_epoch(state_.training.epoch);
   std::int64_t images = 0;
   update_batch_norm(model_, [&] {
     Batch batch;
-    if (images >= kBatchNormImages || interrupted() || !loader_.next(batch)) return Tensor();
+    if (images >= kBatchNormImages || options_.stop() || !loader_.next(batch)) return Tensor();
     images += batch.size();
-    return as_input(batch.images, precision_.activations);
+    return as_input(batch.images, options_.precision.activations);
   });
 }
 
-void Trainer::append_row(const Tests& tests) {
-  metrics_text_ += metrics_row(state_.epoch + 1, state_.step, running_, tests, learning_rate_);
+std::string Trainer::row(const Tests& tests) const {
+  return metrics_row(state_.training.epoch + 1, state_.training.step, state_.running, tests, state_.learning_rate);
 }
 
 void Trainer::finish_epoch(const Tests& tests) {
-  append_row(tests);
-  progress_.clear();
-  std::string more;
+  const StepResult now = progress();
+  EpochResult result{.step = now.step,
+                     .epoch = now.epoch,
+                     .epochs = now.epochs,
+                     .learning_rate = now.learning_rate,
+                     .metrics = now.metrics,
+                     .test = *tests[0],
+                     .loss_scale = stepper_.update().describe()};
   const std::vector<std::string> names = averages_.names();
   for (std::size_t i = 0; i < names.size(); ++i) {
-    if (const auto& test = tests[i + 1]) more += fmt::format("  {} accuracy {:.4f}", names[i], test->accuracy);
+    if (const auto& test = tests[i + 1]) result.averages.emplace_back(names[i], *test);
   }
-  if (const std::string scale = update_.describe(); !scale.empty()) more += "  " + scale;
-  log_.info(
-      "epoch {}/{}  train loss {:.4f} accuracy {:.4f}  test loss {:.4f} accuracy {:.4f}  lr {:.5f}  {:.0f} "
-      "images/s  {}{}",
-      state_.epoch + 1, options_.epochs, running_.loss(), running_.accuracy(), tests[0]->loss, tests[0]->accuracy,
-      learning_rate_, running_.images_per_second(), clock_text(running_.seconds), more);
-  ++state_.epoch;
-  state_.position = 0;
-  running_ = {};
+  for (const auto& hook : epoch_hooks_) hook(result);
+  record_.add_row(row(tests));
+  ++state_.training.epoch;
+  state_.training.position = 0;
+  state_.running = {};
   save();
-  write_atomically(files_.metrics(), metrics_text_);
-  save_weights_files();
-}
-
-// --max-steps in the middle of an epoch: the checkpoint knows nothing of the row for the part that was done,
-// so that a resume completes the epoch and writes its whole row.
-void Trainer::cut_short() {
-  progress_.clear();
-  save();
-  save_weights_files();
-  if (state_.position == 0) return;
-  append_row(Tests(1 + averages_.names().size()));
-  write_atomically(files_.metrics(), metrics_text_);
-  log_.info("epoch {}/{}  train loss {:.4f} accuracy {:.4f} after {} of {} batches", state_.epoch + 1, options_.epochs,
-            running_.loss(), running_.accuracy(), state_.position, loader_.batches_per_epoch());
-}
-
-void Trainer::save_if_due() {
-  const auto since = std::chrono::steady_clock::now() - last_save_;
-  if (since >= std::chrono::duration<double, std::ratio<60>>(options_.checkpoint_minutes)) save();
+  record_.write_metrics();
+  record_.save_weights(model_, averages_);
 }
 
 void Trainer::save() {
-  check_finite();
-  state_.metrics = {{"loss_sum", running_.loss_sum},
-                    {"correct", running_.correct},
-                    {"images", running_.images},
-                    {"seconds", running_.seconds},
-                    {"learning_rate", learning_rate_}};
-  state_.tensors.clear();
-  update_.save(state_);
-  averages_.save(state_);
-  state_.text["metrics.csv"] = metrics_text_;
-  save_checkpoint(files_.checkpoint(), state_);
-  last_save_ = std::chrono::steady_clock::now();
+  stepper_.check_finite();
+  record_.save(state_, stepper_.update(), averages_);
 }
 
-void Trainer::save_weights_files() {
-  save_weights(files_.weights(), model_, card_);
-  for (const std::string& name : averages_.names()) {
-    averages_.with(name, [&] { save_weights(files_.weights(name), model_, card_); });
-  }
-}
-
-void Trainer::check_finite() {
-  const std::string name = first_not_finite(model_);
-  if (!name.empty())
-    diverged(fmt::format("{} is not finite after step {}", name, state_.step), "every layer's output is finite");
-}
-
-void Trainer::diverged(const std::string& what, const std::string& otherwise) {
-  progress_.clear();
-  std::string where = otherwise;
-  if (last_images_.defined()) {
-    const std::string layer = first_layer_not_finite(model_, last_images_);
-    if (!all_finite(last_images_)) {
-      where = "the batch of images itself is not finite";
-    } else if (!layer.empty()) {
-      where = "the first layer whose output is not finite is " + layer;
-    }
-  }
-  throw DivergedError(
-      fmt::format("{} (learning rate {:.6g}); {}. {} Try a smaller --lr, --warmup-epochs or --clip-norm.", what,
-                  learning_rate_, where,
-                  std::filesystem::exists(files_.checkpoint())
-                      ? "The last good checkpoint stays: " + files_.checkpoint().string() + "."
-                      : "No checkpoint had been written yet."));
-}
-
-}  // namespace striate::cli
+}  // namespace striate

@@ -1,91 +1,120 @@
 #pragma once
-// The training loop of `striate train`: steps, epochs, checkpoints and what they print.
+// Trainer: a whole training run of a model on a data set, with evaluation after every epoch, checkpoints, and bit-exact
+// resumption. Used by `striate train` and by programs of one's own (apps/examples/trainer.cpp); whoever wants the loop
+// in their own hands finds it in apps/examples/custom_model.cpp. Read apps/training/options.h next.
+//
+//   manual_seed(1);
+//   Net model;
+//   Trainer trainer(model, train, test, {.epochs = 10, .out = RunFolder("runs/mine")});
+//   trainer.on_epoch([](const EpochResult& e) { std::printf("%.2f%%\n", 100 * e.test.accuracy); });
+//   trainer.run();
+//
+// To fine-tune, call init_from (models/weights.h) before the Trainer is made.
 
-#include <spdlog/logger.h>
-
-#include <chrono>
-#include <filesystem>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
-#include "apps/cli/progress.h"
-#include "apps/cli/train_options.h"
-#include "apps/cli/train_parts.h"
+#include "apps/training/diverged.h"
 #include "apps/training/metrics.h"
-#include "apps/training/objective.h"
-#include "apps/training/run_folder.h"
+#include "apps/training/options.h"
+#include "apps/training/record.h"
+#include "apps/training/stepper.h"
+#include "core/module.h"
+#include "data/dataset.h"
 #include "data/loader.h"
 #include "optim/averages.h"
-#include "optim/checkpoint.h"
-#include "optim/update.h"
+#include "optim/optimizer.h"
 
-namespace striate::cli {
+namespace striate {
 
-/// The loss, or a value of the model, is no longer finite; what() names the step, the learning rate and the
-/// layer.
-class DivergedError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
+/// Where a run is after a step.
+struct StepResult {
+  std::int64_t step = 0;   ///< steps taken in the run
+  std::int64_t epoch = 0;  ///< from 1
+  std::int64_t epochs = 0;
+  std::int64_t batch = 0;    ///< batches taken in the epoch
+  std::int64_t batches = 0;  ///< of the epoch
+  double loss = 0;           ///< the mean over the step's images
+  double learning_rate = 0;
+  RunningMetrics metrics{};  ///< of the epoch so far
 };
 
-enum class Ending : std::uint8_t { finished, max_steps, interrupted };
+/// What an epoch gave.
+struct EpochResult {
+  std::int64_t step = 0;   ///< steps taken in the run
+  std::int64_t epoch = 0;  ///< from 1
+  std::int64_t epochs = 0;
+  double learning_rate = 0;  ///< of its last step
+  RunningMetrics metrics{};  ///< of training
+  Evaluation test{};
+  /// The test figures of each average of the weights that has begun: "ema", "swa".
+  std::vector<std::pair<std::string, Evaluation>> averages{};
+  std::string loss_scale{};  ///< "loss scale 32768, skipped steps: 2"; empty without one
+};
+
+enum class Ending : std::uint8_t { finished, max_steps, stopped };
 
 class Trainer {
  public:
-  /// `text` is kept in every checkpoint: the run's config.toml and what tells its data from others.
-  Trainer(const TrainOptions& options, RunFiles files, std::map<std::string, std::string> text, spdlog::logger& log,
-          const Dataset& train, Dataset test);
+  /// Converts the model to the precision, puts it in training mode, and what options.groups freezes in eval mode; makes
+  /// the optimiser that options.optimizer names. With options.resume and a checkpoint, everything is as it was then.
+  /// The model must outlive the Trainer; manual_seed() before the model is made fixes the run. Throws
+  /// std::invalid_argument and ShapeError for options and data that do not fit, FileError for the folder.
+  Trainer(Layer& model, const Dataset& train, Dataset test, TrainerOptions options = {});
+  /// With an optimiser made for this model, which has the precision already.
+  Trainer(Layer& model, std::unique_ptr<Optimizer> optimizer, const Dataset& train, Dataset test,
+          TrainerOptions options = {});
 
-  /// Goes on from the run's checkpoint.
-  void resume();
-  /// Trains to the end of the run, to --max-steps, or until interrupted. Throws DivergedError and FileError;
-  /// the last checkpoint stays.
+  /// Called after every step.
+  void on_step(std::function<void(const StepResult&)> hook) { step_hooks_.push_back(std::move(hook)); }
+  /// Called after every epoch's evaluation and before it is saved: again, with the same result, where the run is
+  /// killed in between and resumed.
+  void on_epoch(std::function<void(const EpochResult&)> hook) { epoch_hooks_.push_back(std::move(hook)); }
+
+  /// Trains to the end of the run, to max_steps, or until options.stop says so; then all is saved, and a Trainer of the
+  /// same options with resume goes on from there as if there had been no stop. Throws DivergedError, after which the
+  /// last checkpoint stays, FileError, and what hooks throw.
   Ending run();
 
+  /// Whether there was a checkpoint to go on from.
+  [[nodiscard]] bool resumed() const { return resuming_; }
+  /// Where the run is.
+  [[nodiscard]] StepResult progress() const;
+
  private:
-  enum class EpochEnd : std::uint8_t { complete, max_steps, interrupted };
-  /// The plain figures, then those of each average, as far as there are any.
+  enum class EpochEnd : std::uint8_t { complete, max_steps, stopped };
+  /// The model's figures, then those of each average, as far as there are any.
   using Tests = std::vector<std::optional<Evaluation>>;
 
+  void resume();
   [[nodiscard]] bool steps_used_up() const;
-  [[nodiscard]] std::int64_t images_in_update() const;
-  [[nodiscard]] ProgressState progress_state() const;
+  [[nodiscard]] std::int64_t images_in_step() const;
   EpochEnd run_epoch();
   void train_step();
-  void add_gradient(const Batch& batch, double share);
   std::optional<Tests> test();
   void refresh_batch_norm();
   void finish_epoch(const Tests& tests);
-  void cut_short();
   void save();
-  void save_if_due();
-  void save_weights_files();
-  void append_row(const Tests& tests);
-  [[noreturn]] void diverged(const std::string& what, const std::string& otherwise);
-  void check_finite();
+  [[nodiscard]] std::string row(const Tests& tests) const;
 
-  TrainOptions options_;
-  RunFiles files_;
-  spdlog::logger& log_;
-  Precision precision_;
+  TrainerOptions options_;
+  bool resuming_;
+  Layer& model_;
   Dataset test_;
-  ModelCard card_;
   std::int64_t train_size_;
   Loader loader_;
   ScheduleOptions schedule_;
-  StartingModel start_;
-  Layer& model_;
-  Objective objective_;
   std::unique_ptr<Optimizer> optimizer_;
-  Update update_;
+  RunState state_;
+  Stepper stepper_;
   Averages averages_;
-  TrainingState state_;
-  RunningMetrics running_;
-  double learning_rate_ = 0;
-  std::string metrics_text_;
-  Tensor last_images_;
-  Progress progress_;
-  std::chrono::steady_clock::time_point last_save_;
+  Record record_;
+  std::vector<std::function<void(const StepResult&)>> step_hooks_;
+  std::vector<std::function<void(const EpochResult&)>> epoch_hooks_;
 };
 
-}  // namespace striate::cli
+}  // namespace striate

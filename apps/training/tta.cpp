@@ -5,7 +5,7 @@
 #include "core/elementwise.h"
 #include "data/augment.h"
 
-namespace striate::cli {
+namespace striate {
 namespace {
 
 /// Pixel (y, x) of the result is pixel (y + shift, x + shift), of the mirror image where `flip`.
@@ -42,4 +42,4 @@ Tensor tta_logits(Layer& model, const Tensor& images, const TtaOptions& options)
   return options.shift ? affine(logits, 0.5) + affine(of_view(1) + of_view(-1), 0.25) : logits;
 }
 
-}  // namespace striate::cli
+}  // namespace striate

@@ -1,11 +1,11 @@
 #pragma once
-// Test-time augmentation, for evaluate (apps/training/evaluate.h): the mean of the logits of an image and of views of
-// it.
+// Test-time augmentation: the mean of the logits of an image and of views of it. Called by apps/training/evaluate.h for
+// `striate eval --tta`.
 
 #include "core/module.h"
 #include "core/tensor.h"
 
-namespace striate::cli {
+namespace striate {
 
 struct TtaOptions {
   bool flip = false;   ///< every view counts half as itself, half as its mirror image
@@ -18,4 +18,4 @@ struct TtaOptions {
 /// for sides below 2.
 Tensor tta_logits(Layer& model, const Tensor& images, const TtaOptions& options);
 
-}  // namespace striate::cli
+}  // namespace striate

@@ -7,7 +7,7 @@
 #include "core/random.h"
 #include "layers/batch_norm.h"
 
-namespace striate::cli {
+namespace striate {
 namespace {
 
 void collect(Module& module, std::vector<BatchNorm2d*>& norms) {
@@ -36,4 +36,4 @@ void update_batch_norm(Layer& model, const std::function<Tensor()>& next) {
   default_generator() = before;
 }
 
-}  // namespace striate::cli
+}  // namespace striate

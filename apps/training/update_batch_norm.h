@@ -6,11 +6,11 @@
 
 #include "core/module.h"
 
-namespace striate::cli {
+namespace striate {
 
 /// The running statistics of all batch norms in training mode become the plain averages over these batches, as
 /// PyTorch's update_bn does it. `next` gives a batch of images, undefined after the last. Draws of the generator
 /// are undone.
 void update_batch_norm(Layer& model, const std::function<Tensor()>& next);
 
-}  // namespace striate::cli
+}  // namespace striate

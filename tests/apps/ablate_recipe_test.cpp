@@ -6,6 +6,7 @@
 
 #include "apps/ablate/recipe.h"
 #include "apps/cli/command_line.h"
+#include "apps/cli/train_flags.h"
 #include "tests/support/files.h"
 
 namespace striate::cli {
@@ -134,7 +135,7 @@ TEST(Recipe, IsRefusedWithTheReason) {
   expect_refused(title + "[trick.a]\nlr = 1\nlr = 2\n", "line 4: lr stands there twice");
   expect_refused(title + "[trick.a]\nlearning = 1\n", "cell +a: unknown flag --learning");
   expect_refused(title + "[trick.a]\nlr = \"fast\"\n", "cell +a: ");
-  expect_refused(title + "[trick.a]\nmodel = \"vgg61\"\n", "cell +a: unknown model vgg61; did you mean vgg");
+  expect_refused(title + "[trick.a]\nmodel = \"vgg61\"\n", "cell +a: --model must be one of ");
   expect_refused(title + "[baseline]\nepochs = 0\n[trick.a]\n", "cell baseline: --epochs must be");
   expect_refused(title + "[baseline]\nseed = 1\n[trick.a]\n", "[baseline]: seed is set by striate ablate");
   expect_refused(title + "[cell.a]\nout = \"x\"\n", "[cell.a]: out is set by striate ablate");

@@ -24,9 +24,9 @@ void expect_failure(const Outcome& outcome, const std::vector<std::string>& part
 TEST(Failure, OutIsAFileOrHoldsARun) {
   const TempFolder folder;
   const auto file = folder.write("file", "precious");
-  expect_failure(striate(small_train(file)), {file.string(), "--out must be a folder, this is a file"});
+  expect_failure(striate(small_train(file)), {file.string(), "expected a folder for the run, got a file"});
   EXPECT_EQ(read_text(file), "precious");
-  expect_failure(striate(small_train(file / "below")), {"--out cannot be made"});
+  expect_failure(striate(small_train(file / "below")), {"the run's folder cannot be made"});
 
   const auto run = folder.path() / "run";
   ASSERT_EQ(striate(small_train(run, {"--max-steps", "1"})).status, 0);
@@ -38,8 +38,8 @@ TEST(Failure, OutIsAFileOrHoldsARun) {
 TEST(Failure, OneRunAtATimeInAFolder) {
   const TempFolder folder;
   const auto run = folder.path() / "run";
-  const cli::FolderLock lock(run);
-  expect_failure(striate(small_train(run)), {"another striate works in this --out"});
+  const RunFolder held(run);
+  expect_failure(striate(small_train(run)), {"another process works in this folder"});
 }
 
 TEST(Failure, GenerateOverwritesNothing) {

@@ -1,11 +1,12 @@
-// The parts of a training run: what is minimised, what becomes of gradients, batch norm's statistics for an average.
+// The parts of a training run: what is minimised, batch norm's statistics for an average, what flags make of options.
 
 #include <gtest/gtest.h>
 
 #include <vector>
 
 #include "apps/cli/command_line.h"
-#include "apps/cli/train_parts.h"
+#include "apps/cli/train_flags.h"
+#include "apps/cli/train_setup.h"
 #include "apps/training/objective.h"
 #include "apps/training/update_batch_norm.h"
 #include "core/random.h"
@@ -13,12 +14,11 @@
 #include "layers/distillation.h"
 #include "layers/dropout.h"
 #include "models/registry.h"
-#include "tests/support/temp_folder.h"
+#include "optim/sgd.h"
+#include "tests/support/errors.h"
 
 namespace striate::cli {
 namespace {
-
-using testing_support::TempFolder;
 
 constexpr double kWidth = 1.0 / 16;
 
@@ -84,26 +84,18 @@ TEST(UpdateBatchNorm, LeavesFrozenOnesAndTheGeneratorAlone) {
 }
 
 TEST(Objective, AddsWhatTheTeacherSays) {
-  const TempFolder folder;
-  const auto file = folder.path() / "teacher.safetensors";
-  const std::vector<std::string> names = {"a", "b", "c"};
-  const auto teacher = make_model("vgg11", {.classes = 3, .options = {{"width_multiplier", kWidth}}});
-  save_weights(file, *teacher, {.model = "vgg11", .options = {{"width_multiplier", kWidth}}, .class_names = names});
-  TrainOptions options;
-  options.teacher = file.string();
-  options.temperature = 4;
-  options.distill_weight = 0.3;
-  options.label_smoothing = 0.2;
-  options.label_smoothing_form = "paper";
+  const std::shared_ptr<Layer> teacher = make_model("vgg11", {.classes = 3, .options = {{"width_multiplier", kWidth}}});
+  const Objective objective({.label_smoothing = 0.2,
+                             .smoothing_form = SmoothingForm::paper,
+                             .distillation = {.teacher = teacher, .temperature = 4, .weight = 0.3}});
   const Batch batch{
       .images = Tensor::full({2, 32, 32, 3}, 0.5), .labels = Tensor::from<std::int64_t>({2}, {2, 0}), .targets = {}};
   const Tensor logits = Tensor::from<float>({2, 3}, {0.1F, 0.5F, -0.3F, 1.5F, 0.2F, 0.F});
-  teacher->eval();
+  EXPECT_FALSE(teacher->training());
   const double plain =
       cross_entropy(logits, batch.labels, {.label_smoothing = 0.2, .form = SmoothingForm::paper}).item();
   const double more = distillation_loss(logits, (*teacher)(batch.images), 4).item();
-  EXPECT_NEAR(Objective(options, names).loss(logits, batch).item(), plain + 0.3 * more, 1e-5 * (plain + more));
-  EXPECT_THROW(Objective(options, {"a", "b", "d"}), UsageError);
+  EXPECT_NEAR(objective.loss(logits, batch).item(), plain + 0.3 * more, 1e-5 * (plain + more));
 }
 
 TEST(Objective, TakesTheMixedLabels) {
@@ -112,19 +104,26 @@ TEST(Objective, TakesTheMixedLabels) {
                     .labels = Tensor::from<std::int64_t>({1}, {2}),
                     .targets = Tensor::from<float>({1, 3}, {0.75F, 0.F, 0.25F})};
   const double expected = cross_entropy(logits, batch.targets).item();
-  EXPECT_EQ(Objective({}, {"a", "b", "c"}).loss(logits, batch).item(), expected);
+  EXPECT_EQ(Objective({}).loss(logits, batch).item(), expected);
 }
 
-TEST(BuildOptimizer, GroupsHaveTheRatesAndDecaysOfTheirFlags) {
-  TrainOptions options;
-  options.lr = 0.1;
-  options.head_lr = 0.4;
-  options.norm_lr_scale = 3;
-  options.no_bias_decay = true;
-  const auto model = make_model("vgg11", {.options = {{"width_multiplier", kWidth}}});
-  const auto optimizer = build_optimizer(options, *model);
-  optimizer->set_lr(0.05);
-  for (const ParameterGroup& group : optimizer->groups()) {
+class FlagsTo : public testing::Test {
+ protected:
+  static TrainFlags flags(const Arguments& arguments) {
+    const TrainFlags parsed = parse_train_flags(arguments);
+    check_together(parsed);
+    return parsed;
+  }
+  TrainerOptions options(const Arguments& arguments) { return trainer_options(flags(arguments), *model_, {}); }
+
+  std::unique_ptr<Layer> model_ = make_model("vgg11", {.options = {{"width_multiplier", kWidth}}});
+};
+
+TEST_F(FlagsTo, GroupsWithTheirRatesAndDecays) {
+  const TrainerOptions made = options({"--head-lr", "0.4", "--norm-lr-scale", "3", "--no-bias-decay"});
+  Sgd sgd(make_groups(*model_, made.groups));
+  sgd.set_lr(0.05);
+  for (const ParameterGroup& group : sgd.groups()) {
     for (const NamedTensor& parameter : group.parameters) {
       const bool head = parameter.name.starts_with("classifier.");
       const bool vector = parameter.value.rank() < 2;
@@ -134,32 +133,81 @@ TEST(BuildOptimizer, GroupsHaveTheRatesAndDecaysOfTheirFlags) {
   }
 }
 
-TEST(CommaList, SplitsAndRefuses) {
-  EXPECT_EQ(comma_list("a,b c", "freeze"), (std::vector<std::string>{"a", "b c"}));
-  EXPECT_TRUE(comma_list("", "freeze").empty());
-  for (const char* text : {",", "a,", ",a", "a,,b"}) EXPECT_THROW(comma_list(text, "freeze"), UsageError) << text;
+TEST_F(FlagsTo, AnOptimizerWithItsOptions) {
+  const auto made = [&](const Arguments& arguments) { return options(arguments).optimizer; };
+  EXPECT_EQ(made({}), "sgd:momentum=0.9,nesterov=true");
+  EXPECT_EQ(made({"--momentum", "0"}), "sgd:momentum=0,nesterov=false");
+  EXPECT_EQ(made({"--optimizer", "sgd:momentum=0.5", "--no-nesterov"}), "sgd:momentum=0.5,nesterov=false");
+  EXPECT_EQ(made({"--optimizer", "adamw"}), "adamw");
+  EXPECT_EQ(made({"--optimizer", "adamw:eps=1e-6", "--beta1", "0.8"}), "adamw:eps=1e-6,beta1=0.8");
 }
 
-TEST(ScheduleOf, CountsInUpdates) {
-  TrainOptions options;
-  options.epochs = 7;
-  options.warmup_epochs = 1.5;
-  const ScheduleOptions schedule = schedule_of(options, 10 * 128 - 5);
+// What PyTorch's AdamW starts from is not what SGD starts from, and neither has the other's flags.
+TEST_F(FlagsTo, DefaultsOfTheOptimizer) {
+  EXPECT_EQ(options({}).schedule.lr, 0.1);
+  EXPECT_EQ(options({}).groups.weight_decay, 5e-4);
+  const TrainerOptions adamw = options({"--optimizer", "adamw"});
+  EXPECT_EQ(adamw.schedule.lr, 1e-3);
+  EXPECT_EQ(adamw.groups.weight_decay, 1e-2);
+  EXPECT_EQ(options({"--optimizer", "adamw", "--lr", "0.1"}).schedule.lr, 0.1);
+  EXPECT_EQ(value_of(values_of(flags({"--optimizer", "adamw"})), "momentum"), "");
+  EXPECT_EQ(value_of(values_of(flags({})), "beta1"), "");
+  using testing_support::expect_error;
+  expect_error<UsageError>(
+      [&] {
+        flags({"--optimizer", "adamw", "--momentum", "0.9"});
+      },
+      {"--momentum belongs to --optimizer sgd, got --optimizer adamw"});
+  expect_error<UsageError>([&] { flags({"--beta1", "0.9"}); }, {"--beta1 belongs to --optimizer adamw"});
+  expect_error<UsageError>([&] { flags({"--optimizer", "adamw:beta3=1"}); }, {"--optimizer: ", "beta3"});
+  expect_error<UsageError>(
+      [&] {
+        flags({"--optimizer", "sgd:momentum=0.5", "--momentum", "0.6"});
+      },
+      {"--momentum and --optimizer sgd:momentum=0.5 both set momentum"});
+}
+
+TEST_F(FlagsTo, AModelWithItsOptions) {
+  const auto made = [&](const Arguments& arguments) { return to_string(options(arguments).card.options); };
+  EXPECT_EQ(made({}), "");
+  EXPECT_EQ(made({"--width-multiplier", "0.25", "--dropout", "0.1", "--zero-gamma"}),
+            "width_multiplier=0.25,dropout=0.1,zero_gamma=true");
+  EXPECT_EQ(made({"--model", "vgg11:dropout=0.3", "--width-multiplier", "0.5"}), "dropout=0.3,width_multiplier=0.5");
+  EXPECT_EQ(options({"--model", "vgg11:dropout=0.3"}).card.model, "vgg11");
+  EXPECT_THROW(flags({"--model", "vgg11:dropout=0.3", "--dropout", "0.1"}), UsageError);
+}
+
+TEST_F(FlagsTo, TransformsInTheirOrder) {
+  EXPECT_TRUE(options({}).loader.transforms.empty());
+  EXPECT_EQ(options({"--transform", "random_invert:p=0.2;random_grayscale"}).loader.transforms.size(), 2U);
+  for (const char* text : {"random_inverse", "random_invert:q=1", "random_invert;", ";"}) {
+    testing_support::expect_error<UsageError>([&] { flags({"--transform", text}); }, {"--transform"});
+  }
+}
+
+TEST(ListOf, SplitsAndRefuses) {
+  EXPECT_EQ(list_of("a,b c", "freeze"), (std::vector<std::string>{"a", "b c"}));
+  EXPECT_TRUE(list_of("", "freeze").empty());
+  for (const char* text : {",", "a,", ",a", "a,,b"}) EXPECT_THROW(list_of(text, "freeze"), UsageError) << text;
+}
+
+TEST(ScheduleInSteps, CountsInUpdates) {
+  const ScheduleOptions schedule = schedule_in_steps({.epochs = 7, .warmup_epochs = 1.5}, 10 * 128 - 5);
   EXPECT_EQ(schedule.warmup_steps, 15);
   EXPECT_EQ(schedule.total_steps, 70);
   EXPECT_EQ(schedule.steps_per_epoch, 10);
 }
 
-TEST(ScheduleOf, ScalesWithTheImagesOfAnUpdate) {
-  TrainOptions options;
-  options.batch_size = 96;
+TEST(ScheduleInSteps, ScalesWithTheImagesOfAnUpdate) {
+  TrainerOptions options;
+  options.loader.batch_size = 96;
   options.accumulate = 4;
   options.base_batch_size = 256;
-  options.lr = 0.2;
-  EXPECT_DOUBLE_EQ(schedule_of(options, 10000).lr, 0.2 * 384 / 256);
-  EXPECT_DOUBLE_EQ(schedule_of(options, 100).lr, 0.2 * 100 / 256) << "there are no more";
+  options.schedule.lr = 0.2;
+  EXPECT_DOUBLE_EQ(schedule_in_steps(options, 10000).lr, 0.2 * 384 / 256);
+  EXPECT_DOUBLE_EQ(schedule_in_steps(options, 100).lr, 0.2 * 100 / 256) << "there are no more";
   options.base_batch_size = 0;
-  EXPECT_DOUBLE_EQ(schedule_of(options, 10000).lr, 0.2);
+  EXPECT_DOUBLE_EQ(schedule_in_steps(options, 10000).lr, 0.2);
 }
 
 }  // namespace

@@ -5,13 +5,13 @@
 namespace striate::cli {
 namespace {
 
-ProgressState state() {
-  return {.epoch = 2,
+StepResult state() {
+  return {.epoch = 3,
           .epochs = 30,
           .batch = 100,
           .batches = 400,
-          .metrics = {.loss_sum = 12800, .correct = 6400, .images = 12800, .seconds = 50},
-          .learning_rate = 0.05};
+          .learning_rate = 0.05,
+          .metrics = {.loss_sum = 12800, .correct = 6400, .images = 12800, .seconds = 50}};
 }
 
 TEST(Progress, SaysWhatItShouldInPlainWords) {

@@ -1,0 +1,261 @@
+#include "apps/cli/train_setup.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "apps/cli/data_path.h"
+#include "core/joined.h"
+#include "core/random.h"
+#include "data/subset.h"
+#include "data/whitening.h"
+#include "models/registry.h"
+#include "models/weights.h"
+#include "optim/registry.h"
+
+namespace striate::cli {
+namespace {
+
+// What the parts refuse, as the flag's error.
+template <class Body>
+auto in_flag(const std::string& flag, Body body) {
+  try {
+    return body();
+  } catch (const std::invalid_argument& error) {
+    throw UsageError("--" + flag + ": " + error.what());
+  }
+}
+
+// A flag that stands for an option.
+struct Shorthand {
+  const char* flag;
+  const char* option;
+  OptionText value;
+  bool on;  ///< whether it says something
+};
+
+// The options of `spec` and those that flags stand for.
+NamedOptions with_shorthands(const std::string& flag, const std::string& spec, const std::vector<Shorthand>& flags) {
+  NamedOptions options = in_flag(flag, [&] { return parse_name_and_options(spec).options; });
+  for (const Shorthand& shorthand : flags) {
+    if (!shorthand.on) continue;
+    if (options.has(shorthand.option)) {
+      throw UsageError(
+          fmt::format("--{} and --{} {} both set {}; give one of them", shorthand.flag, flag, spec, shorthand.option));
+    }
+    options.set(shorthand.option, shorthand.value);
+  }
+  return options;
+}
+
+std::vector<Shorthand> model_shorthands(const TrainFlags& f) {
+  return {{"width-multiplier", "width_multiplier", f.width_multiplier, f.width_multiplier != 1},
+          {"dropout", "dropout", f.dropout, f.dropout != 0},
+          {"zero-gamma", "zero_gamma", f.zero_gamma, f.zero_gamma}};
+}
+
+// The flag that an error of the model is about.
+std::string flag_of(const std::string& message, const TrainFlags& flags) {
+  for (const Shorthand& shorthand : model_shorthands(flags)) {
+    if (shorthand.on && message.find(std::string("no option ") + shorthand.option) != std::string::npos)
+      return shorthand.flag;
+  }
+  return "model";
+}
+
+std::unique_ptr<Layer> new_model(const TrainFlags& flags, const Dataset& train) {
+  try {
+    return make_model(name_part(flags.model), {.classes = train.classes(),
+                                               .in_channels = train.channels(),
+                                               .height = train.images.size(1),
+                                               .width = train.images.size(2),
+                                               .options = model_options(flags)});
+  } catch (const std::invalid_argument& error) {
+    throw UsageError("--" + flag_of(error.what(), flags) + ": " + error.what());
+  }
+}
+
+// (R,S,C,K) of the images, as every convolutional model's first.
+void whiten(Module& model, const Dataset& train) {
+  for (const NamedTensor& parameter : model.parameters()) {
+    if (parameter.value.rank() == 4) return whiten_(parameter.value, train);
+  }
+  throw UsageError("--whiten needs a model that begins with a convolution");
+}
+
+// A rate of its own that no parameter would get is a slip.
+void expect_other_rates(const Module& model, const GroupOptions& groups, const std::string& flag,
+                        const std::string& whom) {
+  const auto made = make_groups(model, groups);
+  const bool any =
+      std::any_of(made.begin(), made.end(), [](const ParameterGroup& group) { return group.lr_scale != 1; });
+  if (!any) throw UsageError("--" + flag + " needs a model with " + whom + ", and not all of it under --freeze");
+}
+
+GroupOptions group_options(const TrainFlags& flags, Module& model) {
+  const GroupOptions plain{.weight_decay = flags.weight_decay,
+                           .no_bias_decay = flags.no_bias_decay,
+                           .frozen = list_of(flags.freeze, "freeze")};
+  in_flag("freeze", [&] {
+    set_frozen(model, plain.frozen);
+    return make_groups(model, plain);
+  });
+  GroupOptions groups = plain;
+  if (flags.head_lr > 0 && flags.head_lr != flags.lr) {
+    groups.head = model.head();
+    groups.head_lr_scale = flags.head_lr / flags.lr;
+    expect_other_rates(model, groups, "head-lr", "a head");
+  }
+  if (flags.norm_lr_scale != 1) {
+    GroupOptions norms = plain;
+    norms.norm_lr_scale = flags.norm_lr_scale;
+    expect_other_rates(model, norms, "norm-lr-scale", "norms");
+    groups.norm_lr_scale = flags.norm_lr_scale;
+  }
+  return groups;
+}
+
+LoaderOptions loader_options(const TrainFlags& flags) {
+  LoaderOptions loader;
+  loader.batch_size = flags.batch_size;
+  loader.shuffle = !flags.no_shuffle;
+  loader.seed = flags.seed;
+  loader.transforms = transforms_of(flags.transform);
+  if (flags.augment == "standard") {
+    loader.augment = AugmentOptions::standard();
+    if (flags.pad == "reflect") loader.augment.pad_mode = PadMode::reflect;
+    if (flags.flip == "none") loader.augment.flip = FlipMode::none;
+    if (flags.flip == "alternating") loader.augment.flip = FlipMode::alternating;
+  }
+  loader.augment.cutout = flags.cutout;
+  loader.mixup = flags.mixup;
+  loader.cutmix = flags.cutmix;
+  loader.workers = static_cast<int>(flags.workers);
+  return loader;
+}
+
+ScheduleOptions schedule_of(const TrainFlags& flags) {
+  ScheduleOptions schedule;
+  schedule.kind = flags.schedule;
+  schedule.lr = flags.lr;
+  schedule.step_size = flags.step_size;
+  schedule.gamma = flags.gamma;
+  schedule.milestones = milestones_of(flags.milestones);
+  schedule.power = flags.power;
+  return schedule;
+}
+
+DistillationOptions distillation_of(const TrainFlags& flags, const std::vector<std::string>& class_names) {
+  if (flags.teacher.empty()) return {};
+  const std::uint64_t draws = default_generator().draws;
+  LoadedModel teacher = load_weights(flags.teacher, {.precision = flags.precision});
+  // Loading once made the model twice: where there is dropout, a run's bytes hang on these numbers' being drawn.
+  default_generator().draws += default_generator().draws - draws;
+  if (teacher.card.class_names != class_names) {
+    throw UsageError(fmt::format("--teacher {} was trained on other classes ({}) than these images have ({})",
+                                 flags.teacher, joined(teacher.card.class_names), joined(class_names)));
+  }
+  return {.teacher = std::move(teacher.model),
+          .activations = teacher.precision.activations,
+          .temperature = flags.temperature,
+          .weight = flags.distill_weight};
+}
+
+}  // namespace
+
+std::optional<LossScalerOptions> loss_scale_of(const std::string& text) {
+  if (text == "automatic") return std::nullopt;
+  if (text == "dynamic") return LossScalerOptions{};
+  const double scale = number_in<double>(text).value_or(0);
+  const bool fits = scale >= std::numeric_limits<float>::min() && scale <= std::numeric_limits<float>::max();
+  require(fits, "loss-scale", "automatic, dynamic or a number from 1.2e-38 to 3.4e38", text);
+  return LossScalerOptions{.init_scale = scale, .dynamic = false};
+}
+
+std::vector<std::int64_t> milestones_of(const std::string& text) {
+  std::vector<std::int64_t> epochs;
+  for (const std::string& item : list_of(text, "milestones")) {
+    const auto epoch = number_in<std::int64_t>(item);
+    require(epoch && *epoch >= 0, "milestones", "epochs like 60,90", text);
+    epochs.push_back(*epoch);
+  }
+  return epochs;
+}
+
+Transforms transforms_of(const std::string& text) {
+  Transforms transforms;
+  for (const std::string& item : list_of(text, "transform", ';')) {
+    transforms.push_back(in_flag("transform", [&] { return make_transform(item); }));
+  }
+  return transforms;
+}
+
+std::string optimizer_of(const TrainFlags& f) {
+  const std::string name = name_part(f.optimizer);
+  const auto given = [&](const char* flag) { return f.given.contains(flag); };
+  NamedOptions options = with_shorthands("optimizer", f.optimizer,
+                                         {{"momentum", "momentum", f.momentum, given("momentum")},
+                                          {"nesterov", "nesterov", f.nesterov, given("nesterov")},
+                                          {"beta1", "beta1", f.beta1, given("beta1")},
+                                          {"beta2", "beta2", f.beta2, given("beta2")},
+                                          {"eps", "eps", f.eps, given("eps")}});
+  if (name == "sgd") {
+    options = options.with_defaults({{"momentum", f.momentum}, {"nesterov", f.nesterov}});
+    // On by default, and not refused where there is no momentum to be used so.
+    const bool spelled_out = parse_name_and_options(f.optimizer).options.has("nesterov");
+    if (!spelled_out && options.real("momentum", 0) == 0) options.set("nesterov", false);
+  }
+  const std::string all = options.empty() ? name : name + ":" + to_string(options);
+  in_flag("optimizer", [&] { return make_optimizer(all, {}); });
+  return all;
+}
+
+NamedOptions model_options(const TrainFlags& flags) {
+  return with_shorthands("model", flags.model, model_shorthands(flags));
+}
+
+Dataset chosen_data(const TrainFlags& flags, Dataset dataset, Split split) {
+  if (!flags.classes.empty()) {
+    dataset = in_flag("classes", [&] { return choose_classes(dataset, list_of(flags.classes, "classes")); });
+  }
+  if (split == Split::train && flags.per_class > 0) dataset = first_per_class(dataset, flags.per_class);
+  return dataset;
+}
+
+Dataset load_data(const TrainFlags& flags, Split split) {
+  const auto load = [&] { return load_dataset(data_path(flags.data, flags.dataset), split, flags.dataset); };
+  return chosen_data(flags, flags.dataset.empty() ? load() : in_flag("dataset", load), split);
+}
+
+StartingModel starting_model(const TrainFlags& flags, const Dataset& train, bool resuming) {
+  StartingModel start{.model = new_model(flags, train)};
+  start.model->to(precision_of(flags.precision).parameters);
+  if (resuming) return start;
+  if (!flags.init.empty()) start.skipped_head = init_from(flags.init, *start.model, train.class_names);
+  if (flags.whiten) in_flag("whiten", [&] { whiten(*start.model, train); });
+  return start;
+}
+
+TrainerOptions trainer_options(const TrainFlags& flags, Module& model, const Dataset& train) {
+  return {.epochs = flags.epochs,
+          .max_steps = flags.max_steps,
+          .loader = loader_options(flags),
+          .objective = {.label_smoothing = flags.label_smoothing,
+                        .smoothing_form =
+                            flags.label_smoothing_form == "paper" ? SmoothingForm::paper : SmoothingForm::pytorch,
+                        .distillation = distillation_of(flags, train.class_names)},
+          .optimizer = optimizer_of(flags),
+          .groups = group_options(flags, model),
+          .accumulate = flags.accumulate,
+          .clip_norm = flags.clip_norm,
+          .averages = {.ema_decay = flags.ema, .swa_from = flags.swa_from},
+          .schedule = schedule_of(flags),
+          .warmup_epochs = flags.warmup_epochs,
+          .base_batch_size = flags.base_batch_size,
+          .precision = precision_of(flags.precision),
+          .loss_scale = loss_scale_of(flags.loss_scale),
+          .resume = flags.resume,
+          .checkpoint_minutes = flags.checkpoint_minutes,
+          .card = {.model = name_part(flags.model), .options = model_options(flags)}};
+}
+
+}  // namespace striate::cli

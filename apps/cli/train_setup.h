@@ -1,0 +1,54 @@
+#pragma once
+// What the flags of a training run make: its data, its model, and the options of its Trainer. Called by
+// apps/cli/train.cpp; the values that are read here are checked by apps/cli/train_flags.cpp, too.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/cli/train_flags.h"
+#include "apps/training/options.h"
+#include "core/module.h"
+#include "core/named_options.h"
+#include "data/dataset.h"
+#include "data/transform.h"
+#include "optim/loss_scaler.h"
+
+namespace striate::cli {
+
+/// --loss-scale: "dynamic", a number above 0 (a scale that stays), or "automatic", which leaves it to the Trainer.
+/// Throws UsageError.
+std::optional<LossScalerOptions> loss_scale_of(const std::string& text);
+
+/// The epochs in --milestones. Throws UsageError.
+std::vector<std::int64_t> milestones_of(const std::string& text);
+
+/// --transform. Throws UsageError.
+Transforms transforms_of(const std::string& text);
+
+/// --optimizer with the flags that stand for its options: "sgd:momentum=0.9,nesterov=true". Throws UsageError for what
+/// the optimiser refuses, and for an option that is set twice.
+std::string optimizer_of(const TrainFlags& flags);
+
+/// The options in --model and those that flags stand for. Throws UsageError for one that is set twice.
+NamedOptions model_options(const TrainFlags& flags);
+
+/// A split of --data, --dataset with --classes and, for the training set, --per-class. Throws UsageError, FileError.
+Dataset load_data(const TrainFlags& flags, Split split);
+/// The same of a split that is loaded already.
+Dataset chosen_data(const TrainFlags& flags, Dataset dataset, Split split);
+
+struct StartingModel {
+  std::unique_ptr<Layer> model;
+  std::string skipped_head = {};  ///< what --init left as it was; empty for nothing
+};
+
+/// The model in the run's precision; with its first values by --init or --whiten, unless the run is resumed and its
+/// checkpoint has them. Throws UsageError and FileError.
+StartingModel starting_model(const TrainFlags& flags, const Dataset& train, bool resuming);
+
+/// All but the folder. Loads the teacher. Throws UsageError for flags that do not fit the model or the data, FileError.
+TrainerOptions trainer_options(const TrainFlags& flags, Module& model, const Dataset& train);
+
+}  // namespace striate::cli

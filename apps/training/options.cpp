@@ -1,0 +1,55 @@
+#include "apps/training/options.h"
+
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+
+#include "core/joined.h"
+
+namespace striate {
+
+ScheduleOptions schedule_in_steps(const TrainerOptions& options, std::int64_t images) {
+  const std::int64_t in_step = std::min(options.loader.batch_size * options.accumulate, images);
+  const std::int64_t steps = (images + in_step - 1) / in_step;
+  ScheduleOptions schedule = options.schedule;
+  if (options.base_batch_size > 0) {
+    schedule.lr *= static_cast<double>(in_step) / static_cast<double>(options.base_batch_size);
+  }
+  schedule.total_steps = options.epochs * steps;
+  schedule.steps_per_epoch = steps;
+  schedule.warmup_steps = std::llround(options.warmup_epochs * static_cast<double>(steps));
+  return schedule;
+}
+
+std::string result_options(const TrainerOptions& o) {
+  std::ostringstream text;
+  text.precision(17);
+  const auto line = [&](const char* name, const auto&... values) {
+    text << name << ':';
+    ((text << ' ' << values), ...);
+    text << '\n';
+  };
+  const LoaderOptions& l = o.loader;
+  line("epochs", o.epochs);
+  line("batch_size", l.batch_size, o.accumulate, l.shuffle, l.drop_last, l.seed);
+  line("augment", l.augment.crop_padding, int(l.augment.pad_mode), int(l.augment.flip), l.augment.cutout);
+  line("transforms", l.transforms.size());
+  line("mixup, cutmix", l.mixup, l.cutmix);
+  line("label_smoothing", o.objective.label_smoothing, int(o.objective.smoothing_form));
+  line("distillation", o.objective.distillation.temperature, o.objective.distillation.weight);
+  line("weight_decay", o.groups.weight_decay, o.groups.no_bias_decay);
+  line("frozen", joined(o.groups.frozen));
+  line("lr scales", o.groups.head, o.groups.head_lr_scale, o.groups.norm_lr_scale);
+  line("clip_norm", o.clip_norm);
+  line("averages", o.averages.ema_decay, o.averages.swa_from);
+  const ScheduleOptions& s = o.schedule;
+  line("schedule", s.kind, s.lr, s.step_size, s.gamma, s.power, s.pct_start, s.div_factor, s.final_div_factor,
+       s.min_lr);
+  for (const std::int64_t milestone : s.milestones) line("milestone", milestone);
+  line("warmup_epochs, base_batch_size", o.warmup_epochs, o.base_batch_size);
+  line("precision", to_string(o.precision));
+  if (o.loss_scale) line("loss_scale", o.loss_scale->init_scale, o.loss_scale->dynamic);
+  return text.str();
+}
+
+}  // namespace striate

@@ -1,0 +1,287 @@
+// Trainer as a program of one's own uses it: no flags, no screen.
+
+#include "apps/training/trainer.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+
+#include "core/elementwise.h"
+#include "core/random.h"
+#include "core/reduce.h"
+#include "data/generated.h"
+#include "layers/batch_norm.h"
+#include "layers/conv2d.h"
+#include "layers/dropout.h"
+#include "layers/linear.h"
+#include "layers/relu.h"
+#include "optim/registry.h"
+#include "tests/support/errors.h"
+#include "tests/support/small_run.h"
+#include "tests/support/temp_folder.h"
+
+namespace striate {
+namespace {
+
+using testing_support::expect_error;
+using testing_support::metrics_without_time;
+using testing_support::names_in;
+using testing_support::read_text;
+using testing_support::TempFolder;
+
+struct Net : Layer {
+  Conv2d conv{*this, "conv", 3, 8, {.kernel_size = 3, .stride = 2, .padding = 1, .bias = false}};
+  BatchNorm2d norm{*this, "norm", 8};
+  Dropout dropout{*this, "dropout", 0.2};
+  Linear fc{*this, "fc", 8, 10};
+  Tensor forward(const Tensor& x) override {
+    return fc(dropout(mean(relu(norm(conv(x))), {Axis::height, Axis::width})));
+  }
+  [[nodiscard]] std::string head() const override { return "fc"; }
+};
+
+const Dataset& images(Split split) {
+  static const GenerateOptions options{.seed = 3, .train_images = 100, .test_images = 20};
+  static const Dataset train = generate_split(options, Split::train);
+  static const Dataset test = generate_split(options, Split::test);
+  return split == Split::train ? train : test;
+}
+
+// Seven steps an epoch, the last of 4 images.
+TrainerOptions small_options() {
+  TrainerOptions options;
+  options.epochs = 3;
+  options.loader.batch_size = 8;
+  options.loader.seed = 5;
+  options.accumulate = 2;
+  options.schedule.lr = 0.05;
+  return options;
+}
+
+// All that a run carries from step to step.
+TrainerOptions everything() {
+  TrainerOptions options = small_options();
+  options.loader.augment = AugmentOptions::standard();
+  options.loader.mixup = 0.2;
+  options.objective.label_smoothing = 0.1;
+  options.optimizer = "adamw:beta1=0.8";
+  options.groups = {.weight_decay = 0.01, .no_bias_decay = true, .head = "fc", .head_lr_scale = 2};
+  options.clip_norm = 1;
+  options.averages = {.ema_decay = 0.9, .swa_from = 2};
+  options.schedule.lr = 0.01;
+  options.warmup_epochs = 1;
+  options.precision = precision_of("fp16");
+  return options;
+}
+
+using Change = std::function<void(Trainer&)>;
+
+// A process of its own, as far as the generator and the model go.
+Ending run(
+    const TrainerOptions& options, const Change& before = [](Trainer&) {}) {
+  manual_seed(7);
+  Net net;
+  Trainer trainer(net, images(Split::train), images(Split::test), options);
+  before(trainer);
+  return trainer.run();
+}
+
+TrainerOptions in(const std::filesystem::path& folder, TrainerOptions options, bool resume = false) {
+  options.out = RunFolder(folder);
+  options.resume = resume;
+  return options;
+}
+
+void expect_same_files(const std::filesystem::path& a, const std::filesystem::path& b) {
+  EXPECT_EQ(names_in(a), names_in(b));
+  EXPECT_EQ(metrics_without_time(a), metrics_without_time(b));
+  for (const char* name : {"weights.safetensors", "weights_ema.safetensors", "weights_swa.safetensors"}) {
+    EXPECT_FALSE(read_text(a / name).empty()) << name;
+    EXPECT_TRUE(read_text(a / name) == read_text(b / name)) << name;
+  }
+}
+
+TEST(Trainer, StoppedAndResumedEndsWithTheSameBytes) {
+  const TempFolder folder;
+  const auto whole = folder.path() / "whole";
+  const auto broken = folder.path() / "broken";
+  EXPECT_EQ(run(in(whole, everything())), Ending::finished);
+
+  // Stopped in the first epoch, cut at a step of the second, stopped in the evaluation of the third.
+  TrainerOptions options = in(broken, everything());
+  const RunFolder held = *options.out;  // as long as this test runs
+  const auto again = [&] {
+    TrainerOptions resumed = everything();
+    resumed.out = held;
+    resumed.resume = true;
+    return resumed;
+  };
+  int asked = 0;
+  options.stop = [&] { return ++asked > 4; };
+  EXPECT_EQ(run(options), Ending::stopped);
+  options = again();
+  options.max_steps = 9;
+  EXPECT_EQ(run(options,
+                [](Trainer& trainer) {
+                  EXPECT_TRUE(trainer.resumed());
+                  EXPECT_EQ(trainer.progress().step, 4);
+                  EXPECT_EQ(trainer.progress().batch, 8);
+                }),
+            Ending::max_steps);
+  options = again();
+  std::int64_t step = 0;
+  options.stop = [&] { return step == 21; };
+  EXPECT_EQ(run(options, [&](Trainer& t) { t.on_step([&](const StepResult& result) { step = result.step; }); }),
+            Ending::stopped);
+  EXPECT_EQ(run(again()), Ending::finished);
+  expect_same_files(whole, broken);
+}
+
+TEST(Trainer, HooksSeeEveryStepAndEveryEpoch) {
+  const TempFolder folder;
+  TrainerOptions options = in(folder.path() / "run", small_options());
+  options.averages.swa_from = 3;
+  const ScheduleOptions schedule = schedule_in_steps(options, 100);
+  std::vector<StepResult> steps;
+  std::vector<EpochResult> epochs;
+  run(options, [&](Trainer& trainer) {
+    trainer.on_step([&](const StepResult& step) { steps.push_back(step); });
+    trainer.on_epoch([&](const EpochResult& epoch) {
+      epochs.push_back(epoch);
+      // Before it is saved.
+      EXPECT_EQ(std::filesystem::exists(folder.path() / "run/checkpoint.safetensors"), epoch.epoch > 1);
+    });
+  });
+  ASSERT_EQ(steps.size(), 21U);
+  double loss_sum = 0;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const auto step = static_cast<std::int64_t>(i) + 1;
+    EXPECT_EQ(steps[i].step, step);
+    EXPECT_EQ(steps[i].epoch, (step - 1) / 7 + 1);
+    EXPECT_EQ(steps[i].batch, std::min<std::int64_t>(2 * ((step - 1) % 7 + 1), 13));
+    EXPECT_EQ(steps[i].batches, 13);
+    EXPECT_EQ(steps[i].learning_rate, learning_rate(schedule, step));
+    loss_sum = (step % 7 == 1 ? 0 : loss_sum) + steps[i].loss * (step % 7 == 0 ? 4 : 16);
+    EXPECT_NEAR(steps[i].metrics.loss_sum, loss_sum, 1e-9 * loss_sum);
+  }
+  ASSERT_EQ(epochs.size(), 3U);
+  for (std::size_t i = 0; i < epochs.size(); ++i) {
+    EXPECT_EQ(epochs[i].epoch, static_cast<std::int64_t>(i) + 1);
+    EXPECT_EQ(epochs[i].epochs, 3);
+    EXPECT_EQ(epochs[i].step, epochs[i].epoch * 7);
+    EXPECT_EQ(epochs[i].metrics.images, 100);
+    EXPECT_GT(epochs[i].test.loss, 0);
+    EXPECT_EQ(epochs[i].averages.size(), epochs[i].epoch == 3 ? 1U : 0U);
+    EXPECT_EQ(epochs[i].loss_scale, "");
+  }
+}
+
+TEST(Trainer, WithoutAFolderNothingIsWrittenAndTheModelIsTheSame) {
+  const auto trained = [](const TrainerOptions& options) {
+    manual_seed(7);
+    Net net;
+    Trainer trainer(net, images(Split::train), images(Split::test), options);
+    EXPECT_EQ(trainer.run(), Ending::finished);
+    return net.conv.weight.to_vector();
+  };
+  const TempFolder folder;
+  EXPECT_EQ(trained(small_options()), trained(in(folder.path() / "run", small_options())));
+}
+
+TEST(Trainer, TakesAnOptimizerOfOnesOwn) {
+  struct SignSgd : Optimizer {
+    explicit SignSgd(std::vector<ParameterGroup> groups) : Optimizer("sign_sgd", std::move(groups), {}) {}
+    void update(const ParameterGroup& group, Tensor value, const Tensor& gradient, ParameterState&) override {
+      for_each_element([lr = group.lr]<class T>(T& w, T g) { w -= T(lr) * T((g > 0) - (g < 0)); }, value, gradient);
+    }
+  };
+  const TempFolder folder;
+  const auto run_in = [&](const char* name, std::int64_t max_steps, bool resume) {
+    manual_seed(7);
+    Net net;
+    TrainerOptions options = in(folder.path() / name, small_options(), resume);
+    options.max_steps = max_steps;
+    auto optimizer = std::make_unique<SignSgd>(make_groups(net));
+    Trainer(net, std::move(optimizer), images(Split::train), images(Split::test), options).run();
+    return read_text(folder.path() / name / "weights.safetensors");
+  };
+  const std::string whole = run_in("whole", 0, false);
+  run_in("broken", 5, false);
+  EXPECT_TRUE(run_in("broken", 0, true) == whole);
+  // It knows nothing of what another kind has saved.
+  TrainerOptions other = in(folder.path() / "broken", small_options(), true);
+  expect_error<FileError>([&] { run(other); }, {"checkpoint.safetensors", "sign_sgd"});
+}
+
+TEST(Trainer, FreezesAndDistils) {
+  manual_seed(9);
+  auto teacher = std::make_shared<Net>();
+  const auto trained = [&](const TrainerOptions& options) {
+    manual_seed(7);
+    auto net = std::make_unique<Net>();
+    Trainer(*net, images(Split::train), images(Split::test), options).run();
+    return net;
+  };
+  manual_seed(7);
+  const Net fresh;
+  TrainerOptions options = small_options();
+  options.epochs = 1;
+  options.groups.frozen = {"conv", "norm"};
+  const auto frozen = trained(options);
+  EXPECT_EQ(frozen->conv.weight.to_vector(), fresh.conv.weight.to_vector());
+  EXPECT_EQ(frozen->norm.running_mean.to_vector(), fresh.norm.running_mean.to_vector());
+  EXPECT_NE(frozen->fc.weight.to_vector(), fresh.fc.weight.to_vector());
+  options.objective.distillation = {.teacher = teacher, .temperature = 4, .weight = 0.5};
+  EXPECT_NE(trained(options)->fc.weight.to_vector(), frozen->fc.weight.to_vector());
+  EXPECT_FALSE(teacher->training());
+}
+
+TEST(Trainer, RefusesWhatTheRunWasNotBegunWith) {
+  const TempFolder folder;
+  TrainerOptions options = in(folder.path() / "run", small_options());
+  options.max_steps = 2;
+  run(options);
+  expect_error<FileError>([&] { run(options); }, {"already holds a run"});
+  options.resume = true;
+  TrainerOptions longer = options;
+  longer.epochs = 4;
+  expect_error<FileError>([&] { run(longer); }, {"the run began with other options: epochs: 3, here epochs: 4"});
+  const Dataset others = generate_split({.seed = 4, .train_images = 100, .test_images = 20}, Split::train);
+  Net net;
+  expect_error<FileError>([&] { Trainer(net, others, images(Split::test), options); },
+                          {"the run began with other images"});
+  options.objective.distillation.teacher = std::make_shared<Net>();
+  expect_error<FileError>([&] { run(options); }, {"the run began with another teacher", "none"});
+}
+
+TEST(Trainer, ReportsDivergence) {
+  struct Wild : Net {
+    Tensor forward(const Tensor& x) override { return Net::forward(x) * 1e300; }
+  };
+  const TempFolder folder;
+  manual_seed(7);
+  Wild net;
+  Trainer trainer(net, images(Split::train), images(Split::test), in(folder.path() / "run", small_options()));
+  expect_error<DivergedError>([&] { trainer.run(); },
+                              {"at step 1 (epoch 1)", "learning rate", "No checkpoint had been written yet"});
+}
+
+TEST(Trainer, ChecksItsOptions) {
+  const auto refused = [](const std::string& part, const std::function<void(TrainerOptions&)>& change) {
+    TrainerOptions options = small_options();
+    change(options);
+    expect_error<std::invalid_argument>([&] { run(options); }, {part});
+  };
+  refused("epochs", [](TrainerOptions& o) { o.epochs = 0; });
+  refused("accumulate", [](TrainerOptions& o) { o.accumulate = 0; });
+  refused("adamv", [](TrainerOptions& o) { o.optimizer = "adamv"; });
+  refused("features", [](TrainerOptions& o) { o.groups.frozen = {"features"}; });
+  refused("step_size", [](TrainerOptions& o) {
+    o.schedule.kind = "step";
+    o.schedule.step_size = 0;
+  });
+}
+
+}  // namespace
+}  // namespace striate
