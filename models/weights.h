@@ -19,7 +19,7 @@ void save_weights(const std::filesystem::path& path, const Module& model, const 
 
 /// What wins over a file's model card.
 struct LoadOptions {
-  std::string model = {};  ///< "vgg16", "mynet:depth=20"; empty: the card's. Of another model the card says nothing
+  std::string model = {};  ///< "vgg16", "mynet:depth=20"; empty: the card's. For another model its options are ignored
   NamedOptions options = {};
   std::string precision = {};                 ///< empty: the card's, and fp64 where the file holds F64
   std::optional<Shape> input = std::nullopt;  ///< an image's height, width and channels

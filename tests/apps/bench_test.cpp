@@ -55,7 +55,7 @@ TEST(BenchLayers, EveryLayerWithParametersHasItsRows) {
     const bool convolution = parameter.value.rank() == 4;
     EXPECT_EQ(rows.contains(layer + " backward-weights"), convolution) << layer;
     EXPECT_EQ(rows.contains(layer + " backward"), !convolution) << layer;
-    // Nobody wants the gradient of the images.
+    // The gradient of the images is not computed.
     EXPECT_EQ(rows.contains(layer + " backward-data"), convolution && convolutions > 0) << layer;
     if (convolution) ++convolutions;
   }
@@ -77,7 +77,7 @@ TEST(BenchLayers, AddsUpToTheStep) {
     for (const json& row : result[rows]) sum += row["ms"].get<double>();
   }
   EXPECT_NEAR(sum, result["sum_ms"], 1e-9 * sum);
-  // With one step, medians are its own times, and the step ends after its last part.
+  // With one step the medians are its own times, and they are parts of the whole.
   EXPECT_LE(result["sum_ms"], result["step_ms"]);
   EXPECT_GT(result["sum_ms"], 0);
   EXPECT_GT(result["loader_ms"], 0);
@@ -100,7 +100,7 @@ TEST(ConvFlag, ChoosesTheAlgorithm) {
       EXPECT_TRUE(row["kind"] != "Conv2d" || row["algorithm"] == name) << row;
     }
   }
-  // There is only one for fp64, and no peak is measured.
+  // fp64 has only the reference kernel, and no peak is measured.
   const json result = bench({"--conv", "im2col", "--precision", "fp64", "--width-multiplier", "0.0625"});
   EXPECT_EQ(result["layers"][0]["algorithm"], "reference");
   EXPECT_EQ(result["peak_gflops"], 0);

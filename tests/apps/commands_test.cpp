@@ -21,7 +21,7 @@ class Commands : public testing::Test {
  protected:
   void SetUp() override { ASSERT_EQ(striate(small_train(folder_.path() / "run", {"--epochs", "1"})).status, 0); }
   [[nodiscard]] std::string weights() const { return (folder_.path() / "run/weights.safetensors").string(); }
-  // A 2x1 image in the plainest of formats.
+  // A 2x1 image as PPM.
   [[nodiscard]] std::string image(const std::string& name) const {
     return folder_.write(name, "P6\n2 1\n255\n" + std::string("\xff\x10\x20\x00\x80\x40", 6)).string();
   }
@@ -58,7 +58,7 @@ TEST_F(Commands, EvalOfWeightsWithoutMetadata) {
   EXPECT_EQ(json::parse(outcome.out)["loss"], json::parse(whole.out)["loss"]);
 }
 
-// Narrow enough for the head to have more rows than any convolution of the model that the width is read off.
+// Narrow enough for the head to have more rows than any convolution.
 TEST_F(Commands, EvalOfANarrowResNet) {
   const auto run = folder_.path() / "resnet";
   ASSERT_EQ(striate(small_train(run, {"--model", "resnet20", "--width-multiplier", "0.5", "--max-steps", "1"})).status,
@@ -127,15 +127,15 @@ TEST_F(Commands, PredictInAnyPrecision) {
   const auto own = predict({});
   EXPECT_EQ(own, predict({"--precision", "fp16"}));
   const auto exact = predict({"--precision", "fp64"});
-  // Some twenty stores, each rounded by 2^-11 in fp16 and 2^-8 in bf16, move logits below 1 by sqrt(20) as much and
-  // probabilities by no more than half of that.
+  // About twenty roundings of activations, by 2^-11 in fp16 and 2^-8 in bf16, change logits below 1 by sqrt(20) times
+  // as much and probabilities by at most half of that.
   for (const auto& [precision, tolerance] : {std::pair{"fp32", 1e-5}, {"fp16", 1.1e-3}, {"bf16", 8.7e-3}}) {
     for (const auto& [name, probability] : predict({"--precision", precision}))
       EXPECT_NEAR(probability, exact.at(name), tolerance) << precision << " " << name;
   }
 }
 
-// A set of MNIST's files, of 40 images of noise each.
+// Files like MNIST's, of 40 images each.
 void write_idx_files(const TempFolder& folder) {
   const auto bytes = [](int count, int step) {
     std::string text;
@@ -153,7 +153,7 @@ void write_idx_files(const TempFolder& folder) {
   }
 }
 
-// Whatever the card says holds: one channel, 28x28, MNIST's mean; and a colour picture becomes grey.
+// eval, predict and summary take one channel, 28x28 and MNIST's mean from the card; a colour picture becomes grey.
 TEST_F(Commands, OneChannel) {
   write_idx_files(folder_);
   const std::string data = (folder_.path() / "mnist").string();

@@ -1,3 +1,5 @@
+// LeNet: names, sizes and what it refuses.
+
 #include "models/lenet.h"
 
 #include <gtest/gtest.h>
@@ -12,7 +14,7 @@ namespace {
 
 using testing_support::random_tensor;
 
-// The parameters of PyTorch's tutorial, and their number as it is always quoted.
+// The names of PyTorch's tutorial; 61,706 parameters as in every description.
 TEST(Lenet, NamesAndSizesFollowTheTutorial) {
   const Lenet model;
   std::vector<std::string> names;
@@ -50,7 +52,7 @@ TEST(Lenet, RefusesWhatItCannotTake) {
   EXPECT_THROW(make_model("lenet", {.options = {{"width_multiplier", 0.5}}}), std::invalid_argument);
 }
 
-// Receptive fields of the last maps: 5, 6, 14, 16, and the linear layers see all.
+// Receptive fields 5, 6, 14, 16; the linear layers see the whole image.
 TEST(Lenet, Summary) {
   Lenet model;
   const Summary summary = summarize(model, {28, 28, 1});

@@ -1,4 +1,4 @@
-// The receptive field by formula against the one that gradients show.
+// The receptive field by formula against the pixels that get a gradient.
 
 #include <gtest/gtest.h>
 

@@ -1,3 +1,5 @@
+// Models by name and their options.
+
 #include "models/registry.h"
 
 #include <gtest/gtest.h>
@@ -45,7 +47,7 @@ TEST(Registry, OptionsComeWithTheNameToo) {
 TEST(Registry, AnOptionThatTheModelDoesNotReadIsRefused) {
   const ModelOptions zero_gamma{.options = {{"zero_gamma", true}, {"width_multiplier", 0.05}}};
   EXPECT_EQ(failure("resnet20", zero_gamma), "");
-  // Nor does it count that another model read it.
+  // That another model read it does not count.
   EXPECT_NE(failure("vgg11", zero_gamma).find("vgg11 has no option zero_gamma"), std::string::npos);
   EXPECT_NE(failure("vgg11:width_multiplyer=0.05").find("did you mean width_multiplier?"), std::string::npos);
   EXPECT_NE(failure("vgg11:dropout=high").find("option dropout must be a number"), std::string::npos);

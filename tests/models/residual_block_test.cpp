@@ -1,3 +1,5 @@
+// Residual blocks: gradients, fused against separate ops, shortcuts.
+
 #include "models/residual_block.h"
 
 #include <gtest/gtest.h>
@@ -86,8 +88,7 @@ TEST(ResidualBlock, SizesAreRoundedUp) {
   });
 }
 
-// What the block's own ops give one by one is what it gives, in training and in evaluation, where norms are
-// written over their inputs.
+// A block gives what its ops give one by one, in training and in evaluation, where norms are fused into convolutions.
 TEST(ResidualBlock, IsItsFormula) {
   Root root;
   Bottleneck block(root, "block", {.in_channels = 5, .channels = 3, .stride = 2});
@@ -142,7 +143,7 @@ TEST(ResidualBlock, ZeroGammaLeavesTheShortcutAlone) {
         EXPECT_EQ(zeros, 1);
       },
       true);
-  // The norm's weight gets a gradient nevertheless, and so the path comes to life.
+  // The norm's weight gets a gradient nevertheless, so that the path learns.
   Root root;
   BasicBlock block(root, "block", {.in_channels = 3, .channels = 3, .zero_gamma = true});
   const Tensor x = random_tensor({2, 4, 4, 3}, 5, DType::f32, 0.1, 1);

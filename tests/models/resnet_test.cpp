@@ -1,3 +1,5 @@
+// ResNets: names, sizes, first values and cost, against torchvision and the papers.
+
 #include "models/resnet.h"
 
 #include <gtest/gtest.h>
@@ -161,7 +163,7 @@ TEST(ResNet, NamesOfTheOthers) {
   }
 }
 
-// Height (= width) and channels of what each layer gives, by path.
+// Height (= width) and channels of each layer's output, by path.
 using Sizes = std::map<std::string, std::pair<std::int64_t, std::int64_t>>;
 
 Sizes sizes_of(const std::string& name, std::int64_t side) {
@@ -275,7 +277,7 @@ TEST(ResNet, ConvolutionsStartKaimingNormalOverFanOut) {
     const double deviation = std::sqrt(2 / (projection ? 512.0 : 9 * 256.0));
     double squares = 0;
     for (const double value : parameter.value.to_vector()) squares += value * value;
-    // The deviation of 131072 or more normal values is known to 0.2%: this is ten times that.
+    // The standard deviation of 131072 values is estimated to 0.2 %: this is ten times that.
     EXPECT_NEAR(std::sqrt(squares / static_cast<double>(parameter.value.numel())), deviation, 0.02 * deviation)
         << parameter.name;
   }
@@ -295,8 +297,8 @@ TEST(ResNet, ZeroGammaIsForTheLastNormOfEveryBlock) {
   }
 }
 
-// With every path at zero the identity blocks hand on what comes, already above zero: only the first block of
-// each later stage, which halves and pads, changes it.
+// With every path at zero, blocks with an identity shortcut return their input, which is not negative: only the first
+// block of each later stage, which halves and pads, changes it.
 TEST(ResNet, StartsAsItsShortcutsWithZeroGamma) {
   const auto model = make_model("resnet20", {.options = {{"width_multiplier", 0.25}, {"zero_gamma", true}}});
   std::map<std::string, std::vector<double>> outputs;
@@ -360,7 +362,7 @@ void expect_figures(const Figures& figures, std::int64_t side, std::int64_t clas
 }
 
 // Parameters are torchvision's figures. The stem of C has 864 + 9216 + 18432 weights and two more norms of 2 * 32
-// values where the 7x7 has 9408; D adds none. Multiply-adds were counted by hooks on PyTorch's nets (those of
+// values where the 7x7 has 9408; D adds none. Multiply-adds were counted by hooks on PyTorch's networks (those of
 // tests/reference/resnet.py); table 5 of "Bag of Tricks" rounds a to d to 3.8, 4.1, 4.3 and 4.3 G.
 TEST(ResNet, ParametersAndWorkForLargeImages) {
   expect_figures({{"resnet18", {11'689'512, 1'814'073'344.0}},

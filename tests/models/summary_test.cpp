@@ -1,3 +1,5 @@
+// The summary against tables from the papers, and its rules for branches, containers and shared layers.
+
 #include "models/summary.h"
 
 #include <gtest/gtest.h>
@@ -34,7 +36,7 @@ std::vector<Geometry> geometry_of(const Summary& summary) {
   return rows;
 }
 
-// The table for VGG16 on 32x32 images, from the text the project grew from.
+// VGG16's receptive fields on 32x32 images, as derived by hand from the formulas in models/summary.h.
 const std::vector<Geometry> vgg16_table = {
     {"input", 32, 1, 1},     {"conv1_1", 32, 1, 3},   {"conv1_2", 32, 1, 5},   {"maxpool", 16, 2, 6},
     {"conv2_1", 16, 2, 10},  {"conv2_2", 16, 2, 14},  {"maxpool", 8, 4, 16},   {"conv3_1", 8, 4, 24},
@@ -154,7 +156,7 @@ TEST(Summary, BranchesKeepTheirOwnFigures) {
   EXPECT_EQ(summary.rows[3].parameters, 9 * 4 * 4 + 4 + 8) << "the norm belongs to a, not to what ran before";
 }
 
-// Shortcuts see less than the paths beside them, and what follows sees what the longer way saw.
+// A shortcut sees less than the path beside it; where they meet, the larger receptive field continues.
 TEST(Summary, ResNet18IsTheLongestOfItsPaths) {
   const std::vector<Geometry> expected = {
       {"input", 224, 1, 1},     {"conv1_1", 112, 2, 7},   {"maxpool", 56, 4, 11},        {"conv2_1", 56, 4, 19},
@@ -189,7 +191,7 @@ TEST(Summary, TweaksChangeWhatResNet50Sees) {
   }
 }
 
-// A padding shortcut is no layer of its own: it costs nothing, and its stride is known.
+// A padding shortcut has no row and no cost, but its stride counts.
 TEST(Summary, ResNet20HasARowForEachConvolution) {
   ResNet model({.depth = 20, .width_multiplier = 0.25});
   const Summary summary = summarize(model, {32, 32, 3});

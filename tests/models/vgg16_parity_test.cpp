@@ -1,5 +1,4 @@
-// Training VGG16 against PyTorch's numbers: see tests/reference/vgg16.py for the run and what is stored of
-// it.
+// Training VGG16 against PyTorch's numbers: tests/reference/vgg16.py describes the run and what is stored of it.
 
 #include <gtest/gtest.h>
 
@@ -246,18 +245,18 @@ double largest_growth(std::int64_t n) {
     for (const ConvDirection direction :
          {ConvDirection::forward, ConvDirection::backward_data, ConvDirection::backward_weights}) {
       const ConvAlgorithm& chosen = choose_conv(g, DType::f32, direction);
-      if (s.channels == 3 && direction == ConvDirection::backward_data) continue;  // nobody asks for it
+      if (s.channels == 3 && direction == ConvDirection::backward_data) continue;  // it is never computed
       largest = std::max(largest, typical_error(g, chosen, direction) / typical_error(g, conv_by::direct, direction));
     }
   }
   return largest;
 }
 
-// Winograd's transforms round more coarsely. One small tensor says little of it: the ten values of classifier.bias
-// happen to end four times nearer in PyTorch than its other tensors, relative to their changes. All tensors together
-// do: to first order their errors are linear in those of all convolutions, which are independent, so their mean
-// square grows by at most what that of one convolution grows by. The yardstick is direct convolution, PyTorch's or
-// ours, whichever is nearer.
+// Winograd's transforms round more coarsely. One small tensor says little about that: the ten values of
+// classifier.bias happen to end four times nearer in PyTorch than its other tensors, relative to their changes. All
+// tensors together do: to first order their errors are linear in those of all convolutions, which are independent, so
+// their mean square grows by at most what that of one convolution grows by. The yardstick is direct convolution,
+// PyTorch's or ours, whichever is nearer.
 TEST(Vgg16Parity, OneStepInFloatByWinogradRoundsNoWorseThanItsTransforms) {
   const TensorFile reference = read_safetensors(folder + "vgg16.safetensors");
   const std::int64_t step = clear_step(reference);
@@ -287,7 +286,7 @@ TEST(Vgg16Parity, PyTorchWeightsGiveItsLogits) {
   const NoGradGuard no_grad;
   const std::vector<double> ours = model(images(0, DType::f32, 8)).to_vector();
   expect_near(ours, read_safetensors(folder + "vgg16.safetensors").find("logits.weights").to_vector(), 1e-4);
-  // Logits that vary say that the weights matter.
+  // Logits that vary show that the weights matter.
   const auto [low, high] = std::minmax_element(ours.begin(), ours.end());
   EXPECT_GT(*high - *low, 0.1);
 }

@@ -1,3 +1,5 @@
+// VGG: names, sizes, first values and what it refuses.
+
 #include "models/vgg.h"
 
 #include <gtest/gtest.h>

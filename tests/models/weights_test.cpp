@@ -1,3 +1,5 @@
+// Weights files: cards that come back, that are missing, and that cannot be true.
+
 #include "models/weights.h"
 
 #include <gtest/gtest.h>
@@ -19,7 +21,7 @@ namespace {
 using testing_support::message_of;
 using testing_support::random_tensor;
 
-// It has no width, but an option of its own.
+// A model without a width, with an option of its own.
 struct Plain : Layer {
   explicit Plain(const ModelOptions& o)
       : conv(*this, "conv", o.in_channels, o.options.integer("channels", 4), {.kernel_size = 3, .stride = 2}),
@@ -53,7 +55,7 @@ class Weights : public testing::Test {
     metadata[key] = value;
     rewrite(metadata);
   }
-  void expect_same(Layer& model, const LoadedModel& loaded) const {
+  static void expect_same(Layer& model, const LoadedModel& loaded) {
     const Shape shape = {2, loaded.card.height, loaded.card.width, loaded.card.channels};
     const Tensor images = random_tensor(shape, 1, DType::f32);
     EXPECT_EQ(model(images).to_vector(), (*loaded.model)(images).to_vector());
@@ -167,7 +169,7 @@ TEST_F(Weights, ACardThatCannotBe) {
   }
 }
 
-// 64 times as wide, VGG11 has 38e9 parameters; and 3e7 pixels make a linear layer of 5e8.
+// VGG11 at 64 times the width has 4e10 parameters, LeNet's fc1 for 5000x5000 images 3e9.
 TEST_F(Weights, ACardCannotAskForMoreMemoryThanItsTensors) {
   save({.model = "vgg11", .options = {{"width_multiplier", 0.05}}, .class_names = names(10)});
   reset_peak_bytes();
