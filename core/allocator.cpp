@@ -15,21 +15,21 @@ namespace {
 
 constexpr std::align_val_t kAlignment{64};
 
-// Blocks from here on are cut to what is asked for and grow together again when they come back. Smaller requests
-// leave them alone: a little that stays would keep a lot apart.
+// Blocks of at least this size are split to what is asked for and coalesced when they are released. Smaller requests
+// never split them: one small block that lives long would keep a large one fragmented.
 constexpr std::size_t kLarge = 1U << 20U;
 
 struct Block {
   std::size_t size;
-  bool first;  // of one piece from the system: what lies below in memory is no part of it
+  bool first;  // of its mapping: the block below in memory belongs to another
   bool cached;
 };
 using Blocks = std::map<char*, Block>;
 
 struct Cache {
   std::mutex mutex;
-  Blocks blocks;                                   // all there are, by address
-  std::set<std::pair<std::size_t, char*>> cached;  // what waits for reuse, by size
+  Blocks blocks;                                   // all blocks, by address
+  std::set<std::pair<std::size_t, char*>> cached;  // free blocks, by size
   AllocatorStats stats;
 };
 
@@ -57,23 +57,23 @@ void take_out_of_cache(Cache& all, Blocks::iterator block) {
   block->second.cached = false;
 }
 
-// What is over goes back into the cache, where it is large.
-void cut(Cache& all, Blocks::iterator block, std::size_t size) {
+// Splits a block where the remainder is large, which goes into the cache.
+void split(Cache& all, Blocks::iterator block, std::size_t size) {
   const std::size_t over = block->second.size - size;
   if (size < kLarge || over < kLarge) return;
   put_into_cache(all, all.blocks.emplace(block->first + size, Block{over, false, false}).first);
   block->second.size = size;
 }
 
-// The smallest cached block that fits; end() where there is none. Small blocks are not cut, so one more than half
-// empty is left for larger requests.
+// Best fit: the smallest cached block that is large enough; end() where there is none. Small blocks are not split, so
+// one that would be more than half empty is left for larger requests.
 Blocks::iterator take_cached(Cache& all, std::size_t size) {
   const auto found = all.cached.lower_bound({size, nullptr});
   if (found == all.cached.end()) return all.blocks.end();
   if (size < kLarge && (found->first > 2 * size || found->first >= kLarge)) return all.blocks.end();
   const auto block = all.blocks.find(found->second);
   take_out_of_cache(all, block);
-  cut(all, block, size);
+  split(all, block, size);
   return block;
 }
 
@@ -81,8 +81,8 @@ bool is_first(const Cache& all, Blocks::const_iterator block) {
   return block == all.blocks.end() || block->second.first;
 }
 
-// A cached block takes in the cached block above it, if that belongs to the same piece.
-void join_next(Cache& all, Blocks::iterator block) {
+// Coalesces a cached block with the cached block above it, if both are of one mapping.
+void coalesce_with_next(Cache& all, Blocks::iterator block) {
   const auto next = std::next(block);
   if (is_first(all, next) || !next->second.cached) return;
   take_out_of_cache(all, block);
@@ -92,14 +92,14 @@ void join_next(Cache& all, Blocks::iterator block) {
   put_into_cache(all, block);
 }
 
-// Large pieces come from the kernel, since malloc's heap would not shrink when they go back. Null where there is none.
-char* obtain(std::size_t size) {
+// Large blocks are mapped, since malloc's heap would not shrink when they are freed. Null where memory is out.
+char* map_memory(std::size_t size) {
   if (size < kLarge) return static_cast<char*>(::operator new(size, kAlignment, std::nothrow));
   void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return memory == MAP_FAILED ? nullptr : static_cast<char*>(memory);
 }
 
-void give_back(char* memory, std::size_t size) {
+void unmap_memory(char* memory, std::size_t size) {
   if (size < kLarge) {
     ::operator delete(memory, kAlignment);
   } else {
@@ -107,36 +107,36 @@ void give_back(char* memory, std::size_t size) {
   }
 }
 
-bool is_whole_piece(const Cache& all, Blocks::const_iterator block) {
+bool is_whole_mapping(const Cache& all, Blocks::const_iterator block) {
   return block->second.first && is_first(all, std::next(block));
 }
 
-// Gives whole pieces that wait back to the system, the largest first, until these are `bytes` or there are no more.
-void release_pieces(Cache& all, std::size_t bytes) {
+// Unmaps free mappings, the largest first, until `bytes` are released or none is left.
+void release_mappings(Cache& all, std::size_t bytes) {
   std::size_t released = 0;
   for (auto at = all.cached.end(); at != all.cached.begin() && released < bytes;) {
     const auto [size, memory] = *--at;
     const auto block = all.blocks.find(memory);
-    if (!is_whole_piece(all, block)) continue;
+    if (!is_whole_mapping(all, block)) continue;
     ++at;
     take_out_of_cache(all, block);
     all.blocks.erase(block);
-    give_back(memory, size);
+    unmap_memory(memory, size);
     released += size;
   }
 }
 
 constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
 
-// Pieces that are too small for a large request make room for it, so that sizes which change add up to what is in use
-// at once, not to all that ever was.
+// Free mappings that are too small for a large request are unmapped first, so that with changing sizes the process
+// holds what is in use at once, not all that ever was.
 Blocks::iterator take_from_system(Cache& all, std::size_t size) {
   ++all.stats.system_requests;
-  if (size >= kLarge) release_pieces(all, size);
-  char* memory = obtain(size);
+  if (size >= kLarge) release_mappings(all, size);
+  char* memory = map_memory(size);
   if (memory == nullptr) {
-    release_pieces(all, kAll);
-    memory = obtain(size);
+    release_mappings(all, kAll);
+    memory = map_memory(size);
   }
   if (memory == nullptr) throw std::bad_alloc();
   return all.blocks.emplace(memory, Block{size, true, false}).first;
@@ -170,10 +170,10 @@ void release_block(void* memory) noexcept {
   all.stats.live_bytes -= block->second.size;
   try {
     put_into_cache(all, block);
-    join_next(all, block);
-    if (!block->second.first && std::prev(block)->second.cached) join_next(all, std::prev(block));
+    coalesce_with_next(all, block);
+    if (!block->second.first && std::prev(block)->second.cached) coalesce_with_next(all, std::prev(block));
   } catch (const std::bad_alloc&) {
-    // Not even a line for the books is to be had: the block stays out of use.
+    // No memory for the cache's own entry: the block stays unused.
   }
 }
 
@@ -192,7 +192,7 @@ void reset_peak_bytes() {
 void release_cached_blocks() {
   Cache& all = cache();
   const std::scoped_lock lock(all.mutex);
-  release_pieces(all, kAll);
+  release_mappings(all, kAll);
 }
 
 }  // namespace striate

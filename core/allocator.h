@@ -1,6 +1,6 @@
 #pragma once
-// Where tensors get their memory: 64-byte-aligned blocks, kept and handed out again instead of freed, so that a
-// training loop with fixed shapes stops asking the system after its first steps.
+// The caching allocator of tensors: 64-byte-aligned blocks, kept for reuse instead of freed, so that a training loop
+// with fixed shapes asks the system for nothing after its first steps.
 
 #include <cstddef>
 #include <cstdint>
@@ -16,7 +16,7 @@ struct AllocatorStats {
 
 /// A block of at least `bytes` bytes, aligned to 64. Safe from any thread. Throws std::bad_alloc.
 void* allocate_block(std::size_t bytes);
-/// Takes back what allocate_block gave.
+/// Frees what allocate_block returned, for reuse.
 void release_block(void* memory) noexcept;
 
 /// While one lives, this thread may take so many bytes (what goes back meanwhile counts too); what goes beyond throws
@@ -36,7 +36,7 @@ class AllocationLimit {
 
 AllocatorStats allocator_stats();
 void reset_peak_bytes();
-/// Gives cached blocks back to the system, but for those that were cut from a larger one which is still in use.
+/// Returns cached blocks to the system, but for those that were split from a larger one which is still in use.
 void release_cached_blocks();
 
 }  // namespace striate

@@ -1,5 +1,5 @@
 #pragma once
-// Index arithmetic of broadcasting, for elementwise ops and their way back: sizes are matched from the last
+// Index arithmetic of broadcasting, for elementwise ops and their gradients: sizes are matched from the last
 // axis, and a size of 1 (or a missing axis) stretches.
 
 #include <algorithm>

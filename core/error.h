@@ -1,5 +1,6 @@
 #pragma once
-// The two kinds of failure a user can mend: shapes that do not fit, and files that are not what they should be.
+// The two kinds of errors that a user can act on: shapes that do not fit, and files that cannot be used. Other checks
+// of arguments: core/check.h.
 
 #include <stdexcept>
 #include <string>

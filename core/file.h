@@ -1,5 +1,6 @@
 #pragma once
-// Files that are either whole or not there.
+// Atomic writes, so that a file is either complete or absent, and reads whose errors say what to do. Used by
+// core/safetensors, checkpoints and the files of a run.
 
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,5 @@
 #pragma once
-// Gradients by autograd against central differences, in double precision.
+// Gradient checking: autograd against central differences, in double precision. Every op's test calls it.
 
 #include <functional>
 #include <string>

@@ -1,5 +1,5 @@
 #pragma once
-// Lists in messages.
+// Lists of names in messages.
 
 #include <string>
 

@@ -1,5 +1,5 @@
 #pragma once
-// For error messages: what did the user mean?
+// "Did you mean ...?" for error messages.
 
 #include <string>
 #include <vector>

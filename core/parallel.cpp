@@ -26,20 +26,21 @@ namespace {
 
 thread_local bool inside_loop = false;
 
-// Waits awake, at most 1 ms: most chunks are done by then, and the next loop has come.
+// Spins for at most 1 ms: most loops are done by then, or the next one has come.
 template <class F>
 void spin_until(F done) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(1);
   while (!done() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
 }
 
-// Chunks in a row, which one thread begins with.
+// The contiguous chunks that one thread starts with.
 struct alignas(64) Share {
   std::atomic<std::int64_t> next{0};
   std::int64_t end = 0;
 };
 
-// One loop in flight. Kept alive by every worker that it was posted to: a late one looks at it after the loop returned.
+// One running loop. Every worker that it was posted to keeps it alive, since a late one may see it after parallel_for
+// returned.
 struct Loop {
   std::int64_t count = 0;
   std::int64_t grain = 0;
@@ -67,8 +68,8 @@ struct Loop {
 
   explicit Loop(std::size_t threads) : shares(threads) {}
 
-  // A thread works on the same share of every loop, as long as there is some left: of many loops in a row over the
-  // same images each finds the results of the one before in its own cache. Then it helps the others.
+  // A thread starts with the same share of every loop, so that in a row of loops over the same images it finds the
+  // results of the one before in its own cache. When that is done it takes chunks from the others.
   void work(std::size_t thread) {
     inside_loop = true;
     std::int64_t mine = 0;
@@ -89,12 +90,12 @@ struct Loop {
     spin_until([&] { return done == chunks; });
     std::unique_lock lock(mutex);
     finished.wait(lock, [&] { return done == chunks; });
-    // Moved out: a late worker may be the last to let go of the loop, and the exception is the caller's by then.
+    // Moved out: a late worker may destroy the loop while the caller handles the exception.
     if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
   }
 };
 
-// A thread with its place in every loop of that many chunks, and the loops that it has not looked at.
+// A thread, its place among the shares, and the loops posted to it.
 class Worker {
  public:
   explicit Worker(std::size_t place) : thread_([this, place] { serve(place); }) {}
@@ -124,7 +125,7 @@ class Worker {
   void serve(std::size_t place) {
     while (const std::shared_ptr<Loop> loop = take()) loop->work(place);
   }
-  // Null at the end.
+  // Null when the pool stops.
   std::shared_ptr<Loop> take() {
     const auto called = [&] { return posted_ != 0 || stopping_; };
     spin_until(called);
@@ -140,9 +141,9 @@ class Worker {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::shared_ptr<Loop>> loops_;
-  std::atomic<int> posted_{0};  // as many as loops_ holds, to be seen without the mutex
+  std::atomic<int> posted_{0};  // the size of loops_, readable without the mutex
   std::atomic<bool> stopping_{false};
-  std::thread thread_;  // the last member: it begins with all others in place
+  std::thread thread_;  // the last member: it starts when all others are initialised
 };
 
 struct Pool {
@@ -155,7 +156,7 @@ Pool& pool() {
   return instance;
 }
 
-// Those that this process may run on: where it is pinned to some, more threads would only be in each other's way.
+// The processors in this process's affinity mask: more threads would only compete for them.
 int processors() {
 #if defined(__linux__)
   cpu_set_t allowed;
@@ -174,7 +175,7 @@ void set_num_threads(int threads) {
   if (threads < 1) throw std::invalid_argument("threads must be 1 or more, got " + std::to_string(threads));
   if (threads == pool().threads) return;
   pool().workers.clear();
-  pool().threads = 1;  // until all the others are there
+  pool().threads = 1;  // should a thread fail to start
   for (int i = 1; i < threads; ++i) pool().workers.push_back(std::make_unique<Worker>(i));
   pool().threads = threads;
 }
@@ -211,7 +212,7 @@ void parallel_for(std::int64_t count, std::int64_t grain,
     try {
       pool().workers[static_cast<std::size_t>(i - 1)]->post(loop);
     } catch (const std::bad_alloc&) {
-      break;  // the others do its share, and must have done it before `body` goes
+      break;  // the others take its share
     }
   }
   loop->work(0);

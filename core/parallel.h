@@ -1,7 +1,7 @@
 #pragma once
 // Parallel loops over one pool of threads. Work is cut by the problem's size (the grain), never by the number of
-// threads, so that any number of threads computes the same bits. After a loop its threads stay awake for 1 ms: in
-// training, the next one comes sooner.
+// threads, so that any number of threads computes the same bits. After a loop its threads spin for up to 1 ms before
+// they sleep: in training, the next loop comes sooner.
 
 #include <cstdint>
 #include <functional>

@@ -15,15 +15,15 @@ std::vector<ProfileRow> Profiler::take_rows() {
   return std::exchange(rows_, {});
 }
 
-// The time since the last look belongs to the innermost span.
-void Profiler::book() {
+// The time since the last span began or ended belongs to the innermost open one.
+void Profiler::add_elapsed() {
   const auto now = Clock::now();
   if (!open_.empty()) rows_[open_.back()].seconds += std::chrono::duration<double>(now - since_).count();
   since_ = now;
 }
 
 void Profiler::open(const std::string& where, const char* part, const char* detail) {
-  book();
+  add_elapsed();
   const auto [place, added] = places_.try_emplace({where, part}, rows_.size());
   if (added) rows_.push_back({where, part, {}});
   if (*detail != '\0') rows_[place->second].detail = detail;
@@ -31,7 +31,7 @@ void Profiler::open(const std::string& where, const char* part, const char* deta
 }
 
 void Profiler::close() {
-  book();
+  add_elapsed();
   open_.pop_back();
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Where time goes: while a Profiler lives, the spans of its thread book their time. Layers, backward passes
-// and convolutions open spans of their own; a program adds what it wants to see (its loss, its optimiser).
+// Profiling: while a Profiler lives, the spans of its thread are timed. Layers, backward passes and convolutions open
+// spans; a program adds what it wants to see (its loss, its optimiser). `striate bench --layers` prints the rows.
 
 #include <chrono>
 #include <cstddef>
@@ -11,7 +11,7 @@
 
 namespace striate {
 
-/// Time of its own, without that of the spans inside: the rows below one span add up to it.
+/// Self time, without that of nested spans, so that rows add up to the whole.
 struct ProfileRow {
   std::string where;   ///< a layer's path (empty for the root), or what a span called itself
   std::string part;    ///< "forward", "backward", or a part with a name of its own
@@ -29,7 +29,7 @@ class Profiler {
   Profiler(Profiler&&) = delete;
   Profiler& operator=(Profiler&&) = delete;
 
-  /// What was booked since the last call, in the order in which it first began; for use outside all spans.
+  /// The rows since the last call, in the order of their first spans; for use outside all spans.
   std::vector<ProfileRow> take_rows();
 
  private:
@@ -38,12 +38,12 @@ class Profiler {
   using Clock = std::chrono::steady_clock;
   void open(const std::string& where, const char* part, const char* detail);
   void close();
-  void book();
+  void add_elapsed();
 
   std::vector<ProfileRow> rows_;
   std::map<std::pair<std::string, std::string>, std::size_t> places_;
   std::vector<std::size_t> open_;  // rows of the spans that live, the innermost last
-  Clock::time_point since_;        // up to here all time is booked
+  Clock::time_point since_;        // up to here all time is in a row
   Profiler* before_;
 };
 
@@ -52,7 +52,7 @@ bool profiling();
 /// `where` of the innermost span: for a part of it. Empty where there is none.
 std::string profiled_place();
 
-/// Books its lifetime.
+/// Times its own life.
 class ProfileSpan {
  public:
   ProfileSpan(const std::string& where, const char* part, const char* detail = "");

@@ -1,5 +1,5 @@
 #pragma once
-// Working memory of one kernel call, from the caching allocator.
+// The workspace of one kernel call, from the caching allocator.
 
 #include <cstddef>
 #include <utility>

@@ -1,6 +1,6 @@
 #pragma once
-// Tensor: a handle to shared, 64-byte-aligned, contiguous memory with a shape and a dtype. Channels last:
-// images are (N,H,W,C), filter banks (R,S,C,K), linear weights (C,K).
+// Tensor: a handle to shared, 64-byte-aligned, contiguous memory with a shape and a dtype. Channels last: images are
+// (N,H,W,C), filters (R,S,C,K), linear weights (C,K). The header to read first; next: core/autograd.h, core/module.h.
 
 #include <cstddef>
 #include <cstdint>

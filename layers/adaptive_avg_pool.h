@@ -1,4 +1,6 @@
 #pragma once
+// Average pooling to a given output size; size 1 is global average pooling. Sums: layers/average_windows.h.
+
 #include <string>
 
 #include "core/module.h"

@@ -1,6 +1,6 @@
 #pragma once
-// The mean of rectangles of the input: what average and adaptive average pooling compute once they have said
-// which.
+// Means over rectangles of the input: the computation of average and adaptive average pooling, which differ in their
+// rectangles alone.
 
 #include <cstdint>
 #include <vector>

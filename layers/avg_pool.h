@@ -1,4 +1,6 @@
 #pragma once
+// Average pooling. Geometry and checks: layers/pooling.h; sums: layers/average_windows.h.
+
 #include <cstdint>
 #include <optional>
 #include <string>

@@ -65,8 +65,8 @@ void update_running(const double* mean, const double* squares, const RowPlan& pl
   }
 }
 
-// Lines of what y = (x - mean) * scale + shift needs, with scale = weight * inverse and
-// inverse = 1 / sqrt(var + eps). Backward takes over those of the forward pass.
+// What y = (x - mean) * scale + shift needs, a line each (see RowPlan), with scale = weight * inverse and
+// inverse = 1 / sqrt(var + eps). Backward uses those of the forward pass.
 template <class P>
 struct Factors {
   const P* mean;
@@ -145,9 +145,9 @@ void normalise_rows(const T* x, const RowPlan& plan, const Factors<compute_t<T>>
   });
 }
 
-// The gradient of what was normalised: with relu 0 where that cut.
+// The gradient of the normalised value: with ReLU zero where ReLU cut it off.
 template <bool relu, class V, class T, class P>
-V uncut_gradient(const T* dy, const T* x, const Factors<P>& f, std::int64_t c) {
+V gradient_through(const T* dy, const T* x, const Factors<P>& f, std::int64_t c) {
   if constexpr (!relu) return read<V>(dy);
   return select(!(normalised<V>(x, f, c) <= V{}), read<V>(dy));
 }
@@ -163,7 +163,7 @@ Tensor gradient_sums(const T* dy, const T* x, const RowPlan& plan, const Factors
     sum_rows<compute_t<T>, 2>(plan, begin, end, partial + begin / plan.chunk * width,
                               [=](auto zero, std::int64_t i, std::int64_t c, auto* sums) {
                                 using V = decltype(zero);
-                                const V gradient = uncut_gradient<relu, V>(dy + i, x + i, f, c);
+                                const V gradient = gradient_through<relu, V>(dy + i, x + i, f, c);
                                 sums[0] += gradient;
                                 sums[1] += gradient * (read<V>(x + i) - read<V>(f.mean + c));
                               });
@@ -186,7 +186,7 @@ void input_gradient(const T* dy, const T* x, const RowPlan& plan, const Factors<
       for_values<P>(plan, begin, end, [=](auto zero, std::int64_t i, std::int64_t c) {
         using V = decltype(zero);
         const T* value = relu ? x + i : nullptr;  // not saved where nothing asks for it
-        write(dx + i, uncut_gradient<relu, V>(dy + i, value, f, c) * read<V>(f.scale + c));
+        write(dx + i, gradient_through<relu, V>(dy + i, value, f, c) * read<V>(f.scale + c));
       });
     });
     return;
@@ -204,7 +204,7 @@ void input_gradient(const T* dy, const T* x, const RowPlan& plan, const Factors<
   parallel_for(plan.rows, plan.chunk, [=](std::int64_t begin, std::int64_t end) {
     for_values<P>(plan, begin, end, [=](auto zero, std::int64_t i, std::int64_t c) {
       using V = decltype(zero);
-      const V centred = uncut_gradient<relu, V>(dy + i, x + i, f, c) - read<V>(level + c);
+      const V centred = gradient_through<relu, V>(dy + i, x + i, f, c) - read<V>(level + c);
       const V deviation = read<V>(x + i) - read<V>(f.mean + c);
       write(dx + i, (centred - deviation * read<V>(slope + c)) * read<V>(f.scale + c));
     });

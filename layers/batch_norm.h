@@ -1,5 +1,5 @@
 #pragma once
-// Batch normalisation (Ioffe and Szegedy, 2015).
+// Batch normalisation (Ioffe and Szegedy, 2015). Its sums over channels: layers/channel_sums.h.
 
 #include <cstdint>
 #include <optional>

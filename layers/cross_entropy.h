@@ -1,5 +1,5 @@
 #pragma once
-// The classification loss, and the count behind accuracy.
+// The loss of a classifier, and the count behind its accuracy.
 
 #include <cstdint>
 
@@ -23,7 +23,7 @@ struct CrossEntropyOptions {
   Tensor weight = {};                ///< (K): a factor for each class, floating; may be undefined
 };
 
-/// Cross entropy of softmax(logits), logits (N,K), with PyTorch's meaning of every option (form aside). The target is
+/// Cross entropy of softmax(logits), logits (N,K), with PyTorch's options (`form` is ours). The target is
 /// either i64 class labels (N) or floating probabilities (N,K); no gradient goes to it. With e for
 /// label_smoothing and p = softmax(logits):
 ///

@@ -1,4 +1,6 @@
 #pragma once
+// Dropout (Srivastava et al., 2014), inverted: evaluation has nothing to scale.
+
 #include <string>
 
 #include "core/module.h"

@@ -1,4 +1,6 @@
 #pragma once
+// From feature maps to the rows that a linear layer takes.
+
 #include <string>
 
 #include "core/module.h"

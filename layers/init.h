@@ -13,7 +13,7 @@ void uniform_(Tensor tensor, double low, double high);
 void normal_(Tensor tensor, double mean, double deviation);
 void constant_(Tensor tensor, double value);
 
-/// How many inputs feed an output of a layer with this weight, and how many outputs an input feeds.
+/// Fan in and fan out: the inputs that an output depends on, and the outputs that depend on an input.
 struct Fan {
   std::int64_t in = 0;
   std::int64_t out = 0;

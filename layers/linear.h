@@ -1,5 +1,5 @@
 #pragma once
-// The fully connected layer.
+// The fully connected layer: with linear.cpp the shortest complete example of an op and its layer.
 
 #include <cstdint>
 #include <string>

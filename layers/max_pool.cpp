@@ -17,7 +17,7 @@
 namespace striate {
 namespace {
 
-// The numbers of the taps that a V's values come from, in 32 bits each.
+// Per value of a V the number of a tap (its place in the window), in 32 bits.
 template <class V>
 using Taps = std::conditional_t<std::is_same_v<V, Vec>, VecBits, std::uint32_t>;
 
@@ -102,15 +102,15 @@ void forward(const Tensor& x, const PoolGeometry& g, Tensor& y, Tap* taps) {
   });
 }
 
-// A window that looks at an input, and with which of its taps.
-struct Look {
+// A window that covers an input, and the tap that does.
+struct Cover {
   std::int64_t output;
   std::int64_t tap;
 };
 
 // For every input of the axis.
-std::vector<std::vector<Look>> looks_at(const WindowAxis& axis) {
-  std::vector<std::vector<Look>> result(static_cast<std::size_t>(axis.input));
+std::vector<std::vector<Cover>> covers_of(const WindowAxis& axis) {
+  std::vector<std::vector<Cover>> result(static_cast<std::size_t>(axis.input));
   const std::vector<TapRange> inside = taps_inside(axis);
   for (std::int64_t i = 0; i < axis.output; ++i) {
     const TapRange& taps = inside[static_cast<std::size_t>(i)];
@@ -121,17 +121,17 @@ std::vector<std::vector<Look>> looks_at(const WindowAxis& axis) {
   return result;
 }
 
-// Every position of dx gathers from the windows that look at it, so that positions are independent even where
-// windows overlap.
+// Every position of dx gathers from the windows that cover it, so that positions are independent even where windows
+// overlap. `argmax` is the tap that each output's maximum came from.
 template <class T, class Tap>
-Tensor backward(const Tensor& dy, const PoolGeometry& g, const Tensor& taken) {
+Tensor backward(const Tensor& dy, const PoolGeometry& g, const Tensor& argmax) {
   Tensor dx = Tensor::empty({g.batch, g.rows.input, g.columns.input, g.channels}, dy.dtype());
   T* to = dx.mutable_data<T>();
   const T* from = dy.data<T>();
-  const Tap* taps = taken.data<Tap>();
-  const auto row_looks = looks_at(g.rows);
-  const auto column_looks = looks_at(g.columns);
-  const auto gather = [&](std::int64_t n, const std::vector<Look>& rows, const std::vector<Look>& columns, T* sums) {
+  const Tap* taps = argmax.data<Tap>();
+  const auto row_covers = covers_of(g.rows);
+  const auto column_covers = covers_of(g.columns);
+  const auto gather = [&](std::int64_t n, const std::vector<Cover>& rows, const std::vector<Cover>& columns, T* sums) {
     by_register_group<compute_t<T>, 4>(g.channels, [&](auto zero, auto group, std::int64_t c) {
       using V = decltype(zero);
       V sum[group] = {};
@@ -152,8 +152,8 @@ Tensor backward(const Tensor& dy, const PoolGeometry& g, const Tensor& taken) {
   parallel_for(g.batch * g.rows.input, row_grain(row), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       for (std::int64_t w = 0; w < g.columns.input; ++w) {
-        gather(i / g.rows.input, row_looks[static_cast<std::size_t>(i % g.rows.input)],
-               column_looks[static_cast<std::size_t>(w)], to + i * row + w * g.channels);
+        gather(i / g.rows.input, row_covers[static_cast<std::size_t>(i % g.rows.input)],
+               column_covers[static_cast<std::size_t>(w)], to + i * row + w * g.channels);
       }
     }
   });
@@ -180,16 +180,16 @@ Tensor max_pool2d(const Tensor& x, const MaxPool2dOptions& options) {
                                      .dilation = options.dilation,
                                      .ceil_mode = options.ceil_mode});
   Tensor y = Tensor::empty(g.output_shape(), x.dtype());
-  Tensor taken;
+  Tensor argmax;
   dispatch_floating("max_pool2d", x.dtype(), [&]<class T>(T) {
     with_tap_type(g, [&]<class Tap>(Tap) {
-      if (recording({x})) taken = Tensor::empty(y.shape(), DTypeOf<Tap>::value);
-      forward<T, Tap>(x, g, y, taken.defined() ? taken.mutable_data<Tap>() : nullptr);
+      if (recording({x})) argmax = Tensor::empty(y.shape(), DTypeOf<Tap>::value);
+      forward<T, Tap>(x, g, y, argmax.defined() ? argmax.mutable_data<Tap>() : nullptr);
     });
   });
-  record("max_pool2d", y, {x}, [g, taken](Backward& bw) {
+  record("max_pool2d", y, {x}, [g, argmax](Backward& bw) {
     dispatch_floating("max_pool2d", bw.dy().dtype(), [&]<class T>(T) {
-      with_tap_type(g, [&]<class Tap>(Tap) { bw.add(0, backward<T, Tap>(bw.dy(), g, taken)); });
+      with_tap_type(g, [&]<class Tap>(Tap) { bw.add(0, backward<T, Tap>(bw.dy(), g, argmax)); });
     });
   });
   return y;

@@ -1,4 +1,6 @@
 #pragma once
+// Max pooling. Geometry and checks: layers/pooling.h.
+
 #include <optional>
 #include <string>
 

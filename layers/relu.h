@@ -1,4 +1,6 @@
 #pragma once
+// ReLU, fused with a batch norm before it (core/deferred.h). Other activations: layers/activations.h.
+
 #include <string>
 
 #include "core/module.h"

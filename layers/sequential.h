@@ -1,4 +1,6 @@
 #pragma once
+// Layers in a row. Models are built of it and of layers of their own; next: models/vgg.cpp.
+
 #include <cstddef>
 #include <memory>
 #include <string>

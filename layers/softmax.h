@@ -1,4 +1,6 @@
 #pragma once
+// Softmax and its logarithm. The loss of a classifier is layers/cross_entropy.h, which takes logits.
+
 #include "core/tensor.h"
 
 namespace striate {
