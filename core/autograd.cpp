@@ -36,8 +36,7 @@ void check_gradient(const char* op, const Node& node, const Tensor& gradient) {
 
 // sum += gradient, in place.
 void accumulate(Tensor& sum, const Tensor& gradient) {
-  dispatch_floating("backward", sum.dtype(), [&](auto zero) {
-    using T = decltype(zero);
+  dispatch_floating("backward", sum.dtype(), [&]<class T>(T) {
     T* to = sum.mutable_data<T>();
     const T* from = gradient.data<T>();
     parallel_for(sum.numel(), 1 << 16, [=](std::int64_t begin, std::int64_t end) {

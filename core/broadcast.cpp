@@ -46,8 +46,7 @@ Broadcast::Offsets Broadcast::row_offsets(std::int64_t row) const {
 Tensor expand(const char* op, const Tensor& x, const Shape& shape) {
   const Broadcast broadcast(op, x.shape(), shape);
   Tensor y = Tensor::empty(shape, x.dtype());
-  dispatch_floating(op, x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
+  dispatch_floating(op, x.dtype(), [&]<class T>(T) {
     const T* from = x.data<T>();
     T* to = y.mutable_data<T>();
     parallel_for(y.numel(), 1 << 15, [&](std::int64_t begin, std::int64_t end) {

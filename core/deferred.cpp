@@ -65,7 +65,7 @@ DeferScope::~DeferScope() {
   try {
     compute_waiting([](const Deferred&) { return true; });
   } catch (...) {
-    // Memory ran out, say: whoever reads the tensor is told.
+    // Out of memory, say: reading the tensor throws it again.
   }
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 // Fusing. An op may leave its last pass over memory to the op that comes next, which then does both in one: conv2d and
 // batch_norm leave theirs, batch_norm and relu take them over. So relu(norm(conv(x))) in a layer's forward() has in
-// training one pass for norm and relu, and in evaluation without gradients none beside the convolution's. Nobody sees
-// a difference but in time and memory: a tensor whose step was left to nobody is computed when it is first read.
+// training one pass for norm and relu, and in evaluation without gradients none beside the convolution's. Only time
+// and memory differ from ops that run one by one: a step that no op takes over runs when its tensor is first read.
 // Next: core/storage.h, where that happens.
 
 #include <atomic>

@@ -11,7 +11,7 @@
 namespace striate {
 namespace {
 
-constexpr std::int64_t grain = 1 << 15;
+constexpr std::int64_t kGrain = 1 << 15;
 
 // count outputs of f(a, b), where a step of 0 holds its side still. Three plain loops, so that each
 // vectorises.
@@ -37,12 +37,11 @@ Tensor apply(const char* op, const Tensor& a, const Tensor& b, F f) {
   }
   const Broadcast broadcast(op, a.shape(), b.shape());
   Tensor y = Tensor::empty(broadcast.shape(), a.dtype());
-  dispatch_floating(op, a.dtype(), [&](auto zero) {
-    using T = decltype(zero);
+  dispatch_floating(op, a.dtype(), [&]<class T>(T) {
     const T* from_a = a.data<T>();
     const T* from_b = b.data<T>();
     T* to = y.mutable_data<T>();
-    parallel_for(y.numel(), grain, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(y.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
       broadcast.for_each_run(
           begin, end, [&](std::int64_t out, std::int64_t in_a, std::int64_t in_b, std::int64_t count) {
             apply_run(from_a + in_a, broadcast.step_a(), from_b + in_b, broadcast.step_b(), to + out, count, f);
@@ -55,12 +54,11 @@ Tensor apply(const char* op, const Tensor& a, const Tensor& b, F f) {
 template <class F>
 Tensor apply(const char* op, const Tensor& x, F f) {
   Tensor y = Tensor::empty(x.shape(), x.dtype());
-  dispatch_floating(op, x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
+  dispatch_floating(op, x.dtype(), [&]<class T>(T) {
     using C = compute_t<T>;
     const T* from = x.data<T>();
     T* to = y.mutable_data<T>();
-    parallel_for(x.numel(), grain, [=](std::int64_t begin, std::int64_t end) {
+    parallel_for(x.numel(), kGrain, [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) to[i] = static_cast<T>(f(static_cast<C>(from[i])));
     });
   });

@@ -18,7 +18,7 @@ namespace striate {
 namespace {
 
 /// The system moves at most about 2 GiB a call.
-constexpr std::size_t most_per_call = std::size_t{1} << 30U;
+constexpr std::size_t kMostPerCall = std::size_t{1} << 30U;
 
 std::string advice(int error) {
   static const std::map<int, const char*> known = {
@@ -69,7 +69,7 @@ class TemporaryFile {
   void append(const void* bytes, std::size_t count) {
     const auto* next = static_cast<const char*>(bytes);
     while (count > 0 && error_ == 0) {
-      const ssize_t written = ::write(descriptor_, next, std::min(count, most_per_call));
+      const ssize_t written = ::write(descriptor_, next, std::min(count, kMostPerCall));
       if (written > 0) {
         next += written;
         count -= static_cast<std::size_t>(written);
@@ -151,7 +151,7 @@ InputFile::~InputFile() { ::close(descriptor_); }
 void InputFile::read(void* bytes, std::size_t count) {
   auto* next = static_cast<char*>(bytes);
   while (count > 0) {
-    const ssize_t got = ::read(descriptor_, next, std::min(count, most_per_call));
+    const ssize_t got = ::read(descriptor_, next, std::min(count, kMostPerCall));
     if (got > 0) {
       next += got;
       count -= static_cast<std::size_t>(got);

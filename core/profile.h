@@ -19,7 +19,7 @@ struct ProfileRow {
   double seconds = 0;
 };
 
-/// Without one, a span costs a look at one variable. Results are the same with and without.
+/// Without one, a span costs the test of a variable. Results are the same with and without.
 class Profiler {
  public:
   Profiler();

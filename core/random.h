@@ -56,7 +56,7 @@ struct Generator {
 
 /// The process's generator (not for use from several threads at once).
 Generator& default_generator();
-/// Starts the process's generator anew.
+/// Seeds the process's generator.
 void manual_seed(std::uint64_t seed);
 
 }  // namespace striate

@@ -19,18 +19,18 @@ namespace striate {
 
 namespace {
 
-constexpr std::uint64_t length_bytes = 8;
+constexpr std::uint64_t kLengthBytes = 8;
 /// The format's own limit.
-constexpr std::uint64_t longest_header = 100'000'000;
+constexpr std::uint64_t kLongestHeader = 100'000'000;
 /// PyTorch's limit.
-constexpr std::size_t highest_rank = 64;
-constexpr const char* metadata_key = "__metadata__";
-constexpr const char* make_anew = "; the file is damaged or not a safetensors file: fetch or write it anew";
+constexpr std::size_t kHighestRank = 64;
+constexpr const char* kMetadataKey = "__metadata__";
+constexpr const char* kMakeAnew = "; the file is damaged or not a safetensors file: fetch or write it anew";
 
 /// In the order of DType.
-constexpr std::array<const char*, 6> type_names{"F32", "F64", "BF16", "F16", "I64", "U8"};
+constexpr std::array<const char*, 6> kTypeNames{"F32", "F64", "BF16", "F16", "I64", "U8"};
 
-std::string name_of(DType dtype) { return type_names[static_cast<std::size_t>(dtype)]; }
+std::string name_of(DType dtype) { return kTypeNames[static_cast<std::size_t>(dtype)]; }
 
 /// Text from a file, fit to stand in a message: no control characters, and not endless.
 std::string in_quotes(const std::string& text) {
@@ -73,7 +73,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
       return !metadata.contains(key_) || fail("the metadata name " + in_quotes(key_) + " is there twice");
     }
     if (!names_.insert(key).second) return fail("the name " + in_quotes(key) + " is there twice");
-    in_metadata_ = key == metadata_key;
+    in_metadata_ = key == kMetadataKey;
     if (!in_metadata_) entries.push_back({key, {}, {}, {}});
     return true;
   }
@@ -107,9 +107,9 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
       return true;
     }
     if (place_ != Place::tensor || key_ != "dtype") return unexpected("a string");
-    const auto* const found = std::find(type_names.begin(), type_names.end(), value);
-    if (found != type_names.end()) {
-      entries.back().dtype = static_cast<DType>(found - type_names.begin());
+    const auto* const found = std::find(kTypeNames.begin(), kTypeNames.end(), value);
+    if (found != kTypeNames.end()) {
+      entries.back().dtype = static_cast<DType>(found - kTypeNames.begin());
       return true;
     }
     problem = tensor_name() + " has the dtype " + in_quotes(value) +
@@ -120,8 +120,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   bool number_unsigned(std::uint64_t value) override {
     if (place_ == Place::shape) {
       Shape& shape = entries.back().shape;
-      if (shape.size() == highest_rank) {
-        return fail(tensor_name() + " has more than " + std::to_string(highest_rank) + " axes");
+      if (shape.size() == kHighestRank) {
+        return fail(tensor_name() + " has more than " + std::to_string(kHighestRank) + " axes");
       }
       if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
         return fail("the shape of " + tensor_name() + " overflows 64 bits");
@@ -158,7 +158,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool fail(const std::string& what) {
-    problem = what + make_anew;
+    problem = what + kMakeAnew;
     return false;
   }
 
@@ -207,7 +207,7 @@ void check_entries(const std::string& path, const std::vector<Entry>& entries, s
   std::uint64_t filled = 0;
   for (const Entry& entry : entries) {
     const auto fail = [&](const std::string& problem) {
-      throw FileError(path, "tensor " + in_quotes(entry.name) + problem + make_anew);
+      throw FileError(path, "tensor " + in_quotes(entry.name) + problem + kMakeAnew);
     };
     const std::uint64_t begin = entry.offsets[0];
     const std::uint64_t end = entry.offsets[1];
@@ -230,35 +230,35 @@ void check_entries(const std::string& path, const std::vector<Entry>& entries, s
     filled = end;
   }
   if (filled != size) {
-    throw FileError(path, std::to_string(size - filled) + " bytes follow the last tensor" + make_anew);
+    throw FileError(path, std::to_string(size - filled) + " bytes follow the last tensor" + kMakeAnew);
   }
 }
 
 /// Leaves the file at the first tensor.
 HeaderReader read_header(const std::string& path, InputFile& file) {
-  if (file.size() < length_bytes) {
+  if (file.size() < kLengthBytes) {
     throw FileError(
         path, "has " + std::to_string(file.size()) + " bytes, too few for a safetensors file: fetch or write it anew");
   }
   std::uint64_t length = 0;
-  file.read(&length, length_bytes);
-  if (length > file.size() - length_bytes || length > longest_header) {
+  file.read(&length, kLengthBytes);
+  if (length > file.size() - kLengthBytes || length > kLongestHeader) {
     throw FileError(path, "its header claims " + std::to_string(length) + " bytes, but the file has " +
-                              std::to_string(file.size()) + " and a header at most " + std::to_string(longest_header) +
-                              make_anew);
+                              std::to_string(file.size()) + " and a header at most " + std::to_string(kLongestHeader) +
+                              kMakeAnew);
   }
   std::string text(length, '\0');
   file.read(text.data(), text.size());
-  if (!text.starts_with('{')) throw FileError(path, std::string("its header is not a JSON object") + make_anew);
+  if (!text.starts_with('{')) throw FileError(path, std::string("its header is not a JSON object") + kMakeAnew);
   // The parser takes a zero byte for the end, and would not see what follows.
   if (text.find('\0') != std::string::npos) {
-    throw FileError(path, std::string("its header holds a zero byte") + make_anew);
+    throw FileError(path, std::string("its header holds a zero byte") + kMakeAnew);
   }
   HeaderReader reader;
   if (!nlohmann::json::sax_parse(text, &reader)) throw FileError(path, reader.problem);
   std::stable_sort(reader.entries.begin(), reader.entries.end(),
                    [](const Entry& a, const Entry& b) { return a.offsets < b.offsets; });
-  check_entries(path, reader.entries, file.size() - length_bytes - length);
+  check_entries(path, reader.entries, file.size() - kLengthBytes - length);
   return reader;
 }
 
@@ -267,7 +267,7 @@ using Named = std::pair<std::string, Tensor>;
 /// Padded with spaces, so that the tensors begin at a multiple of 8.
 std::string header_of(const std::vector<const Named*>& tensors, const std::map<std::string, std::string>& metadata) {
   auto header = nlohmann::ordered_json::object();
-  if (!metadata.empty()) header[metadata_key] = metadata;
+  if (!metadata.empty()) header[kMetadataKey] = metadata;
   std::uint64_t begin = 0;
   for (const Named* named : tensors) {
     const auto& [name, tensor] = *named;
@@ -313,14 +313,14 @@ std::map<std::string, std::string> read_safetensors_metadata(const std::filesyst
 
 void write_safetensors(const std::filesystem::path& path, const TensorFile& file) {
   std::vector<const Named*> tensors;
-  std::unordered_set<std::string_view> names{metadata_key};
+  std::unordered_set<std::string_view> names{kMetadataKey};
   for (const Named& named : file.tensors) {
     if (!named.second.defined()) {
       throw std::invalid_argument("[write_safetensors] expected a tensor, got none for " + in_quotes(named.first));
     }
     if (!names.insert(named.first).second) {
       throw std::invalid_argument("[write_safetensors] expected names that differ, got " + in_quotes(named.first) +
-                                  (named.first == metadata_key ? ", which the format reserves" : " twice"));
+                                  (named.first == kMetadataKey ? ", which the format reserves" : " twice"));
     }
     tensors.push_back(&named);
   }
@@ -330,7 +330,7 @@ void write_safetensors(const std::filesystem::path& path, const TensorFile& file
   const std::string header = header_of(tensors, file.metadata);
   const std::uint64_t length = header.size();
   write_atomically(path, [&](const AppendBytes& append) {
-    append(&length, length_bytes);
+    append(&length, kLengthBytes);
     append(header.data(), header.size());
     for (const Named* named : tensors) append(named->second.raw(), named->second.bytes());
   });

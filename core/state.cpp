@@ -49,8 +49,7 @@ Tensor permuted(const Tensor& tensor, const std::vector<int>& axes) {
     strides.push_back(steps[place(axis)]);
   }
   Tensor result = Tensor::empty(shape, tensor.dtype());
-  dispatch_all(tensor.dtype(), [&](auto zero) {
-    using T = decltype(zero);
+  dispatch_all(tensor.dtype(), [&]<class T>(T) {
     const T* x = tensor.data<T>();
     T* y = result.mutable_data<T>();
     parallel_for(shape[0], 1, [&](std::int64_t begin, std::int64_t end) {

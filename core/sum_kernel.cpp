@@ -13,9 +13,9 @@ namespace striate {
 namespace {
 
 // How many elements a chunk adds up.
-constexpr std::int64_t chunk_elements = 1 << 15;
+constexpr std::int64_t kChunkElements = 1 << 15;
 // Running sums of neighbouring columns should stay in the first cache.
-constexpr std::int64_t columns_at_once = 1 << 10;
+constexpr std::int64_t kColumnsAtOnce = 1 << 10;
 
 // Sixteen running sums: enough for the compiler to fill vector registers, and less rounding than one.
 template <class T>
@@ -37,13 +37,13 @@ double sum_row(const T* x, std::int64_t count) {
 // x seen as (outer,rows,columns) -> (outer,chunks,columns): the rows of each chunk added up, in double.
 template <class T>
 Tensor sum_chunks(const T* x, std::int64_t outer, std::int64_t rows, std::int64_t columns) {
-  const std::int64_t width = std::min(columns, columns_at_once);
+  const std::int64_t width = std::min(columns, kColumnsAtOnce);
   const std::int64_t blocks = ceil_div(columns, width);
-  const std::int64_t length = std::min(rows, chunk_elements / width);
+  const std::int64_t length = std::min(rows, kChunkElements / width);
   const std::int64_t chunks = ceil_div(rows, length);
   Tensor result = Tensor::zeros({outer, chunks, columns}, DType::f64);
   auto* sums = result.mutable_data<double>();
-  const std::int64_t grain = std::max<std::int64_t>(1, chunk_elements / (length * width));
+  const std::int64_t grain = std::max<std::int64_t>(1, kChunkElements / (length * width));
   parallel_for(outer * chunks * blocks, grain, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t task = begin; task < end; ++task) {
       const std::int64_t column = task % blocks * width;
@@ -67,8 +67,8 @@ Tensor sum_chunks(const T* x, std::int64_t outer, std::int64_t rows, std::int64_
 
 // x seen as (outer,rows,columns) -> (outer,1,columns) in double.
 Tensor sum_rows(const Tensor& x, std::int64_t outer, std::int64_t rows, std::int64_t columns) {
-  Tensor sums = dispatch_floating(
-      "sum", x.dtype(), [&](auto zero) { return sum_chunks(x.data<decltype(zero)>(), outer, rows, columns); });
+  Tensor sums =
+      dispatch_floating("sum", x.dtype(), [&]<class T>(T) { return sum_chunks(x.data<T>(), outer, rows, columns); });
   return sums.size(1) == 1 ? sums : sum_rows(sums, outer, sums.size(1), columns);
 }
 
@@ -92,12 +92,11 @@ Tensor sum_over(const Tensor& x, const std::vector<bool>& summed, Shape shape, d
     }
   }
   Tensor y = Tensor::empty(std::move(shape), x.dtype());
-  dispatch_floating("sum", x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
+  dispatch_floating("sum", x.dtype(), [&]<class T>(T) {
     T* to = y.mutable_data<T>();
     const Tensor doubles = sums.dtype() == DType::f64 ? sums : sum_rows(sums, outer, 1, columns);
     const auto* from = doubles.data<double>();
-    parallel_for(y.numel(), chunk_elements, [=](std::int64_t begin, std::int64_t end) {
+    parallel_for(y.numel(), kChunkElements, [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) to[i] = static_cast<T>(from[i] / divisor);
     });
   });

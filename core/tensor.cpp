@@ -75,10 +75,8 @@ Tensor Tensor::zeros(Shape shape, DType dtype) {
 
 Tensor Tensor::full(Shape shape, double value, DType dtype) {
   Tensor tensor = empty(std::move(shape), dtype);
-  dispatch_all(dtype, [&](auto zero) {
-    using T = decltype(zero);
-    std::fill_n(tensor.mutable_data<T>(), tensor.numel(), static_cast<T>(value));
-  });
+  dispatch_all(dtype,
+               [&]<class T>(T) { std::fill_n(tensor.mutable_data<T>(), tensor.numel(), static_cast<T>(value)); });
   return tensor;
 }
 
@@ -143,8 +141,8 @@ double Tensor::item() const {
 
 std::vector<double> Tensor::to_vector() const {
   std::vector<double> values(static_cast<std::size_t>(numel()));
-  dispatch_all(dtype(), [&](auto zero) {
-    const auto* from = data<decltype(zero)>();
+  dispatch_all(dtype(), [&]<class T>(T) {
+    const T* from = data<T>();
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<double>(from[i]);
   });
   return values;
@@ -158,11 +156,9 @@ void Tensor::copy_from(const Tensor& other) {
     std::memmove(mutable_raw(), other.raw(), bytes());
     return;
   }
-  dispatch_all(dtype(), [&](auto to_zero) {
-    using To = decltype(to_zero);
+  dispatch_all(dtype(), [&]<class To>(To) {
     To* to = mutable_data<To>();
-    dispatch_all(other.dtype(), [&](auto from_zero) {
-      using From = decltype(from_zero);
+    dispatch_all(other.dtype(), [&]<class From>(From) {
       const From* from = other.data<From>();
       parallel_for(numel(), 1 << 15, [=](std::int64_t begin, std::int64_t end) {
         for (std::int64_t i = begin; i < end; ++i) {

@@ -11,7 +11,7 @@
 namespace striate {
 namespace {
 
-constexpr std::int64_t tile = 64;  // channels whose sums stay in the first-level cache
+constexpr std::int64_t kTile = 64;  // channels whose sums stay in the first-level cache
 
 template <class T, class P>
 void add(const T* __restrict x, P* __restrict sum, std::int64_t channels) {
@@ -23,12 +23,12 @@ void add_scaled(const T* __restrict dy, P factor, P* __restrict dx, std::int64_t
   for (std::int64_t c = 0; c < channels; ++c) dx[c] += static_cast<P>(dy[c]) * factor;
 }
 
-// One output position, `channels` at most `tile`. x points at its first channel in the image's corner.
+// One output position, `channels` at most `kTile`. x points at its first channel in the image's corner.
 template <class T>
 void window_mean(const T* x, const AxisWindow& rows, const AxisWindow& columns, std::int64_t width, std::int64_t stride,
                  std::int64_t channels, T* y) {
   using P = compute_t<T>;
-  std::array<P, tile> sums;
+  std::array<P, kTile> sums;
   P* sum = sums.data();
   std::fill_n(sum, channels, P{0});
   for (std::int64_t h = rows.begin; h < rows.end; ++h) {
@@ -54,9 +54,9 @@ void forward(const Tensor& x, const std::vector<AxisWindow>& rows, const std::ve
       const T* corner = from + i / row_count * image;
       T* at = to + i * row;
       for (const AxisWindow& column : columns) {
-        for (std::int64_t c = 0; c < channels; c += tile) {
+        for (std::int64_t c = 0; c < channels; c += kTile) {
           window_mean(corner + c, rows[static_cast<std::size_t>(i % row_count)], column, width, channels,
-                      std::min(tile, channels - c), at + c);
+                      std::min(kTile, channels - c), at + c);
         }
         at += channels;
       }

@@ -101,8 +101,8 @@ Tensor make_factors(const RowPlan& plan, const double* mean, const double* var, 
 // Lines of one row, as convolutions take them.
 RowPlan one_row(const Tensor& x) { return {.rows = 0, .channels = x.size(-1), .line_rows = 1, .chunk = 1}; }
 
-// The factors that normalise x by its own or by the running statistics; in training the latter take in the
-// former.
+// The factors that normalise x by its own statistics in training, which then update the running ones, or by the
+// running ones in evaluation.
 template <class T>
 Tensor factors_for(const Tensor& x, const RowPlan& plan, const Tensor& weight, const Tensor& bias, Tensor& running_mean,
                    Tensor& running_var, const BatchNormOptions& options) {

@@ -140,7 +140,7 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2dOpt
   forward(g, x, w, b, {}, false, y.mutable_raw());
   record(kOp, y, {x, w, b}, [g, x = Saved(x), w = Saved(w), parameters = w.dtype()](Backward& bw) {
     const Tensor& dy = bw.dy();
-    // First, so that a recomputed x is gone before dx is made.
+    // First, so that a recomputed x is freed before dx is allocated.
     if (bw.wants(1)) bw.add(1, backward_weights(g, x.get(), dy, parameters));
     if (bw.wants(0)) bw.add(0, backward_data(g, dy, w.get()));
     if (bw.wants(2)) {

@@ -129,8 +129,8 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntr
   check_cross_entropy(logits, target, options);
   const DType dtype = parameter_dtype(logits.dtype());
   const Tensor logp = log_softmax(logits.dtype() == dtype ? logits : cast(logits, dtype));
-  return dispatch_floating("cross_entropy", logp.dtype(), [&](auto zero) {
-    using T = compute_t<decltype(zero)>;
+  return dispatch_floating("cross_entropy", logp.dtype(), [&]<class X>(X) {
+    using T = compute_t<X>;
     const Factors factors = factors_of<T>(target, logp.size(1), options);
     Tensor loss = weighted_loss<T>(logp, factors, options.reduction);
     record("cross_entropy", loss, {logp}, [saved = Saved(factors.factor), divisor = factors.divisor](Backward& bw) {
@@ -157,8 +157,7 @@ std::int64_t count_correct(const Tensor& logits, const Tensor& labels) {
                                      ", labels " + to_string(labels.shape()));
   }
   const auto* label = labels.data<std::int64_t>();
-  return dispatch_floating("count_correct", logits.dtype(), [&](auto zero) {
-    using T = decltype(zero);
+  return dispatch_floating("count_correct", logits.dtype(), [&]<class T>(T) {
     const std::int64_t classes = logits.size(1);
     const T* row = logits.data<T>();
     std::int64_t correct = 0;

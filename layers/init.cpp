@@ -9,15 +9,14 @@
 namespace striate {
 namespace {
 
-constexpr std::int64_t grain = 1 << 14;
+constexpr std::int64_t kGrain = 1 << 14;
 
 /// tensor[i] = value(i) for every i, in the tensor's dtype.
 template <class F>
 void fill(Tensor& tensor, const F& value) {
-  dispatch_floating("init", tensor.dtype(), [&](auto zero) {
-    using T = decltype(zero);
+  dispatch_floating("init", tensor.dtype(), [&]<class T>(T) {
     T* out = tensor.mutable_data<T>();
-    parallel_for(tensor.numel(), grain, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(tensor.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) out[i] = static_cast<T>(value(static_cast<std::uint64_t>(i)));
     });
   });

@@ -41,7 +41,7 @@ Tensor operand(const Tensor& tensor, DType activations) {
   return stored(stored(tensor, activations), parameter_dtype(activations));
 }
 
-/// What is handed over as the gradient of a parameter.
+/// The gradient of a parameter: beside f16 activations rounded to f16.
 Tensor parameter_gradient(const Tensor& gradient, DType activations) {
   return activations == DType::f16 ? operand(gradient, activations) : gradient;
 }
@@ -72,8 +72,8 @@ Tensor sum_rows(const Tensor& dy) {
 
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b) {
   check_linear(x, w, b);
-  return dispatch_floating("linear", x.dtype(), [&](auto zero) {
-    using T = compute_t<decltype(zero)>;
+  return dispatch_floating("linear", x.dtype(), [&]<class X>(X) {
+    using T = compute_t<X>;
     const DType dtype = x.dtype();
     Tensor y = matrix_product(Transpose::no, operand(x, dtype), Transpose::no, operand(w, dtype));
     if (b.defined()) add_rows<T>(y, b);
