@@ -13,9 +13,9 @@ namespace {
 
 // Sums in registers: 2 columns of registers by so many rows leave a few registers for the operands.
 #if defined(__AVX512F__)
-constexpr int max_rows = 14;
+constexpr int kMaxRows = 14;
 #else
-constexpr int max_rows = 6;
+constexpr int kMaxRows = 6;
 #endif
 
 inline void multiply_add(Vec& sum, float a, Vec b) { sum += a * b; }
@@ -78,7 +78,7 @@ constexpr std::array<Kernel<Word>, sizeof...(counts)> make_kernels(std::integer_
 }
 
 template <class Word, bool by_depth>
-constexpr auto kernels = make_kernels<Word, by_depth>(std::make_integer_sequence<int, max_rows>{});
+constexpr auto kernels = make_kernels<Word, by_depth>(std::make_integer_sequence<int, kMaxRows>{});
 
 }  // namespace
 
@@ -87,7 +87,7 @@ void multiply_panel(std::ptrdiff_t rows, PanelDepth depth, const PanelRows<Word>
                     float* c, std::ptrdiff_t c_row, bool accumulate) {
   const auto& table = a.depth == 1 ? kernels<Word, true> : kernels<Word, false>;
   // Nearly equal groups of rows: 16 rows as 8 + 8 use the registers better than 14 + 2.
-  for (std::ptrdiff_t groups = ceil_div(rows, max_rows), i = 0; i < rows; --groups) {
+  for (std::ptrdiff_t groups = ceil_div(rows, kMaxRows), i = 0; i < rows; --groups) {
     const std::ptrdiff_t count = ceil_div(rows - i, groups);
     PanelRows<Word> part = a;
     part.data += i * a.row;

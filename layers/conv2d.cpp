@@ -87,8 +87,8 @@ void forward(const ConvGeometry& g, const Tensor& x, const Tensor& w, const Tens
 // A convolution outside the graph, which does a norm and a ReLU after it as it stores its sums.
 class DeferredConv : public Deferred {
  public:
-  DeferredConv(const ConvGeometry& g, const Tensor& x, const Tensor& w, const Tensor& b, const Tensor& factors = {})
-      : Deferred({x, w, b}), g_(g), x_(x), w_(w), b_(b), factors_(factors) {}
+  DeferredConv(const ConvGeometry& g, const Tensor& x, const Tensor& w, const Tensor& b, Tensor factors = {})
+      : Deferred({x, w, b}), g_(g), x_(x), w_(w), b_(b), factors_(std::move(factors)) {}
   void compute(void* to) const override { forward(g_, x_, w_, b_, factors_, false, to); }
   Tensor then_norm(const std::function<Tensor()>& factors) override {
     if (factors_.defined()) return {};

@@ -13,9 +13,9 @@
 namespace striate {
 namespace {
 
-constexpr std::array algorithms = {&conv_by::winograd_line4, &conv_by::winograd_f4, &conv_by::winograd_line2,
-                                   &conv_by::winograd_f2,    &conv_by::direct,      &conv_by::depthwise,
-                                   &conv_by::product,        &conv_by::im2col,      &conv_by::reference};
+constexpr std::array kAlgorithms = {&conv_by::winograd_line4, &conv_by::winograd_f4, &conv_by::winograd_line2,
+                                    &conv_by::winograd_f2,    &conv_by::direct,      &conv_by::depthwise,
+                                    &conv_by::product,        &conv_by::im2col,      &conv_by::reference};
 
 thread_local const ConvAlgorithm* overriding = nullptr;
 
@@ -44,17 +44,17 @@ bool ConvAlgorithm::fits(const ConvGeometry& g, DType dtype, ConvDirection direc
          dispatch_floating("conv2d", dtype, [&]<class T>(T) { return has_kernel(kernels<T>(), direction); });
 }
 
-std::span<const ConvAlgorithm* const> conv_algorithms() { return algorithms; }
+std::span<const ConvAlgorithm* const> conv_algorithms() { return kAlgorithms; }
 
 std::vector<std::string> conv_algorithm_names() {
   std::vector<std::string> names = {"automatic"};
-  for (const ConvAlgorithm* algorithm : algorithms) names.emplace_back(algorithm->name);
+  for (const ConvAlgorithm* algorithm : kAlgorithms) names.emplace_back(algorithm->name);
   return names;
 }
 
 const ConvAlgorithm* conv_algorithm(const std::string& name) {
   if (name == "automatic") return nullptr;
-  for (const ConvAlgorithm* algorithm : algorithms) {
+  for (const ConvAlgorithm* algorithm : kAlgorithms) {
     if (algorithm->name == name) return algorithm;
   }
   const std::vector<std::string> names = conv_algorithm_names();
@@ -77,7 +77,7 @@ const ConvAlgorithm& choose_conv(const ConvGeometry& g, DType dtype, ConvDirecti
   if (overriding != nullptr && overriding->fits(g, dtype, direction)) return *overriding;
   const ConvAlgorithm* best = nullptr;
   double least = 0;
-  for (const ConvAlgorithm* algorithm : algorithms) {
+  for (const ConvAlgorithm* algorithm : kAlgorithms) {
     if (!algorithm->fits(g, dtype, direction)) continue;
     const double cost = algorithm->cost(g, dtype, direction, conv_machine);
     if (best != nullptr && !(cost < least)) continue;
