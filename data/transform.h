@@ -42,6 +42,11 @@ using TransformFactory = std::function<std::shared_ptr<const Transform>(const Na
 
 /// Makes a kind known by `name`. Throws std::invalid_argument for a name that is taken or cannot be one.
 void register_transform(const std::string& name, TransformFactory factory);
+/// For a kind that is constructed from its options.
+template <class Kind>
+void register_transform(const std::string& name) {
+  register_transform(name, [](const NamedOptions& options) { return std::make_shared<Kind>(options); });
+}
 
 /// The built-in ones first. Those have torchvision's names, options and meaning:
 ///   random_grayscale:p=0.1       red, green and blue become luma() (data/image.h) with probability p; grey stays

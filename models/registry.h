@@ -40,5 +40,10 @@ std::vector<std::string> model_names();
 /// Makes a model known to make_model, and so to every subcommand. Throws std::invalid_argument for a name that is
 /// taken, empty, or holds ":", ",", "=" or a space. Not for use from several threads at once.
 void register_model(const std::string& name, ModelFactory factory);
+/// For a model that is constructed from ModelOptions.
+template <class Model>
+void register_model(const std::string& name) {
+  register_model(name, [](const ModelOptions& options) { return std::make_unique<Model>(options); });
+}
 
 }  // namespace striate
