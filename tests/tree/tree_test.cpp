@@ -1,4 +1,4 @@
-// Rules about the source tree as a whole.
+// Rules about the source tree as a whole, and about the documents: what they quote, link to and count is in the tree.
 
 #include <gtest/gtest.h>
 
@@ -8,6 +8,7 @@
 #include <map>
 #include <regex>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -141,6 +142,95 @@ TEST(Tree, PublicHeadersIncludeNothingOfOthers) {
       EXPECT_TRUE(ours || standard || (in_kernel && kernels)) << include.file << " includes " << include.path;
     }
   }
+}
+
+const fs::path kRoot = STRIATE_SOURCE_DIR;
+
+std::string text_of(const fs::path& path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+std::vector<fs::path> documents() {
+  std::vector<fs::path> files = {kRoot / "README.md"};
+  for (const auto& entry : fs::recursive_directory_iterator(kRoot / "docs")) {
+    if (entry.path().extension() == ".md") files.push_back(entry.path());
+  }
+  return files;
+}
+
+struct Quote {
+  std::string file;  // from the root of the tree
+  std::string text;
+};
+
+// The blocks whose fence names a file behind the language: ```cpp core/matmul.cpp
+std::vector<Quote> quotes_in(const std::string& document) {
+  static const std::regex fence("```[a-z]+ (\\S+)");
+  std::vector<Quote> quotes;
+  std::istringstream lines(document);
+  std::smatch match;
+  for (std::string line; std::getline(lines, line);) {
+    if (!std::regex_match(line, match, fence)) continue;
+    Quote quote{match[1], ""};
+    while (std::getline(lines, line) && line != "```") quote.text += line + "\n";
+    quotes.push_back(quote);
+  }
+  return quotes;
+}
+
+TEST(Docs, QuotesStandInTheirFiles) {
+  for (const fs::path& document : documents()) {
+    for (const Quote& quote : quotes_in(text_of(document))) {
+      EXPECT_NE(text_of(kRoot / quote.file).find(quote.text), std::string::npos)
+          << document << " quotes what is not in " << quote.file << ":\n"
+          << quote.text;
+    }
+  }
+}
+
+// A model, an optimiser, a dataset and a transform of a program that the tests run.
+TEST(Docs, AddingQuotesTheProgramOutsideTheTree) {
+  const std::vector<Quote> quotes = quotes_in(text_of(kRoot / "docs/adding.md"));
+  for (const std::string part : {"struct Tiny : Layer", "struct Lion : Optimizer", "Dataset stripes(",
+                                 "struct Brighten : Transform", "striate::run("}) {
+    EXPECT_TRUE(std::any_of(quotes.begin(), quotes.end(), [&](const Quote& quote) {
+      return quote.file == "tests/tree/outside/main.cpp" && quote.text.find(part) != std::string::npos;
+    })) << part;
+  }
+}
+
+TEST(Docs, LinksLeadToFiles) {
+  static const std::regex link("\\]\\(([^)#:\\s]+)(#[^)]*)?\\)");
+  for (const fs::path& document : documents()) {
+    const std::string text = text_of(document);
+    for (std::sregex_iterator it(text.begin(), text.end(), link), end; it != end; ++it) {
+      EXPECT_TRUE(fs::exists(document.parent_path() / (*it)[1].str())) << document << " links to " << (*it)[1];
+    }
+  }
+}
+
+// Small edits of a file need no new table; one that grows or shrinks by more than 15 % does.
+TEST(Docs, TheTourCountsItsLines) {
+  static const std::regex row("\\| \\[(.+)\\]\\(\\.\\./\\1\\) \\| (\\d+) \\| .+ \\|");
+  static const std::regex last("\\| total \\| (\\d+) \\|.*");
+  std::istringstream lines(text_of(kRoot / "docs/tour.md"));
+  std::smatch match;
+  int sum = 0;
+  int total = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (std::regex_match(line, match, last)) total = std::stoi(match[1]);
+    if (!std::regex_match(line, match, row)) continue;
+    const std::string text = text_of(kRoot / match[1].str());
+    const auto counted = static_cast<double>(std::count(text.begin(), text.end(), '\n'));
+    const double listed = std::stod(match[2]);
+    EXPECT_NEAR(counted, listed, 0.15 * listed) << match[1];
+    sum += std::stoi(match[2]);
+  }
+  EXPECT_EQ(total, sum);
+  EXPECT_GE(total, 2000);
+  EXPECT_LE(total, 3000);
 }
 
 }  // namespace
