@@ -122,7 +122,7 @@ std::string failed_and_missing(const Results& results) {
     }
   }
   const std::string advice =
-      "`--retry` goes on with these; a run whose folder (runs/CELL/seed-SEED) is removed starts over.\n\n";
+      "`--retry` resumes these; a run whose folder (runs/CELL/seed-SEED) is removed starts over.\n\n";
   return (failed.empty() ? "" : "## Failed\n\n" + failed + "\n" + advice) +
          (missing.empty() ? "" : "## Still missing\n\n" + missing + "\n");
 }
@@ -221,8 +221,8 @@ std::string report_markdown(const Results& results) {
   std::string text = "# " + results.recipe->title + "\n\n";
   if (!results.recipe->about.empty()) text += results.recipe->about + "\n\n";
   text += fmt::format(
-      "{} of {} runs are finished. `striate ablate {} --seeds {}{} --out DIR` makes this page and goes "
-      "on with what is missing;\nresults.csv has every run with all its flags.\n\n",
+      "{} of {} runs are finished. `striate ablate {} --seeds {}{} --out DIR` makes this page and runs "
+      "what is missing;\nresults.csv has every run with all its flags.\n\n",
       finished, all, results.recipe_file, results.seeds,
       results.epochs > 0 ? fmt::format(" --epochs {}", results.epochs) : "");
   text += "![test accuracy by cell](chart.svg)\n\n";

@@ -1,5 +1,5 @@
 #pragma once
-// The results of an ablation: results.csv, report.md and chart.svg, written anew after every run. Called by
+// The results of an ablation: results.csv, report.md and chart.svg, rewritten after every run. Called by
 // apps/cli/ablate.cpp; the arithmetic is in apps/ablate/statistics.h.
 
 #include <filesystem>

@@ -40,7 +40,7 @@ Run prepared_run(const Cell& cell, const std::filesystem::path& out);
 RunResult read_run(const Run& run);
 
 /// Writes outcome.txt: finished where `reason` is empty, else failed. The checkpoint of a finished run is removed,
-/// since nothing goes on from it.
+/// since nothing resumes from it.
 void write_outcome(const Run& run, const std::string& reason);
 /// Lets a failed run be tried again, from its checkpoint or, where there is none, from the beginning (its folder is
 /// removed). Does nothing to others.

@@ -72,7 +72,7 @@ RunQueue::Ending RunQueue::run() {
   while (count(Stage::waiting) + count(Stage::running) > 0) {
     if (interrupted() && !stopping_) {
       stopping_ = true;
-      say("interrupted: the runs under way save and stop");
+      say("interrupted: running runs save and stop");
       for (Item& item : items_) {
         if (item.child) item.child->interrupt();
       }
@@ -92,7 +92,7 @@ void RunQueue::start_what_can() {
   }
 }
 
-// A run whose prepared weights cannot come has failed, but has nothing to show for it on disk: it may come yet.
+// A run whose prepared weights failed counts as failed now; nothing is written, so that the next call tries it again.
 bool RunQueue::weights_are_ready(Item& item) {
   for (const Item& other : items_) {
     if (!other.run.prepared || !item.run.cell->needs.contains(other.run.cell->name)) continue;
@@ -130,7 +130,7 @@ void RunQueue::look_after(Item& item) {
   end(item, reason_of(item.run, *status), *status != 128 + SIGKILL);
 }
 
-// What was killed from outside, for want of memory say, may go on another time.
+// A run that was killed from outside, by the out-of-memory killer say, can be resumed another time.
 void RunQueue::end(Item& item, const std::string& failure, bool for_good) {
   if (for_good) write_outcome(item.run, failure);
   item.stage = failure.empty() ? Stage::finished : Stage::failed;

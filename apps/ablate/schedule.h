@@ -30,7 +30,7 @@ class RunQueue {
 
   enum class Ending : std::uint8_t { finished, some_failed, interrupted };
   /// Until all have ended, or until interrupted: then the children save and stop, and a later call with the
-  /// same runs goes on with them.
+  /// same runs resumes them.
   Ending run();
 
  private:

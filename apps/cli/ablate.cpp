@@ -54,7 +54,7 @@ AblateOptions parse_ablate(const Arguments& arguments) {
   app.add_option("--threads", o.threads, "Threads of each run; 0: all processors shared out among the jobs")
       ->capture_default_str();
   app.add_flag("--dry-run", o.dry_run, "List the runs, what is done and how long the rest will take");
-  app.add_flag("--retry", o.retry, "Go on with runs that failed, too");
+  app.add_flag("--retry", o.retry, "Also resume runs that failed");
   parse(app, arguments);
   within("seeds", o.seeds, 1, 10000);
   within("epochs", o.epochs, 0, 1000000);
@@ -176,11 +176,12 @@ int run_ablate(const Arguments& arguments) {
       fmt::print("done; {}\n", (out / "report.md").string());
       return 0;
     case RunQueue::Ending::some_failed:
-      fmt::print("some runs failed, {} tells why (--retry goes on with them; what was killed goes on by itself)\n",
-                 (out / "report.md").string());
+      fmt::print(
+          "some runs failed, {} tells why (--retry runs them again; runs that were killed are resumed without it)\n",
+          (out / "report.md").string());
       return 1;
     case RunQueue::Ending::interrupted:
-      fmt::print("interrupted; the same command goes on from here\n");
+      fmt::print("interrupted; the same command resumes it\n");
       return 130;
   }
   return 1;

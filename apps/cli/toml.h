@@ -24,7 +24,7 @@ struct TomlTable {
 /// The same with tables, in the file's order. A header that comes twice is an error too.
 std::vector<TomlTable> parse_toml_tables(const std::string& text, const std::string& name);
 
-/// "key = value" lines that parse_toml reads back; what is empty is left out.
+/// "key = value" lines that parse_toml reads back; empty values are omitted.
 std::string to_toml(const Values& values);
 
 }  // namespace striate::cli

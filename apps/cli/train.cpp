@@ -41,7 +41,7 @@ TrainFlags merged_with_run(const Arguments& arguments, const TrainFlags& now, co
   }
   if (!unknown.empty()) {
     throw UsageError("the run was begun by a version with flags that this one does not have (" + joined(unknown) +
-                     "): go on with that version, or start another run with another --out");
+                     "): resume it with that version, or start another run with another --out");
   }
   const Values before = values_of(parse_train_flags(merged));
   const Values values = values_of(now);
@@ -56,7 +56,7 @@ TrainFlags merged_with_run(const Arguments& arguments, const TrainFlags& now, co
     refused += fmt::format(" --{} was {} and is now {};", name, or_none(old), or_none(value));
   }
   if (!refused.empty()) {
-    throw UsageError("--resume goes on with the run's own flags:" + refused +
+    throw UsageError("--resume keeps the run's own flags:" + refused +
                      " leave them out, or start another run with another --out");
   }
   std::erase_if(merged, [](const std::string& argument) {
@@ -116,13 +116,13 @@ void report_end(Ending ending, const StepResult& at, const RunFiles& files, spdl
   if (ending == Ending::finished) {
     log.info("done; {}", files.weights().string());
   } else if (ending == Ending::stopped) {
-    log.info("interrupted; everything is saved. Go on with: {}", resume);
+    log.info("interrupted; everything is saved. Resume with: {}", resume);
   } else {
     if (at.batch > 0) {
       log.info("epoch {}/{}  train loss {:.4f} accuracy {:.4f} after {} of {} batches", at.epoch, at.epochs,
                at.metrics.loss(), at.metrics.accuracy(), at.batch, at.batches);
     }
-    log.info("stopped at --max-steps; {}; go on with: {}", files.weights().string(), resume);
+    log.info("stopped at --max-steps; {}; resume with: {}", files.weights().string(), resume);
   }
 }
 
@@ -141,7 +141,7 @@ Ending train(const TrainFlags& flags, const RunFolder& folder, bool resuming, sp
   options.text = {{"config", config}};
   options.stop = interrupted;
   if (!start.skipped_head.empty()) {
-    log.info("{} is for other classes: the head ({}) starts anew", flags.init, start.skipped_head);
+    log.info("{} is for other classes: the head ({}) is trained from scratch", flags.init, start.skipped_head);
   }
   const std::string path = data_path(flags.data, flags.dataset).string();
   const std::string what =

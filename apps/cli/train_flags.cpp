@@ -19,7 +19,7 @@ namespace {
 
 using F = TrainFlags;
 
-// Of epochs, and of images a batch: more is a slip of the hand.
+// Of epochs, and of images a batch: more is a typing error.
 constexpr std::int64_t kMost = 1000000;
 
 // What optimisers other than SGD start from: PyTorch's for AdamW.
@@ -207,7 +207,7 @@ void add_run_flags(Table& t) {
          free);
   t.flag("checkpoint-minutes", &F::checkpoint_minutes, from(0.0), "Save within an epoch that often", free);
   t.flag("resume", &F::resume, kAny,
-         "Go on from the checkpoint in --out, with its flags; what the interrupted run would have given", free);
+         "Resume from the checkpoint in --out, with its flags; the result is that of an uninterrupted run", free);
 }
 
 void declare(CLI::App& app, const TrainFlag& row, TrainFlags& flags) {

@@ -82,7 +82,7 @@ void whiten(Module& model, const Dataset& train) {
   throw UsageError("--whiten needs a model that begins with a convolution");
 }
 
-// A rate of its own that no parameter would get is a slip.
+// A learning rate that no parameter would get is a mistake of the user's.
 void expect_other_rates(const Module& model, const GroupOptions& groups, const std::string& flag,
                         const std::string& whom) {
   const auto made = make_groups(model, groups);
@@ -213,17 +213,14 @@ NamedOptions model_options(const TrainFlags& flags) {
   return with_shorthands("model", flags.model, model_shorthands(flags));
 }
 
-Dataset chosen_data(const TrainFlags& flags, Dataset dataset, Split split) {
+Dataset load_data(const TrainFlags& flags, Split split) {
+  const auto load = [&] { return load_dataset(data_path(flags.data, flags.dataset), split, flags.dataset); };
+  Dataset dataset = flags.dataset.empty() ? load() : in_flag("dataset", load);
   if (!flags.classes.empty()) {
     dataset = in_flag("classes", [&] { return choose_classes(dataset, list_of(flags.classes, "classes")); });
   }
   if (split == Split::train && flags.per_class > 0) dataset = first_per_class(dataset, flags.per_class);
   return dataset;
-}
-
-Dataset load_data(const TrainFlags& flags, Split split) {
-  const auto load = [&] { return load_dataset(data_path(flags.data, flags.dataset), split, flags.dataset); };
-  return chosen_data(flags, flags.dataset.empty() ? load() : in_flag("dataset", load), split);
 }
 
 StartingModel starting_model(const TrainFlags& flags, const Dataset& train, bool resuming) {

@@ -17,7 +17,7 @@
 
 namespace striate::cli {
 
-/// --loss-scale: "dynamic", a number above 0 (a scale that stays), or "automatic", which leaves it to the Trainer.
+/// --loss-scale: "dynamic", a number above 0 (a fixed scale), or "automatic", which leaves it to the Trainer.
 /// Throws UsageError.
 std::optional<LossScalerOptions> loss_scale_of(const std::string& text);
 
@@ -36,8 +36,6 @@ NamedOptions model_options(const TrainFlags& flags);
 
 /// A split of --data, --dataset with --classes and, for the training set, --per-class. Throws UsageError, FileError.
 Dataset load_data(const TrainFlags& flags, Split split);
-/// The same of a split that is loaded already.
-Dataset chosen_data(const TrainFlags& flags, Dataset dataset, Split split);
 
 struct StartingModel {
   std::unique_ptr<Layer> model;

@@ -46,7 +46,7 @@ struct TrainerOptions {
 
   // What is kept.
   std::optional<RunFolder> out = std::nullopt;   ///< none: nothing is written
-  bool resume = false;                           ///< go on from the checkpoint in `out`, or begin where there is none
+  bool resume = false;                           ///< resume from the checkpoint in `out`, or begin where there is none
   double checkpoint_minutes = 10;                ///< how often to save within an epoch
   ModelCard card = {};                           ///< the model's name and options; the rest is filled in
   std::map<std::string, std::string> text = {};  ///< goes into every checkpoint (optim/checkpoint.h)

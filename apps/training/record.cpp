@@ -59,9 +59,9 @@ void Record::save_weights(const Module& model, Averages& averages) const {
   }
 }
 
-std::string Record::what_stays() const {
+std::string Record::what_is_kept() const {
   return folder_ && std::filesystem::exists(folder_->checkpoint())
-             ? "The last good checkpoint stays: " + folder_->checkpoint().string() + "."
+             ? "The last good checkpoint is kept: " + folder_->checkpoint().string() + "."
              : "No checkpoint had been written yet.";
 }
 

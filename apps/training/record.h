@@ -42,8 +42,8 @@ class Record {
   /// weights.safetensors, and a file for each average that has begun.
   void save_weights(const Module& model, Averages& averages) const;
 
-  /// "The last good checkpoint stays: PATH."
-  [[nodiscard]] std::string what_stays() const;
+  /// "The last good checkpoint is kept: PATH."
+  [[nodiscard]] std::string what_is_kept() const;
 
  private:
   std::optional<RunFolder> folder_;

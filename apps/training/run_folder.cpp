@@ -55,13 +55,14 @@ bool holds_run_to_resume(const RunFiles& files, bool resume) {
   const bool weights = fs::exists(files.weights());
   if (resume && (checkpoint || !weights)) return checkpoint;
   if (resume) {
-    throw FileError(files.folder.string(),
-                    "holds the weights of a run, but no checkpoint to go on from; they stay as they are: give another "
-                    "folder");
+    throw FileError(
+        files.folder.string(),
+        "holds the weights of a run, but no checkpoint to resume from; they are kept as they are: give another "
+        "folder");
   }
   if (checkpoint || weights) {
     throw FileError(files.folder.string(), "already holds a run; " +
-                                               std::string(checkpoint ? "go on with it (--resume), " : "") +
+                                               std::string(checkpoint ? "resume it (--resume), " : "") +
                                                "give another folder, or remove it");
   }
   return false;

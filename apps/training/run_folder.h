@@ -43,7 +43,7 @@ class RunFolder : public RunFiles {
   std::shared_ptr<const Lock> lock_;
 };
 
-/// Whether there is a checkpoint to go on from. Throws FileError where the folder holds a run and `resume` is false,
+/// Whether there is a checkpoint to resume from. Throws FileError where the folder holds a run and `resume` is false,
 /// and where it is true and there are weights but no checkpoint.
 bool holds_run_to_resume(const RunFiles& files, bool resume);
 

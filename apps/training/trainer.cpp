@@ -179,7 +179,7 @@ Ending Trainer::run() try {
   record_.save_weights(model_, averages_);
   return Ending::finished;
 } catch (const DivergedError& error) {
-  throw DivergedError(std::string(error.what()) + " " + record_.what_stays());
+  throw DivergedError(std::string(error.what()) + " " + record_.what_is_kept());
 }
 
 // Trains what is left of the epoch and evaluates. The model, the position and the running metrics always

@@ -1,7 +1,7 @@
 #pragma once
 // Trainer: a whole training run of a model on a data set, with evaluation after every epoch, checkpoints, and bit-exact
-// resumption. Used by `striate train` and by programs of one's own (apps/examples/trainer.cpp); whoever wants the loop
-// in their own hands finds it in apps/examples/custom_model.cpp. Read apps/training/options.h next.
+// resumption. Used by `striate train` and by programs of one's own (apps/examples/trainer.cpp); a loop written
+// by hand is in apps/examples/custom_model.cpp. Read apps/training/options.h next.
 //
 //   manual_seed(1);
 //   Net model;
@@ -76,11 +76,11 @@ class Trainer {
   void on_epoch(std::function<void(const EpochResult&)> hook) { epoch_hooks_.push_back(std::move(hook)); }
 
   /// Trains to the end of the run, to max_steps, or until options.stop says so; then all is saved, and a Trainer of the
-  /// same options with resume goes on from there as if there had been no stop. Throws DivergedError, after which the
-  /// last checkpoint stays, FileError, and what hooks throw.
+  /// same options with resume continues as if there had been no stop. Throws DivergedError, after which the
+  /// last checkpoint is kept, FileError, and what hooks throw.
   Ending run();
 
-  /// Whether there was a checkpoint to go on from.
+  /// Whether there was a checkpoint to resume from.
   [[nodiscard]] bool resumed() const { return resuming_; }
   /// Where the run is.
   [[nodiscard]] StepResult progress() const;

@@ -126,7 +126,7 @@ TEST(Ablate, StopsGentlyAtControlC) {
     fs::remove_all(broken);
     const Outcome outcome =
         striate(ablate(recipe, broken, flags), {.signal_after = milliseconds(wait), .signal = SIGINT});
-    interrupted = outcome.status == 130 && contains(outcome.out, "the same command goes on from here") &&
+    interrupted = outcome.status == 130 && contains(outcome.out, "the same command resumes it") &&
                   fs::exists(broken / "runs/a/seed-0/checkpoint.safetensors");
   }
   ASSERT_TRUE(interrupted);

@@ -74,7 +74,7 @@ TEST(Failure, DivergenceNamesStepRateAndLayer) {
                                           "--momentum", "0",          "--milestones", "1",         "--gamma", "1e37"};
   const Outcome outcome = striate(small_train(run, flags));
   expect_failure(outcome, {"learning rate 1e+34", "the first layer whose output is not finite is ",
-                           "The last good checkpoint stays", "checkpoint.safetensors"});
+                           "The last good checkpoint is kept", "checkpoint.safetensors"});
   // And it is good: its values are finite and it can be gone on from.
   const Outcome resumed = striate(small_train(run, {"--resume", "--model", "vgg11_nobn", "--max-steps", "10"}));
   EXPECT_EQ(resumed.status, 0) << resumed.err;

@@ -143,7 +143,7 @@ TEST(Resume, RefusesWeightsWithoutACheckpoint) {
   const std::string before = weights_of(run);
   const Outcome outcome = striate(small_train(run, {"--epochs", "1", "--resume"}));
   EXPECT_EQ(outcome.status, 1);
-  EXPECT_NE(outcome.err.find("no checkpoint to go on from"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("no checkpoint to resume from"), std::string::npos) << outcome.err;
   EXPECT_EQ(weights_of(run), before);
 }
 

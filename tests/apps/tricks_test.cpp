@@ -167,7 +167,7 @@ TEST_F(Tricks, InitLeavesOutAHeadForOtherClasses) {
                        "--epochs",  "1",
                        "--freeze",  "features"};
   const auto run = train(flags);
-  EXPECT_NE(outcome_.out.find("the head (classifier) starts anew"), std::string::npos) << outcome_.out;
+  EXPECT_NE(outcome_.out.find("the head (classifier) is trained from scratch"), std::string::npos) << outcome_.out;
   const TensorFile before = weights(start);
   const TensorFile after = weights(run);
   for (const auto& [name, tensor] : before.tensors) {
@@ -180,10 +180,10 @@ TEST_F(Tricks, InitLeavesOutAHeadForOtherClasses) {
   Flags again = flags;
   again[1] = (run / "weights.safetensors").string();
   train(again);
-  EXPECT_EQ(outcome_.out.find("starts anew"), std::string::npos) << outcome_.out;
+  EXPECT_EQ(outcome_.out.find("is trained from scratch"), std::string::npos) << outcome_.out;
   again[3] = kClasses[0] + "," + kClasses[1];
   train(again);
-  EXPECT_NE(outcome_.out.find("starts anew"), std::string::npos) << outcome_.out;
+  EXPECT_NE(outcome_.out.find("is trained from scratch"), std::string::npos) << outcome_.out;
 }
 
 TEST_F(Tricks, WeightsOfSomeClassesAreMeasuredOnThose) {
