@@ -147,7 +147,7 @@ Ending train(const TrainFlags& flags, const RunFolder& folder, bool resuming, sp
   const std::string what =
       fmt::format("{} on {} ({} training and {} test images, {} classes), {} threads", flags.model,
                   path.empty() ? flags.dataset : path, train.size(), test.size(), train.classes(), num_threads());
-  Trainer trainer(*start.model, train, std::move(test), std::move(options));
+  Trainer trainer(*start.model, train, std::move(test), options);
   write_atomically(folder.config(), config);
   log.info(what);
   if (flags.resume && !resuming) log.info("there is no checkpoint yet: starting from the beginning");

@@ -68,11 +68,11 @@ class Table {
  public:
   void group(const char* title) { group_ = title; }
   template <class T, class Check>
-  void flag(const char* name, T F::*field, const Check& check, std::string help, const Rules& rules = {}) {
+  void flag(const char* name, T F::*field, const Check& check, const std::string& help, const Rules& rules = {}) {
     rows.push_back({.name = name,
                     .group = group_,
                     .field = field,
-                    .help = std::move(help),
+                    .help = help,
                     .check = [=](const F& flags) { check(name, flags.*field); },
                     .on_resume = rules.on_resume,
                     .only_for = rules.only_for});

@@ -1,5 +1,7 @@
 #include "apps/training/objective.h"
 
+#include <utility>
+
 #include "apps/training/evaluate.h"
 #include "core/autograd.h"
 #include "core/elementwise.h"
@@ -7,7 +9,7 @@
 
 namespace striate {
 
-Objective::Objective(const ObjectiveOptions& options) : options_(options) {
+Objective::Objective(ObjectiveOptions options) : options_(std::move(options)) {
   if (options_.distillation.teacher) options_.distillation.teacher->eval();
 }
 

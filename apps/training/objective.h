@@ -27,7 +27,7 @@ struct ObjectiveOptions {
 class Objective {
  public:
   /// Puts the teacher in eval mode.
-  explicit Objective(const ObjectiveOptions& options);
+  explicit Objective(ObjectiveOptions options);
 
   /// The mean loss over a batch. The teacher sees the same images as the model did.
   [[nodiscard]] Tensor loss(const Tensor& logits, const Batch& batch) const;

@@ -87,7 +87,7 @@ UpdateOptions update_options(const TrainerOptions& options) {
 
 }  // namespace
 
-Trainer::Trainer(Layer& model, const Dataset& train, Dataset test, TrainerOptions options)
+Trainer::Trainer(Layer& model, const Dataset& train, Dataset test, const TrainerOptions& options)
     : Trainer(model, optimizer_for(model, options), train, std::move(test), options) {}
 
 Trainer::Trainer(Layer& model, std::unique_ptr<Optimizer> optimizer, const Dataset& train, Dataset test,

@@ -64,7 +64,7 @@ class Trainer {
   /// the optimiser that options.optimizer names. With options.resume and a checkpoint, everything is as it was then.
   /// The model must outlive the Trainer; manual_seed() before the model is made fixes the run. Throws
   /// std::invalid_argument and ShapeError for options and data that do not fit, FileError for the folder.
-  Trainer(Layer& model, const Dataset& train, Dataset test, TrainerOptions options = {});
+  Trainer(Layer& model, const Dataset& train, Dataset test, const TrainerOptions& options = {});
   /// With an optimiser made for this model, which has the precision already.
   Trainer(Layer& model, std::unique_ptr<Optimizer> optimizer, const Dataset& train, Dataset test,
           TrainerOptions options = {});
