@@ -192,7 +192,7 @@ TEST(Trainer, WithoutAFolderNothingIsWrittenAndTheModelIsTheSame) {
 TEST(Trainer, TakesAnOptimizerOfOnesOwn) {
   struct SignSgd : Optimizer {
     explicit SignSgd(std::vector<ParameterGroup> groups) : Optimizer("sign_sgd", std::move(groups), {}) {}
-    void update(const ParameterGroup& group, Tensor value, const Tensor& gradient, ParameterState&) override {
+    void update(const ParameterGroup& group, Tensor value, const Tensor& gradient, ParameterState& /*state*/) override {
       for_each_element([lr = group.lr]<class T>(T& w, T g) { w -= T(lr) * T((g > 0) - (g < 0)); }, value, gradient);
     }
   };
