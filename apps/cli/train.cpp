@@ -29,7 +29,7 @@ std::string or_none(const std::string& value) { return value.empty() ? "not give
 
 // The flags of the interrupted run (its config.toml, from the checkpoint), then the ones given now, which may
 // not contradict it.
-TrainFlags merged_with_run(const Arguments& arguments, const TrainFlags& now, const std::string& config) {
+TrainFlags merged_with_run(const Arguments& arguments, TrainFlags now, const std::string& config) {
   const Values saved = parse_toml(config, "the checkpoint's flags");
   Arguments merged;
   Arguments unknown;
@@ -43,7 +43,9 @@ TrainFlags merged_with_run(const Arguments& arguments, const TrainFlags& now, co
     throw UsageError("the run was begun by a version with flags that this one does not have (" + joined(unknown) +
                      "): resume it with that version, or start another run with another --out");
   }
-  const Values before = values_of(parse_train_flags(merged));
+  const TrainFlags run = parse_train_flags(merged);
+  if (!now.given.contains("optimizer")) now.optimizer = run.optimizer;  // the one that --beta1 and its like belong to
+  const Values before = values_of(run);
   const Values values = values_of(now);
   std::string refused;
   for (const std::string& name : now.given) {

@@ -306,9 +306,10 @@ void check_together(const TrainFlags& f) {
 }
 
 Values values_of(const TrainFlags& flags) {
+  const NameAndOptions optimizer = parse_name_and_options(flags.optimizer);
   Values values;
   for (const TrainFlag& row : train_flag_table()) {
-    const bool applies = row.only_for.empty() || row.only_for == name_part(flags.optimizer);
+    const bool applies = row.only_for.empty() || (row.only_for == optimizer.name && !optimizer.options.has(row.name));
     const std::string text = std::visit([&](auto field) { return fmt::format("{}", flags.*field); }, row.field);
     values.emplace_back(row.name, applies ? text : "");
   }

@@ -119,8 +119,9 @@ TrainFlags parse_train_flags(const Values& values);
 /// tell is checked where they are made. Throws UsageError.
 void check_together(const TrainFlags& flags);
 
-/// Every flag with its value as text, in one spelling: what config.toml holds. Empty where a flag has no value, or
-/// belongs to another optimiser.
+/// Every flag with its value as text, in one spelling: what config.toml holds. Empty where a flag has no value, belongs
+/// to another optimiser, or stands for an option that --optimizer sets. Throws std::invalid_argument for --optimizer
+/// with options that cannot be parsed.
 Values values_of(const TrainFlags& flags);
 
 /// The value of a flag; throws std::out_of_range where there is none of this name.

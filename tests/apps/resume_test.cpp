@@ -196,6 +196,33 @@ TEST(Resume, KeepsTheConfigurationThatRepeatsTheRun) {
   EXPECT_EQ(striate({"train", "--config", (at("run") / "config.toml").string()}).status, 1);
 }
 
+TEST(Resume, OptionsOfAnOptimiserAreRepeated) {
+  const TempFolder folder;
+  const auto at = [&](const char* name) { return folder.path() / name; };
+  const auto options = [&](const char* name, const char* optimizer, const std::vector<std::string>& more = {}) {
+    std::vector<std::string> arguments = small_train(at(name), {"--epochs", "1", "--optimizer", optimizer});
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return striate(arguments).status;
+  };
+  ASSERT_EQ(options("whole", "sgd:momentum=0.5"), 0);
+  ASSERT_EQ(options("run", "sgd:momentum=0.5", {"--max-steps", "3"}), 0);
+  ASSERT_EQ(striate({"train", "--config", (at("run") / "config.toml").string(), "--max-steps", "0", "--out",
+                     at("again").string()})
+                .status,
+            0);
+  ASSERT_EQ(striate({"train", "--resume", "--out", at("run").string()}).status, 0);
+  expect_same_run(at("whole"), at("run"));
+  expect_same_run(at("whole"), at("again"));
+  // A flag that belongs to the run's optimiser may be given again, with the same value.
+  ASSERT_EQ(options("adamw", "adamw", {"--beta1", "0.8", "--max-steps", "3"}), 0);
+  const auto resumed = [&](const char* flag, const char* value) {
+    return striate({"train", "--resume", "--out", at("adamw").string(), "--max-steps", "3", flag, value});
+  };
+  EXPECT_EQ(resumed("--beta1", "0.8").status, 0);
+  EXPECT_NE(resumed("--beta1", "0.7").err.find("--beta1 was 0.8 and is now 0.7"), std::string::npos);
+  EXPECT_NE(resumed("--momentum", "0.9").err.find("--momentum belongs to --optimizer sgd"), std::string::npos);
+}
+
 TEST(Resume, RefusesOtherData) {
   const TempFolder folder;
   const auto run = folder.path() / "run";
