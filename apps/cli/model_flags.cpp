@@ -9,7 +9,11 @@ namespace {
 
 NamedOptions width_option(const ModelFlags& flags) {
   NamedOptions options;
-  if (flags.width_multiplier) options.set("width_multiplier", *flags.width_multiplier);
+  if (!flags.width_multiplier) return options;
+  if (parse_name_and_options(flags.model).options.has("width_multiplier")) {
+    throw UsageError("--width-multiplier and " + flags.model + " both set width_multiplier; give one of them");
+  }
+  options.set("width_multiplier", *flags.width_multiplier);
   return options;
 }
 

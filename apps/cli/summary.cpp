@@ -24,6 +24,7 @@ int run_summary(const Arguments& arguments) {
     const ModelCard& card = loaded.card;
     fmt::print("{}", format_summary(summarize(*loaded.model, {card.height, card.width, card.channels})));
   } else {
+    flags.model = name;
     const auto model = make_model(name, model_options(flags));
     fmt::print("{}", format_summary(summarize(*model, input_of(flags))));
   }

@@ -68,6 +68,14 @@ TrainFlags merged_with_run(const Arguments& arguments, TrainFlags now, const std
   return parse_train_flags(merged);
 }
 
+// Where the command line began the run.
+std::string config_in(const fs::path& checkpoint) {
+  const auto text = checkpoint_text(checkpoint);
+  const auto found = text.find("config");
+  if (found != text.end()) return found->second;
+  throw FileError(checkpoint.string(), "is of a run that another program began; resume it with that program");
+}
+
 // Whoever repeats a run by its config.toml wants a run of their own.
 std::string config_of(const TrainFlags& flags) {
   Values values = values_of(flags);
@@ -177,7 +185,7 @@ int run_train(const Arguments& arguments) {
   if (!flags.resume) check_together(flags);
   const RunFolder folder = folder_of(flags);
   const bool resuming = holds_run_to_resume(folder, flags.resume);
-  if (resuming) flags = merged_with_run(arguments, flags, checkpoint_text(folder.checkpoint()).at("config"));
+  if (resuming) flags = merged_with_run(arguments, flags, config_in(folder.checkpoint()));
   check_together(flags);
   use_threads(flags.threads);
   manual_seed(flags.seed);

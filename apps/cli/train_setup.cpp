@@ -148,7 +148,8 @@ DistillationOptions distillation_of(const TrainFlags& flags, const std::vector<s
   if (flags.teacher.empty()) return {};
   const std::uint64_t draws = default_generator().draws;
   LoadedModel teacher = load_weights(flags.teacher, {.precision = flags.precision});
-  // Loading once made the model twice: where there is dropout, a run's bytes hang on these numbers' being drawn.
+  // The draws of the teacher's first values count twice, as they always have: the masks of dropout hang on the count,
+  // and so do the bytes of a run that has both.
   default_generator().draws += default_generator().draws - draws;
   if (teacher.card.class_names != class_names) {
     throw UsageError(fmt::format("--teacher {} was trained on other classes ({}) than these images have ({})",

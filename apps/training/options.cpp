@@ -9,7 +9,7 @@
 namespace striate {
 
 ScheduleOptions schedule_in_steps(const TrainerOptions& options, std::int64_t images) {
-  const std::int64_t in_step = std::min(options.loader.batch_size * options.accumulate, images);
+  const std::int64_t in_step = std::min(std::min(options.loader.batch_size, images) * options.accumulate, images);
   const std::int64_t steps = (images + in_step - 1) / in_step;
   ScheduleOptions schedule = options.schedule;
   if (options.base_batch_size > 0) {

@@ -55,7 +55,7 @@ struct TrainerOptions {
   std::function<bool()> stop = [] { return false; };
 };
 
-/// The schedule of a run on so many images, 1 or more, counted in updates.
+/// The schedule of a run on so many images an epoch, 1 or more, counted in updates.
 ScheduleOptions schedule_in_steps(const TrainerOptions& options, std::int64_t images);
 
 /// The options that change results, a line each: a resumed run must have the same.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <sstream>
 
 #include "apps/training/content_hash.h"
@@ -19,6 +20,9 @@ namespace {
 // error of a mean over these is far below that of one batch, which training lives with.
 constexpr std::int64_t kBatchNormImages = 10000;
 
+// Of epochs, and of batches an update: more is a mistake, and would overflow the counts of steps.
+constexpr int kMost = 1000000;
+
 void prepare(Layer& model, const TrainerOptions& options) {
   model.to(options.precision.parameters);
   model.train();
@@ -33,17 +37,42 @@ std::unique_ptr<Optimizer> optimizer_for(Layer& model, const TrainerOptions& opt
 }
 
 void check(const TrainerOptions& options, const Dataset& train, const Dataset& test) {
-  const auto at_least = [](const char* name, double value, double least) {
-    expect(value >= least, "trainer", std::string(name) + " of at least " + std::to_string(least).substr(0, 1), value);
+  const auto within = [](const char* name, auto value, int least, auto most) {
+    expect(value >= least && value <= most, "trainer",
+           std::string(name) + " from " + std::to_string(least) + " to " + std::to_string(most), value);
   };
-  at_least("epochs", static_cast<double>(options.epochs), 1);
-  at_least("max_steps", static_cast<double>(options.max_steps), 0);
-  at_least("accumulate", static_cast<double>(options.accumulate), 1);
-  at_least("warmup_epochs", options.warmup_epochs, 0);
-  at_least("base_batch_size", static_cast<double>(options.base_batch_size), 0);
-  at_least("checkpoint_minutes", options.checkpoint_minutes, 0);
+  constexpr auto unlimited = std::numeric_limits<std::int64_t>::max();
+  within("epochs", options.epochs, 1, kMost);
+  within("max_steps", options.max_steps, 0, unlimited);
+  within("accumulate", options.accumulate, 1, kMost);
+  within("warmup_epochs", options.warmup_epochs, 0, kMost);
+  within("base_batch_size", options.base_batch_size, 0, unlimited);
+  expect(options.checkpoint_minutes >= 0, "trainer", "checkpoint_minutes of at least 0", options.checkpoint_minutes);
+  expect(options.stop != nullptr, "trainer", "a function to ask whether to stop", "none");
   expect(test.class_names == train.class_names, "trainer",
          "test classes like those of training (" + joined(train.class_names) + ")", joined(test.class_names));
+}
+
+// An optimiser of other tensors would change nothing that the model computes with.
+std::unique_ptr<Optimizer> expect_own(std::unique_ptr<Optimizer> optimizer, const Module& model) {
+  expect(optimizer != nullptr, "trainer", "an optimizer", "a null pointer");
+  const std::vector<NamedTensor> own = model.parameters();
+  for (const ParameterGroup& group : optimizer->groups()) {
+    for (const NamedTensor& parameter : group.parameters) {
+      const bool found = std::any_of(own.begin(), own.end(), [&](const NamedTensor& candidate) {
+        return candidate.value.shares_memory_with(parameter.value);
+      });
+      expect(found, "trainer", "an optimizer made for this model, after the model had its precision",
+             parameter.name + " that is not the model's");
+    }
+  }
+  return optimizer;
+}
+
+// All but what drop_last leaves out.
+std::int64_t images_an_epoch(const Loader& loader, const LoaderOptions& options, std::int64_t images) {
+  expect(loader.batches_per_epoch() > 0, "trainer", "images for a whole batch with drop_last", images);
+  return std::min(images, loader.batches_per_epoch() * options.batch_size);
 }
 
 LoaderOptions with_dtype(LoaderOptions loader, DType dtype) {
@@ -96,10 +125,10 @@ Trainer::Trainer(Layer& model, std::unique_ptr<Optimizer> optimizer, const Datas
       resuming_(options_.out && holds_run_to_resume(*options_.out, options_.resume)),
       model_(model),
       test_(std::move(test)),
-      train_size_(train.size()),
       loader_(train, with_dtype(options_.loader, options_.precision.parameters)),
-      schedule_(schedule_in_steps(options_, train.size())),
-      optimizer_(std::move(optimizer)),
+      images_(images_an_epoch(loader_, options_.loader, train.size())),
+      schedule_(schedule_in_steps(options_, images_)),
+      optimizer_(expect_own(std::move(optimizer), model)),
       state_{.training = {.model = model_, .optimizer = *optimizer_}},
       stepper_(model_, state_.training, state_.running,
                {.accumulate = options_.accumulate,
@@ -142,8 +171,8 @@ bool Trainer::steps_used_up() const { return options_.max_steps > 0 && state_.tr
 
 // The last step of an epoch takes what is left.
 std::int64_t Trainer::images_in_step() const {
-  const std::int64_t batch = options_.loader.batch_size;
-  return std::min(batch * options_.accumulate, train_size_ - state_.training.position * batch);
+  const std::int64_t batch = std::min(options_.loader.batch_size, images_);
+  return std::min(batch * options_.accumulate, images_ - state_.training.position * batch);
 }
 
 StepResult Trainer::progress() const {

@@ -105,8 +105,8 @@ class Trainer {
   bool resuming_;
   Layer& model_;
   Dataset test_;
-  std::int64_t train_size_;
   Loader loader_;
+  std::int64_t images_;  // of an epoch
   ScheduleOptions schedule_;
   std::unique_ptr<Optimizer> optimizer_;
   RunState state_;

@@ -64,6 +64,7 @@ TEST(CommandLine, ValuesAreChecked) {
   };
   for (const auto& [flags, message] : cases) expect_refused(small_train(out, flags), message);
   EXPECT_FALSE(std::filesystem::exists(out / "checkpoint.safetensors"));
+  expect_refused({"summary", "vgg11:width_multiplier=0.5", "--width-multiplier", "0.25"}, "both set width_multiplier");
 }
 
 TEST(CommandLine, FlagsMayComeFromAConfigFile) {

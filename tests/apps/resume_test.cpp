@@ -182,6 +182,18 @@ TEST(Resume, RefusesFlagsThatAreNoMore) {
   EXPECT_NE(outcome.err.find("flags that this one does not have (--bygone=5)"), std::string::npos) << outcome.err;
 }
 
+TEST(Resume, RefusesWhatAnotherProgramBegan) {
+  const TempFolder folder;
+  const auto run = folder.path() / "run";
+  ASSERT_EQ(striate(small_train(run, {"--max-steps", "3"})).status, 0);
+  TensorFile file = read_safetensors(run / "checkpoint.safetensors");
+  file.metadata.erase("text.config");
+  write_safetensors(run / "checkpoint.safetensors", file);
+  const Outcome outcome = striate(small_train(run, {"--resume"}));
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_NE(outcome.err.find("another program began"), std::string::npos) << outcome.err;
+}
+
 TEST(Resume, KeepsTheConfigurationThatRepeatsTheRun) {
   const TempFolder folder;
   const auto at = [&](const char* name) { return folder.path() / name; };

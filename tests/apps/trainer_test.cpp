@@ -275,12 +275,51 @@ TEST(Trainer, ChecksItsOptions) {
   };
   refused("epochs", [](TrainerOptions& o) { o.epochs = 0; });
   refused("accumulate", [](TrainerOptions& o) { o.accumulate = 0; });
+  refused("accumulate", [](TrainerOptions& o) { o.accumulate = std::int64_t{1} << 62; });
+  refused("warmup_epochs", [](TrainerOptions& o) { o.warmup_epochs = 1e300; });
+  refused("whether to stop", [](TrainerOptions& o) { o.stop = nullptr; });
+  refused("drop_last", [](TrainerOptions& o) {
+    o.loader.batch_size = 101;
+    o.loader.drop_last = true;
+  });
   refused("adamv", [](TrainerOptions& o) { o.optimizer = "adamv"; });
   refused("features", [](TrainerOptions& o) { o.groups.frozen = {"features"}; });
   refused("step_size", [](TrainerOptions& o) {
     o.schedule.kind = "step";
     o.schedule.step_size = 0;
   });
+}
+
+TEST(Trainer, RefusesAnOptimizerOfOtherTensors) {
+  Net net;
+  const Net other;
+  const auto refused = [&](std::unique_ptr<Optimizer> optimizer, TrainerOptions options) {
+    expect_error<std::invalid_argument>(
+        [&] { Trainer(net, std::move(optimizer), images(Split::train), images(Split::test), std::move(options)); },
+        {"optimizer"});
+  };
+  refused(nullptr, small_options());
+  refused(make_optimizer("sgd", make_groups(other, {})), small_options());
+  TrainerOptions doubles = small_options();
+  doubles.precision = precision_of("fp64");
+  refused(make_optimizer("sgd", make_groups(net, {})), doubles);
+}
+
+TEST(Trainer, DroppedImagesCountNowhere) {
+  TrainerOptions options = small_options();
+  options.loader.batch_size = 16;  // 6 batches of the 100 images
+  options.loader.drop_last = true;
+  options.accumulate = 4;
+  options.schedule.lr = 0.1;
+  StepResult last;
+  run(options, [&](Trainer& trainer) { trainer.on_step([&](const StepResult& step) { last = step; }); });
+  EXPECT_EQ(last.step, 2 * options.epochs);
+  EXPECT_EQ(last.metrics.images, 96);
+  options.epochs = 1;
+  options.accumulate = 6;  // one update, whose loss is the epoch's mean
+  run(options, [&](Trainer& trainer) { trainer.on_step([&](const StepResult& step) { last = step; }); });
+  EXPECT_EQ(last.step, 1);
+  EXPECT_NEAR(last.loss, last.metrics.loss(), 1e-6);
 }
 
 }  // namespace
