@@ -3,7 +3,6 @@
 #include <cmath>
 #include <cstdint>
 #include <sstream>
-#include <utility>
 
 #include "core/autograd.h"
 #include "core/check.h"

@@ -1,7 +1,6 @@
 #include "core/reduce.h"
 
 #include <cstddef>
-#include <utility>
 
 #include "core/autograd.h"
 #include "core/broadcast.h"

@@ -48,7 +48,6 @@ class Registry {
     for (const auto& [name, entry] : entries_) all.push_back(name);
     return all;
   }
-  [[nodiscard]] const Entries& entries() const { return entries_; }
 
  private:
   std::string kind_;

@@ -69,14 +69,14 @@ Shape file_shape(const NamedTensor& named) {
   return shape;
 }
 
-std::string mismatch(const NamedTensor& named, const Tensor& given, bool convert) {
+std::string mismatch(const NamedTensor& named, const Tensor& given, Dtypes dtypes) {
   const Shape wanted = file_shape(named);
   if (given.shape() != wanted) {
     return "\n  mismatched: " + named.name + " needs shape " + to_string(wanted) + ", got " + to_string(given.shape());
   }
   const DType dtype = named.value.dtype();
-  const bool fits = given.dtype() == dtype || (convert && is_floating(dtype) && is_floating(given.dtype()));
-  if (fits) return "";
+  const bool converts = dtypes == Dtypes::converted && is_floating(dtype) && is_floating(given.dtype());
+  if (converts || given.dtype() == dtype) return "";
   return "\n  mismatched: " + named.name + " needs dtype " + to_string(dtype) + ", got " + to_string(given.dtype());
 }
 
@@ -110,7 +110,7 @@ FileState state_of(const Module& module) {
   return state;
 }
 
-std::string state_problems(const std::vector<NamedTensor>& wanted, const FileState& state, const StateRules& rules) {
+std::string state_problems(const std::vector<NamedTensor>& wanted, const FileState& state, Dtypes dtypes) {
   std::unordered_map<std::string, const Tensor*> given;
   std::unordered_set<std::string> names;
   std::string repeated;
@@ -124,24 +124,20 @@ std::string state_problems(const std::vector<NamedTensor>& wanted, const FileSta
     names.insert(named.name);
     const auto found = given.find(named.name);
     if (found != given.end()) {
-      mismatched += mismatch(named, *found->second, rules.convert);
-    } else if (!rules.missing_allowed) {
+      mismatched += mismatch(named, *found->second, dtypes);
+    } else {
       missing += "\n  missing: " + named.name + " " + to_string(file_shape(named));
     }
   }
   for (const auto& [name, tensor] : state) {
-    const bool ignored = std::any_of(rules.ignored_prefixes.begin(), rules.ignored_prefixes.end(),
-                                     [&name = name](const std::string& prefix) { return name.starts_with(prefix); });
-    if (!ignored && !names.contains(name)) {
-      unexpected += "\n  unexpected: " + name + " " + to_string(tensor.shape());
-    }
+    if (!names.contains(name)) unexpected += "\n  unexpected: " + name + " " + to_string(tensor.shape());
   }
   return missing + unexpected + mismatched + repeated;
 }
 
-void load_state(Module& module, const FileState& state, const std::vector<std::string>& ignored_prefixes) {
+void load_state(Module& module, const FileState& state) {
   std::vector<NamedTensor> wanted = named_state(module);
-  const std::string problems = state_problems(wanted, state, {.ignored_prefixes = ignored_prefixes});
+  const std::string problems = state_problems(wanted, state, Dtypes::converted);
   if (!problems.empty()) throw std::invalid_argument("[load_state] the state does not fit the module:" + problems);
   const std::unordered_map<std::string, Tensor> given(state.begin(), state.end());
   for (NamedTensor& named : wanted) {

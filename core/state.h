@@ -25,27 +25,19 @@ Tensor from_file_layout(const Tensor& tensor, const std::vector<int>& file_axes)
 /// clone() what must outlive a change.
 FileState state_of(const Module& module);
 
-/// How strictly a state must fit.
-struct StateRules {
-  /// Names that start with one of these may be left over.
-  std::vector<std::string> ignored_prefixes = {};
-  /// f32, f64, bf16 and f16 stand for one another; without it dtypes must agree.
-  bool convert = true;
-  bool missing_allowed = false;
-};
+/// Whether a state may have another of the floating dtypes than the tensors that it is copied into.
+enum class Dtypes : bool { equal, converted };
 
 /// All that keeps `state` from being copied into the tensors of `wanted`, a line for each missing,
 /// unexpected, repeated or mismatched name; empty where it fits.
-std::string state_problems(const std::vector<NamedTensor>& wanted, const FileState& state,
-                           const StateRules& rules = {});
+std::string state_problems(const std::vector<NamedTensor>& wanted, const FileState& state, Dtypes dtypes);
 
 /// Parameters and buffers: what load_state wants.
 std::vector<NamedTensor> named_state(const Module& module);
 
 /// Copies tensors by name into parameters and buffers, converting between f32, f64, bf16 and f16. Either all of
 /// the module's names are there in the right shape and nothing is left over, or std::invalid_argument lists
-/// all missing, unexpected and mismatched names at once and the module is unchanged. Names that start with
-/// one of `ignored_prefixes` may be left over.
-void load_state(Module& module, const FileState& state, const std::vector<std::string>& ignored_prefixes = {});
+/// all missing, unexpected and mismatched names at once and the module is unchanged.
+void load_state(Module& module, const FileState& state);
 
 }  // namespace striate

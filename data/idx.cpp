@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cctype>
 #include <memory>
-#include <utility>
 
 #include "core/file.h"
 #include "data/format.h"

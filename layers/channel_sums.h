@@ -2,7 +2,6 @@
 // Sums over the rows of a channels-last tensor, accurate and in one order for any number of threads.
 
 #include <algorithm>
-#include <cstddef>
 #include <cstdint>
 #include <numeric>
 

@@ -37,7 +37,6 @@ class Conv2d : public Layer {
   Tensor forward(const Tensor& x) override { return conv2d(x, weight, bias, options_); }
   [[nodiscard]] std::string kind() const override { return "Conv2d"; }
   [[nodiscard]] LayerGeometry geometry(const Shape& input, const Shape& output) const override;
-  [[nodiscard]] const Conv2dOptions& options() const { return options_; }
 
   Tensor weight;
   Tensor bias;  ///< undefined without bias

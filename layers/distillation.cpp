@@ -1,7 +1,6 @@
 #include "layers/distillation.h"
 
 #include <cmath>
-#include <string>
 
 #include "core/check.h"
 #include "core/elementwise.h"

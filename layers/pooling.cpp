@@ -1,7 +1,5 @@
 #include "layers/pooling.h"
 
-#include <string>
-
 namespace striate {
 std::vector<TapRange> taps_inside(const WindowAxis& axis) {
   std::vector<TapRange> result;

@@ -3,7 +3,6 @@
 #include <charconv>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "core/error.h"
 #include "core/safetensors.h"
@@ -101,7 +100,7 @@ void sort_tensor(const std::string& name, const Tensor& tensor, Contents& conten
 
 /// All that keeps the contents from being loaded, a line each.
 std::string problems_of(const Contents& contents, const Metadata& metadata) {
-  std::string problems = state_problems(named_state(contents.state.model), contents.model, {.convert = false});
+  std::string problems = state_problems(named_state(contents.state.model), contents.model, Dtypes::equal);
   if (!problems.empty()) problems = "\n in the model:" + problems;
   const Optimizer& optimizer = contents.state.optimizer;
   const auto saved = metadata.find(optimizer_name);

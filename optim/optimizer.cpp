@@ -121,7 +121,7 @@ std::string Optimizer::state_problems(const FileState& state) const {
     const bool any = std::any_of(own.begin(), own.end(), [&](const auto& named) { return given.contains(named.name); });
     if (any) wanted.insert(wanted.end(), own.begin(), own.end());
   });
-  std::string problems = striate::state_problems(wanted, state, {.convert = false});
+  std::string problems = striate::state_problems(wanted, state, Dtypes::equal);
   if (!problems.empty()) return problems;
   const auto check = [&](bool fits, const std::string& name, const char* needs, double got) {
     if (!fits) problems += "\n  mismatched: " + name + " needs " + needs + ", got " + std::to_string(got);

@@ -85,7 +85,7 @@ void WeightAverage::load_state(const std::map<std::string, Tensor>& tensors, con
     if (name.starts_with(prefix)) state.emplace_back(name.substr(prefix.size()), tensor);
   }
   const std::vector<NamedTensor> wanted = count == 0 ? std::vector<NamedTensor>() : average_;
-  const std::string problems = state_problems(wanted, state, {.convert = false});
+  const std::string problems = state_problems(wanted, state, Dtypes::equal);
   if (!problems.empty()) {
     throw std::invalid_argument("[weight_average] what was saved under \"" + prefix + "\" does not fit:" + problems);
   }
