@@ -43,7 +43,12 @@ bool Averages::with(const std::string& name, const std::function<void()>& body) 
   for (Kept& kept : kept_) {
     if (kept.name != name || kept.average.count() == 0) continue;
     kept.average.swap();
-    body();
+    try {
+      body();
+    } catch (...) {
+      kept.average.swap();
+      throw;
+    }
     kept.average.swap();
     return true;
   }

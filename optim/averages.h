@@ -35,7 +35,8 @@ class Averages {
   void after_epoch(std::int64_t epoch);
 
   /// Calls `body` while the model has the average's values, buffers included; what it writes into buffers stays
-  /// with the average. Does nothing, and returns false, where nothing has been averaged yet.
+  /// with the average. What it throws is passed on, with the model's own values back. Does nothing, and returns false,
+  /// where nothing has been averaged yet.
   bool with(const std::string& name, const std::function<void()>& body);
 
   /// To and from TrainingState::tensors and metrics.

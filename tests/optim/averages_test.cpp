@@ -61,6 +61,18 @@ TEST(Averages, GoOnFromWhatWasSaved) {
   EXPECT_EQ(value_in(restored, net, "swa"), 6);
 }
 
+TEST(Averages, AreOutOfTheModelAgainWhereTheBodyThrows) {
+  Net net;
+  Averages averages(net, {.ema_decay = 0.5});
+  net.set(4);
+  averages.after_step();
+  net.set(8);
+  EXPECT_THROW(averages.with("ema", [] { throw std::runtime_error("a full disk"); }), std::runtime_error);
+  EXPECT_EQ(net.w.item(), 8);
+  averages.after_step();
+  EXPECT_EQ(value_in(averages, net, "ema"), 6);
+}
+
 TEST(Averages, NoneByDefault) {
   const Net net;
   EXPECT_TRUE(Averages(net, {}).names().empty());
