@@ -45,6 +45,10 @@ Optimizer::Optimizer(std::string name, std::vector<ParameterGroup> groups, std::
                      NamedOptions options)
     : name_(std::move(name)), groups_(std::move(groups)), slots_(std::move(slots)), options_(std::move(options)) {
   std::unordered_set<std::string> names;
+  for (const std::string& slot : slots_) {
+    expect(slot != step_name && names.insert(slot).second, name_, "slots with names of their own, none \"step\"", slot);
+  }
+  names.clear();
   for (const ParameterGroup& group : groups_) {
     check_group(name_, group);
     for (const NamedTensor& parameter : group.parameters) {

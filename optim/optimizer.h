@@ -66,7 +66,7 @@ class Optimizer {
 
  protected:
   /// `name` goes into messages and checkpoints, with `options`, the hyper-parameters. Parameters are f32 or f64, want
-  /// gradients, and have names of their own. Throws std::invalid_argument.
+  /// gradients, and have names of their own, as slots have, none of them "step". Throws std::invalid_argument.
   Optimizer(std::string name, std::vector<ParameterGroup> groups, std::vector<std::string> slots,
             NamedOptions options = {});
 

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <stdexcept>
+#include <utility>
 
 #include "core/elementwise.h"
 #include "optim/adamw.h"
@@ -216,6 +217,16 @@ TEST(Optimizer, AUsersOwnByHand) {
   lion->step();
   EXPECT_EQ(w.to_vector(), (std::vector<double>{0.8125, 1.0625, 0.9375}));
   EXPECT_EQ(lion->state()[0].second.to_vector(), (std::vector<double>{0.25, -1, 0}));
+}
+
+// Their entries in a state would have the same names as others'.
+TEST(Optimizer, RefusesSlotsThatShareAName) {
+  struct Slots : Optimizer {
+    explicit Slots(std::vector<std::string> slots) : Optimizer("slots", {}, std::move(slots)) {}
+    void update(const ParameterGroup&, Tensor, const Tensor&, ParameterState&) override {}
+  };
+  expect_error<std::invalid_argument>([] { Slots({"step"}); }, {"[slots] expected", "got step"});
+  expect_error<std::invalid_argument>([] { Slots({"m", "m"}); }, {"[slots] expected", "got m"});
 }
 
 TEST(Optimizer, RefusesParametersItCannotUpdate) {
