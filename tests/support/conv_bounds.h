@@ -166,4 +166,17 @@ class ConvBounds {
   std::map<const ConvAlgorithm*, Terms> terms_;
 };
 
+/// Expects every algorithm that can do the shape to stay within its bounds in all directions.
+inline void expect_like_reference(const ConvGeometry& g) {
+  SCOPED_TRACE(describe(g));
+  const auto check = [&]<class T>(T) {
+    const ConvOperands<T> operands(g);
+    ConvBounds<T> bounds(g, operands);
+    for (const ConvAlgorithm* algorithm : fitting(g)) bounds.expect_near(algorithm, run_conv(g, operands, algorithm));
+  };
+  check(float{});
+  check(bfloat16{});
+  check(float16{});
+}
+
 }  // namespace striate::testing_support
