@@ -19,8 +19,8 @@ void* allocate_block(std::size_t bytes);
 /// Frees what allocate_block returned, for reuse.
 void release_block(void* memory) noexcept;
 
-/// While one lives, this thread may take so many bytes (what goes back meanwhile counts too); what goes beyond throws
-/// std::bad_alloc, as if there were no more. For building what a file asks for that nobody vouches for.
+/// While one lives, this thread may allocate this many bytes in all, those that it frees meanwhile included; more
+/// throws std::bad_alloc. For building models whose sizes come from an untrusted file.
 class AllocationLimit {
  public:
   explicit AllocationLimit(std::size_t bytes);

@@ -14,12 +14,13 @@ struct Waiting {
   std::weak_ptr<Deferred> step;  // gone once it is computed
 };
 
-// What this thread left and still lives: little, since what was taken over mostly dies at the end of its expression.
+// Pending steps of this thread whose outputs still live: few, since an output that was taken over mostly dies at the
+// end of its expression.
 thread_local std::vector<Waiting> waiting;
 thread_local bool scoped = false;
 thread_local bool deferring = false;
 
-// Computes what waits and for which due(step) holds. Steps may allocate, and so come here again.
+// Computes the pending steps for which due(step) holds. Steps may allocate, which calls this again.
 template <class F>
 void compute_waiting(F due) {
   if (waiting.empty()) return;
@@ -43,7 +44,7 @@ Tensor Deferred::then_relu() { return {}; }
 void Storage::compute() {
   const std::scoped_lock lock(mutex_);
   if (!pending_.load(std::memory_order_relaxed)) return;
-  step_->take();  // nothing that compute() allocates asks for it
+  step_->take();  // so that compute_untaken(), called by what compute() allocates, skips it
   const ProfileSpan span(step_->place(), "forward");
   if (block_ == nullptr) block_ = allocate_block(bytes_);
   step_->compute(block_);

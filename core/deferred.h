@@ -30,15 +30,15 @@ class Deferred {
   /// Writes the output.
   virtual void compute(void* to) const = 0;
   /// What batch_norm makes of the output, (y - mean) * scale + shift with rows (channels) of mean, scale and shift in
-  /// `factors`. Undefined where this step does not go with it; the op computes by itself then.
+  /// `factors`. Undefined where the two cannot be fused: batch_norm then computes from the output.
   virtual Tensor then_norm(const std::function<Tensor()>& factors);
-  /// What relu makes of the output, graph and all; undefined as above.
+  /// What relu makes of the output, with its entry in the graph; undefined where the two cannot be fused.
   virtual Tensor then_relu();
 
   [[nodiscard]] const std::vector<Tensor>& reads() const { return reads_; }
-  /// Of the profiler's span that left it.
+  /// Of the profiler's span that deferred it.
   [[nodiscard]] const std::string& place() const { return place_; }
-  /// The next op computes its output without this one: who reads this one all the same has it computed then.
+  /// Says that the next op computes its output from reads(): this step's own output is computed only if it is read.
   void take() { taken_ = true; }
   [[nodiscard]] bool taken() const { return taken_; }
 
@@ -48,8 +48,8 @@ class Deferred {
   std::atomic<bool> taken_{false};
 };
 
-/// While one lives (Layer::operator() has one), ops of this thread may leave steps, or not where `defers` is false;
-/// when the outermost goes, all that they left is computed.
+/// While one lives (Layer::operator() has one), ops of this thread may defer steps, or not where `defers` is false.
+/// The end of the outermost computes all that are pending.
 class DeferScope {
  public:
   explicit DeferScope(bool defers = true);
@@ -59,7 +59,7 @@ class DeferScope {
   DeferScope(DeferScope&&) = delete;
   DeferScope& operator=(DeferScope&&) = delete;
 
-  /// Whether an op may leave a step.
+  /// Whether an op may defer a step.
   static bool defers();
 
  private:
@@ -67,8 +67,8 @@ class DeferScope {
   bool outermost_;
 };
 
-/// Called before memory is allocated: at most one tensor of a thread waits to be taken over, so that what it is
-/// computed from lives no longer than if it were computed at once.
+/// Called before memory is allocated: at most one tensor of a thread is pending without being taken over, so that what
+/// it is computed from lives no longer than if it were computed at once.
 void compute_untaken();
 /// Called before a tensor is written to: computes what would read it.
 void compute_readers_of(const Tensor& written);

@@ -111,7 +111,7 @@ GradcheckResult gradcheck(const std::function<Tensor(const std::vector<Tensor>&)
       const double expected = numeric_derivative(f, inputs, i, place, weights, options.eps);
       const double found = analytic[i].data<double>()[place];
       const double ratio = std::abs(found - expected) / (options.atol + options.rtol * std::abs(expected));
-      if (ratio <= worst_ratio) continue;  // a NaN goes on
+      if (ratio <= worst_ratio) continue;  // false for a NaN
       result = {false, describe(i, place, inputs[i].shape(), found, expected)};
       if (std::isnan(ratio)) return result;
       worst_ratio = ratio;

@@ -15,7 +15,7 @@ namespace striate {
 class Storage {
  public:
   explicit Storage(std::size_t bytes) : bytes_(bytes), block_(allocate_block(bytes)) {}
-  /// Without memory until somebody asks for it.
+  /// Without memory until it is first read.
   Storage(std::size_t bytes, std::shared_ptr<Deferred> step) : bytes_(bytes), step_(std::move(step)), pending_(true) {}
   ~Storage() {
     if (block_ != nullptr) release_block(block_);

@@ -78,7 +78,7 @@ void read_records(const Records& records, const fs::path& file, std::int64_t cou
   });
 }
 
-/// The records of all files that are in order.
+/// The records of all valid files.
 void read_files(const Records& records, const std::vector<fs::path>& files, Dataset& dataset, Problems problems) {
   std::vector<std::pair<fs::path, std::int64_t>> counted;
   std::int64_t total = 0;

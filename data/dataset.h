@@ -51,16 +51,16 @@ enum class Split : std::uint8_t { train, test };
 /// "train" or "test".
 std::string to_string(Split split);
 
-/// What a name of a data set stands for.
+/// How a kind of data set is recognised, loaded and verified.
 struct DatasetFormat {
   /// The files and where they are looked for, for help and messages: "CIFAR-10's binary files: ...".
   std::string help{};
-  /// Whether `path` (there is something of this name) holds this format. Empty: found by its name only.
+  /// Whether `path`, which exists, holds this format. Empty: found by its name only.
   std::function<bool(const std::filesystem::path& path)> recognises{};
   /// Throws FileError for files that are not what they should be. `path` may be empty or lead nowhere.
   std::function<Dataset(const std::filesystem::path& path, Split split, const NamedOptions& options)> load{};
-  /// For `striate verify`: as load, but appends every problem, a sentence that names the file, and returns what is in
-  /// order. Empty: the one problem that load throws.
+  /// For `striate verify`: as load, but appends every problem, a sentence that names the file, and returns the
+  /// valid images. Empty: the one problem that load throws.
   std::function<Dataset(const std::filesystem::path& path, Split split, const NamedOptions& options,
                         std::vector<std::string>& problems)>
       verify{};

@@ -1,6 +1,6 @@
 #pragma once
-// What the built-in formats share: files are looked for in several folders, and a problem ends loading where `verify`
-// goes on to the next one.
+// What the built-in formats share: files are looked for in several folders; loading throws the first problem, `verify`
+// collects all of them.
 
 #include <algorithm>
 #include <filesystem>

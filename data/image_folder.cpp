@@ -84,7 +84,7 @@ std::pair<std::size_t, Shape> first_readable(const std::vector<LabelledFile>& fi
   }
 }
 
-/// Decodes in parallel the images that are in order.
+/// Decodes the valid images in parallel.
 void read_images(const std::vector<LabelledFile>& files, std::int64_t channels, Dataset& dataset, Problems problems) {
   const auto [first, shape] = first_readable(files, channels);
   const auto count = static_cast<std::int64_t>(files.size());

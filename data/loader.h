@@ -19,10 +19,10 @@ namespace striate {
 struct LoaderOptions {
   std::int64_t batch_size = 128;
   bool shuffle = true;     ///< a new permutation each epoch; false: in the data set's order
-  bool drop_last = false;  ///< leaves out the last batch where it is not full
+  bool drop_last = false;  ///< drops the last batch where it is not full
   std::uint64_t seed = 0;
   /// Every image goes through these in turn, then through crop, flip and cutout as `augment` says, and is normalised;
-  /// then mixup or CutMix mix the batch. For training: to evaluate, leave them out.
+  /// then mixup or CutMix mix the batch. For training only: evaluation has none of these.
   Transforms transforms{};
   AugmentOptions augment{};
   double mixup = 0;          ///< alpha of Beta(alpha, alpha); 0: off
@@ -53,7 +53,7 @@ class Loader {
   Loader& operator=(Loader&&) = delete;
 
   [[nodiscard]] std::int64_t batches_per_epoch() const;
-  /// Begins an epoch, at batch `first_batch`; what was left of another one is dropped.
+  /// Begins an epoch, at batch `first_batch`; what remains of an earlier one is dropped.
   void start_epoch(std::int64_t epoch, std::int64_t first_batch = 0);
   /// The next batch in order; false where the epoch has ended (or none was started). What a worker threw is
   /// thrown here, in its batch's turn, and ends the epoch.

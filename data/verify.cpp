@@ -9,7 +9,7 @@ namespace striate {
 
 namespace {
 
-/// What is in order of a split, with the problems of what is not.
+/// The valid images of a split, and the problems of the rest.
 Dataset load_rest(const std::filesystem::path& path, Split split, const std::string& format,
                   std::vector<std::string>& problems) {
   const auto [name, options] = parse_name_and_options(format);

@@ -11,7 +11,7 @@
 namespace striate {
 
 struct SplitReport {
-  std::int64_t images = 0;                   ///< those that are in order
+  std::int64_t images = 0;                   ///< valid ones
   ImageShape image_shape{};                  ///< zeros where none is
   std::vector<std::int64_t> class_counts{};  ///< by label
 };

@@ -185,7 +185,7 @@ void input_gradient(const T* dy, const T* x, const RowPlan& plan, const Factors<
     parallel_for(plan.rows, plan.chunk, [=](std::int64_t begin, std::int64_t end) {
       for_values<P>(plan, begin, end, [=](auto zero, std::int64_t i, std::int64_t c) {
         using V = decltype(zero);
-        const T* value = relu ? x + i : nullptr;  // not saved where nothing asks for it
+        const T* value = relu ? x + i : nullptr;  // not saved where it is not needed
         write(dx + i, gradient_through<relu, V>(dy + i, value, f, c) * read<V>(f.scale + c));
       });
     });

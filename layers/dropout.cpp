@@ -15,7 +15,7 @@ namespace {
 
 void check_probability(double p) { expect(p >= 0 && p <= 1, "dropout", "p between 0 and 1", p); }
 
-// x with the mask of this stream applied. Backward draws the mask again instead of keeping it.
+// x with the mask of this stream applied. Backward recomputes the mask instead of keeping it.
 Tensor masked(const Tensor& x, double p, const RandomStream& stream) {
   constexpr std::int64_t words = 4;  // of 32 bits in one call of philox, one an element
   constexpr std::int64_t grain = 1 << 13;

@@ -62,7 +62,7 @@ Metadata text_of(const std::filesystem::path& path, const Metadata& metadata) {
     throw FileError(path.string(),
                     std::string("is of an earlier version of striate (") + format_1 + ", where this one reads " +
                         format +
-                        "); go on with the version that wrote it, or begin a new run from the weights of this one");
+                        "); resume with the version that wrote it, or begin a new run from the weights of this one");
   }
   if (found == metadata.end() || found->second != format) {
     throw FileError(path.string(), std::string("is not a checkpoint of a training run: its metadata lacks format ") +
@@ -148,7 +148,7 @@ void load_checkpoint(const std::filesystem::path& path, TrainingState& state) {
   if (!problems.empty()) {
     throw FileError(path.string(),
                     "does not fit this run; make the model and the optimizer as they were when it was "
-                    "saved, or start anew:" +
+                    "saved, or begin a new run:" +
                         problems);
   }
   load_state(state.model, contents.model);

@@ -1,5 +1,6 @@
 #pragma once
-// Checkpoints: everything that a training run needs to go on as if it had never stopped, taken between two steps.
+// Checkpoints: everything that a training run needs to resume as if it had never been interrupted, taken between
+// two steps.
 // Called by training loops; core/safetensors.h has the file format, optim/optimizer.h the optimiser's part.
 
 #include <cstdint>

@@ -58,8 +58,8 @@ class Optimizer {
   /// "step.PARAMETER" (i64) of every parameter that was ever updated, and "groups", a row of lr, lr_scale and
   /// weight_decay for each. Where axes stay the memory is the optimiser's: clone() what must outlive a step.
   [[nodiscard]] FileState state() const;
-  /// Copies what state() gave; parameters that it does not name start anew. Throws std::invalid_argument with all
-  /// that does not fit, and changes nothing then.
+  /// Copies what state() gave; parameters that it does not name start from scratch. Throws std::invalid_argument with
+  /// all that does not fit, and changes nothing then.
   void load_state(const FileState& state);
   /// What load_state would throw, a line each; empty where the state fits.
   [[nodiscard]] std::string state_problems(const FileState& state) const;

@@ -19,7 +19,7 @@ const ConvAlgorithm* conv_algorithm(const std::string& name);
 /// What conv_algorithm() knows: "automatic", then the list.
 std::vector<std::string> conv_algorithm_names();
 
-/// While one lives, null on this thread stands for `wanted` wherever that fits: for benchmarks and experiments.
+/// While one lives, this thread's convolutions use `wanted` wherever it fits: for benchmarks and experiments.
 class ConvAlgorithmOverride {
  public:
   explicit ConvAlgorithmOverride(const ConvAlgorithm* wanted);

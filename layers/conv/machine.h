@@ -32,7 +32,7 @@ struct ConvMachine {
 
 inline constexpr ConvMachine conv_machine;
 
-/// The cost of what fits but is never chosen: it is done when asked for by name.
+/// The cost of what fits but is never chosen: it runs when asked for by name.
 inline constexpr double only_on_request = std::numeric_limits<double>::infinity();
 
 inline double ratio(std::int64_t a, std::int64_t b) { return static_cast<double>(a) / static_cast<double>(b); }

@@ -225,7 +225,7 @@ struct TileRange {
   std::int64_t last;
 };
 
-/// With fewer tiles in one go, the transforms of the gradient would cost more than moving the planes through memory.
+/// With fewer tiles at a time, the transforms of the gradient would cost more than moving the planes through memory.
 std::int64_t enough_tiles(const ConvGeometry& g) {
   return std::max<std::int64_t>(3 * g.c * g.k / (2 * (g.c + g.k)), 16);
 }
@@ -254,7 +254,7 @@ WeightParts weight_parts(const ConvGeometry& g, std::int64_t tiles) {
   return {count / halves, halves};
 }
 
-/// Tiles of a range that are summed in one go: few, so that their planes stay in the cache; even, so that pairs share
+/// Tiles of a range that are summed at a time: few, so that their planes stay in the cache; even, so that pairs share
 /// words.
 template <class Scheme, class Rows, class Word>
 std::int64_t group_tiles(const ConvGeometry& g, std::int64_t tiles, std::int64_t cache_bytes) {
@@ -326,7 +326,7 @@ void backward_weights(const ConvGeometry& g, ConvInput<const T> x, ConvOutput<co
   add_parts(sums.data(), count - 1, size, dw.data);
 }
 
-/// A scheme that leaves out the products with padding is for padded maps of its own size.
+/// A scheme that skips the products with padding is for padded maps of its own size.
 template <class Scheme>
 bool fits(const ConvGeometry& g) {
   if (!g.is_plain_3x3()) return false;

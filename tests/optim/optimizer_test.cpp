@@ -204,7 +204,7 @@ TEST(Optimizer, LoadedStateReplacesAllThatWas) {
   to.step();
   EXPECT_EQ(to.optimizer->state().size(), 13U);
   to.optimizer->load_state(from.optimizer->state());
-  EXPECT_EQ(to.optimizer->state().size(), 10U) << "what is not named starts anew";
+  EXPECT_EQ(to.optimizer->state().size(), 10U) << "what is not named starts from scratch";
 }
 
 // Lion by hand: beta1 1/2, beta2 3/4, lr 1/8, decay 1/2, gradients 1, -4 and 0.
