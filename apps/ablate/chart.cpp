@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "apps/ablate/statistics.h"
+
 namespace striate::cli {
 namespace {
 

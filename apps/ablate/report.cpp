@@ -6,6 +6,7 @@
 #include <set>
 
 #include "apps/ablate/chart.h"
+#include "apps/ablate/statistics.h"
 #include "core/file.h"
 #include "core/joined.h"
 

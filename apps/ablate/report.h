@@ -3,13 +3,11 @@
 // apps/cli/ablate.cpp; the arithmetic is in apps/ablate/statistics.h.
 
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "apps/ablate/recipe.h"
 #include "apps/ablate/runs.h"
-#include "apps/ablate/statistics.h"
 
 namespace striate::cli {
 

@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <numeric>
 
@@ -14,7 +13,7 @@
 #include "apps/cli/commands.h"
 #include "apps/cli/data_path.h"
 #include "apps/cli/interrupt.h"
-#include "apps/cli/train_setup.h"
+#include "apps/cli/train_flags.h"
 #include "apps/training/content_hash.h"
 #include "apps/training/run_folder.h"
 #include "core/file.h"

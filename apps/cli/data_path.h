@@ -6,8 +6,12 @@
 
 namespace striate::cli {
 
-/// The given path, else $STRIATE_DATA, else ~/.cache/striate/cifar-10-batches-bin. Where none of them is there, throws
-/// UsageError, or returns an empty path for a data set that was named (`format`, as in load_dataset): it may need none.
-std::filesystem::path data_path(const std::string& given, const std::string& format = "");
+/// Whether the data set `format` (as in load_dataset) lies somewhere: those that are found by their names only need
+/// not.
+bool needs_path(const std::string& format);
+
+/// The given path, else $STRIATE_DATA, else, for CIFAR-10, ~/.cache/striate/cifar-10-batches-bin. Where none of them is
+/// there, an empty path for a `format` that needs none; throws UsageError for others.
+std::filesystem::path data_path(const std::string& given, const std::string& format);
 
 }  // namespace striate::cli

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include "apps/cli/commands.h"
+#include "apps/cli/data_path.h"
 #include "core/joined.h"
 #include "core/text_table.h"
 
@@ -35,7 +36,7 @@ int run_verify(const Arguments& arguments) {
   app.add_option("--dataset", format,
                  "What it holds, with options: " + joined(dataset_names()) + " (default: found by looking)");
   parse(app, arguments);
-  if (folder.empty() && format.empty()) throw UsageError("verify needs the data folder, or --dataset");
+  if (folder.empty() && needs_path(format)) throw UsageError("verify needs the data folder");
   const DatasetReport report = verify_dataset(folder, format);
   fmt::print("{}: {}, images {}\n", folder, report.format,
              to_string(report.train.images > 0 ? report.train.image_shape : report.test.image_shape));

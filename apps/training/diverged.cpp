@@ -1,6 +1,5 @@
 #include "apps/training/diverged.h"
 
-#include <cmath>
 
 #include "core/autograd.h"
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -65,6 +66,14 @@ TEST(CommandLine, ValuesAreChecked) {
   for (const auto& [flags, message] : cases) expect_refused(small_train(out, flags), message);
   EXPECT_FALSE(std::filesystem::exists(out / "checkpoint.safetensors"));
   expect_refused({"summary", "vgg11:width_multiplier=0.5", "--width-multiplier", "0.25"}, "both set width_multiplier");
+}
+
+TEST(CommandLine, DataSetsOfFilesNeedAPath) {
+  const TempFolder folder;
+  const std::string out = (folder.path() / "run").string();
+  unsetenv("STRIATE_DATA");
+  expect_refused({"train", "--model", "lenet", "--dataset", "mnist", "--out", out}, "no data: give --data DIR");
+  expect_refused({"verify", "--dataset", "cifar100:coarse=true"}, "verify needs the data folder");
 }
 
 TEST(CommandLine, FlagsMayComeFromAConfigFile) {
