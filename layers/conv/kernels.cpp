@@ -66,14 +66,7 @@ ConvAlgorithmOverride::ConvAlgorithmOverride(const ConvAlgorithm* wanted)
     : before_(std::exchange(overriding, wanted)) {}
 ConvAlgorithmOverride::~ConvAlgorithmOverride() { overriding = before_; }
 
-const ConvAlgorithm& choose_conv(const ConvGeometry& g, DType dtype, ConvDirection direction,
-                                 const ConvAlgorithm* wanted) {
-  if (wanted != nullptr) {
-    if (wanted->fits(g, dtype, direction)) return *wanted;
-    throw std::invalid_argument("[conv2d] " + std::string(wanted->name) + " cannot do " + to_string(dtype) +
-                                ", kernel " + to_string(Extent2d(g.r, g.s)) + ", stride " + to_string(g.stride) +
-                                ", padding " + to_string(g.padding) + ", map " + to_string(Extent2d(g.h, g.w)));
-  }
+const ConvAlgorithm& choose_conv(const ConvGeometry& g, DType dtype, ConvDirection direction) {
   if (overriding != nullptr && overriding->fits(g, dtype, direction)) return *overriding;
   const ConvAlgorithm* best = nullptr;
   double least = 0;
@@ -89,65 +82,55 @@ const ConvAlgorithm& choose_conv(const ConvGeometry& g, DType dtype, ConvDirecti
 
 template <class T>
 void conv_forward(const ConvGeometry& g, const T* x, const ConvParameter<T>* w,
-                  const ConvEpilogue<ConvParameter<T>>& epilogue, T* y, const ConvAlgorithm* wanted) {
+                  const ConvEpilogue<ConvParameter<T>>& epilogue, T* y) {
   if constexpr (std::is_same_v<T, float16>) {
-    by_way_of_f32(Values(x, g.input_size()), Values(w, g.filter_size()), Values(y, g.output_size()),
-                  [&](const float* x32, const float* w32, float* y32) {
-                    conv_forward<float>(g, x32, w32, epilogue, y32, wanted);
-                  });
+    by_way_of_f32(
+        Values(x, g.input_size()), Values(w, g.filter_size()), Values(y, g.output_size()),
+        [&](const float* x32, const float* w32, float* y32) { conv_forward<float>(g, x32, w32, epilogue, y32); });
   } else {
-    const ConvAlgorithm& algorithm = choose_conv(g, DTypeOf<T>::value, ConvDirection::forward, wanted);
+    const ConvAlgorithm& algorithm = choose_conv(g, DTypeOf<T>::value, ConvDirection::forward);
     const ProfileSpan span(profiled_place(), to_string(ConvDirection::forward), algorithm.name);
     algorithm.kernels<T>().forward(g, {x}, {w}, epilogue, {y});
   }
 }
 
 template <class T>
-void conv_backward_data(const ConvGeometry& g, const T* dy, const ConvParameter<T>* w, T* dx,
-                        const ConvAlgorithm* wanted) {
+void conv_backward_data(const ConvGeometry& g, const T* dy, const ConvParameter<T>* w, T* dx) {
   if constexpr (std::is_same_v<T, float16>) {
-    by_way_of_f32(Values(dy, g.output_size()), Values(w, g.filter_size()), Values(dx, g.input_size()),
-                  [&](const float* dy32, const float* w32, float* dx32) {
-                    conv_backward_data<float>(g, dy32, w32, dx32, wanted);
-                  });
+    by_way_of_f32(
+        Values(dy, g.output_size()), Values(w, g.filter_size()), Values(dx, g.input_size()),
+        [&](const float* dy32, const float* w32, float* dx32) { conv_backward_data<float>(g, dy32, w32, dx32); });
   } else {
-    const ConvAlgorithm& algorithm = choose_conv(g, DTypeOf<T>::value, ConvDirection::backward_data, wanted);
+    const ConvAlgorithm& algorithm = choose_conv(g, DTypeOf<T>::value, ConvDirection::backward_data);
     const ProfileSpan span(profiled_place(), to_string(ConvDirection::backward_data), algorithm.name);
     algorithm.kernels<T>().backward_data(g, {dy}, {w}, {dx});
   }
 }
 
 template <class T>
-void conv_backward_weights(const ConvGeometry& g, const T* x, const T* dy, ConvParameter<T>* dw,
-                           const ConvAlgorithm* wanted) {
+void conv_backward_weights(const ConvGeometry& g, const T* x, const T* dy, ConvParameter<T>* dw) {
   if constexpr (std::is_same_v<T, float16>) {
-    by_way_of_f32(Values(x, g.input_size()), Values(dy, g.output_size()), Values(dw, g.filter_size()),
-                  [&](const float* x32, const float* dy32, float* dw32) {
-                    conv_backward_weights<float>(g, x32, dy32, dw32, wanted);
-                  });
+    by_way_of_f32(
+        Values(x, g.input_size()), Values(dy, g.output_size()), Values(dw, g.filter_size()),
+        [&](const float* x32, const float* dy32, float* dw32) { conv_backward_weights<float>(g, x32, dy32, dw32); });
   } else {
-    const ConvAlgorithm& algorithm = choose_conv(g, DTypeOf<T>::value, ConvDirection::backward_weights, wanted);
+    const ConvAlgorithm& algorithm = choose_conv(g, DTypeOf<T>::value, ConvDirection::backward_weights);
     const ProfileSpan span(profiled_place(), to_string(ConvDirection::backward_weights), algorithm.name);
     algorithm.kernels<T>().backward_weights(g, {x}, {dy}, {dw});
   }
 }
 
-template void conv_forward(const ConvGeometry&, const float*, const float*, const ConvEpilogue<float>&, float*,
-                           const ConvAlgorithm*);
-template void conv_forward(const ConvGeometry&, const double*, const double*, const ConvEpilogue<double>&, double*,
-                           const ConvAlgorithm*);
-template void conv_forward(const ConvGeometry&, const bfloat16*, const float*, const ConvEpilogue<float>&, bfloat16*,
-                           const ConvAlgorithm*);
-template void conv_forward(const ConvGeometry&, const float16*, const float*, const ConvEpilogue<float>&, float16*,
-                           const ConvAlgorithm*);
-template void conv_backward_data(const ConvGeometry&, const float*, const float*, float*, const ConvAlgorithm*);
-template void conv_backward_data(const ConvGeometry&, const double*, const double*, double*, const ConvAlgorithm*);
-template void conv_backward_data(const ConvGeometry&, const bfloat16*, const float*, bfloat16*, const ConvAlgorithm*);
-template void conv_backward_data(const ConvGeometry&, const float16*, const float*, float16*, const ConvAlgorithm*);
-template void conv_backward_weights(const ConvGeometry&, const float*, const float*, float*, const ConvAlgorithm*);
-template void conv_backward_weights(const ConvGeometry&, const double*, const double*, double*, const ConvAlgorithm*);
-template void conv_backward_weights(const ConvGeometry&, const bfloat16*, const bfloat16*, float*,
-                                    const ConvAlgorithm*);
-template void conv_backward_weights(const ConvGeometry&, const float16*, const float16*, float*, const ConvAlgorithm*);
+template void conv_forward(const ConvGeometry&, const float*, const float*, const ConvEpilogue<float>&, float*);
+template void conv_forward(const ConvGeometry&, const double*, const double*, const ConvEpilogue<double>&, double*);
+template void conv_forward(const ConvGeometry&, const bfloat16*, const float*, const ConvEpilogue<float>&, bfloat16*);
+template void conv_forward(const ConvGeometry&, const float16*, const float*, const ConvEpilogue<float>&, float16*);
+template void conv_backward_data(const ConvGeometry&, const float*, const float*, float*);
+template void conv_backward_data(const ConvGeometry&, const double*, const double*, double*);
+template void conv_backward_data(const ConvGeometry&, const bfloat16*, const float*, bfloat16*);
+template void conv_backward_data(const ConvGeometry&, const float16*, const float*, float16*);
+template void conv_backward_weights(const ConvGeometry&, const float*, const float*, float*);
+template void conv_backward_weights(const ConvGeometry&, const double*, const double*, double*);
+template void conv_backward_weights(const ConvGeometry&, const bfloat16*, const bfloat16*, float*);
+template void conv_backward_weights(const ConvGeometry&, const float16*, const float16*, float*);
 
 }  // namespace striate

@@ -33,25 +33,21 @@ class ConvAlgorithmOverride {
   const ConvAlgorithm* before_;
 };
 
-/// The cheapest that fits, or `wanted` where that is not null. Throws std::invalid_argument where `wanted` does not
-/// fit.
-const ConvAlgorithm& choose_conv(const ConvGeometry& g, DType dtype, ConvDirection direction = ConvDirection::forward,
-                                 const ConvAlgorithm* wanted = nullptr);
+/// The override's where that fits, else the cheapest that does.
+const ConvAlgorithm& choose_conv(const ConvGeometry& g, DType dtype, ConvDirection direction = ConvDirection::forward);
 
 /// Overwrites y. T is float, double, bfloat16 or float16. For f16, the kernels of f32 get operands that are rounded to
 /// f16, and what they make is rounded to f16, gradients of weights too, although they are handed over in f32.
 template <class T>
 void conv_forward(const ConvGeometry& g, const T* x, const ConvParameter<T>* w,
-                  const ConvEpilogue<ConvParameter<T>>& epilogue, T* y, const ConvAlgorithm* wanted = nullptr);
+                  const ConvEpilogue<ConvParameter<T>>& epilogue, T* y);
 
 /// Overwrites dx.
 template <class T>
-void conv_backward_data(const ConvGeometry& g, const T* dy, const ConvParameter<T>* w, T* dx,
-                        const ConvAlgorithm* wanted = nullptr);
+void conv_backward_data(const ConvGeometry& g, const T* dy, const ConvParameter<T>* w, T* dx);
 
 /// Overwrites dw.
 template <class T>
-void conv_backward_weights(const ConvGeometry& g, const T* x, const T* dy, ConvParameter<T>* dw,
-                           const ConvAlgorithm* wanted = nullptr);
+void conv_backward_weights(const ConvGeometry& g, const T* x, const T* dy, ConvParameter<T>* dw);
 
 }  // namespace striate

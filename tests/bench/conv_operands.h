@@ -28,13 +28,14 @@ struct ConvOperandTensors {
         y(noise({g.n, g.p, g.q, g.k}, DTypeOf<T>::value)) {}
 
   void run(const ConvGeometry& g, ConvDirection direction, const ConvAlgorithm& algorithm) {
+    const ConvAlgorithmOverride convolutions(&algorithm);
     switch (direction) {
       case ConvDirection::forward:
-        return conv_forward<T>(g, x.data<T>(), w.data<P>(), {}, y.mutable_data<T>(), &algorithm);
+        return conv_forward<T>(g, x.data<T>(), w.data<P>(), {}, y.mutable_data<T>());
       case ConvDirection::backward_data:
-        return conv_backward_data<T>(g, y.data<T>(), w.data<P>(), x.mutable_data<T>(), &algorithm);
+        return conv_backward_data<T>(g, y.data<T>(), w.data<P>(), x.mutable_data<T>());
       case ConvDirection::backward_weights:
-        return conv_backward_weights<T>(g, x.data<T>(), y.data<T>(), w.mutable_data<P>(), &algorithm);
+        return conv_backward_weights<T>(g, x.data<T>(), y.data<T>(), w.mutable_data<P>());
     }
   }
 };

@@ -70,15 +70,16 @@ template <class T>
 void expect_as_behind(const ConvGeometry& g, const ConvAlgorithm& algorithm) {
   using P = ConvParameter<T>;
   SCOPED_TRACE(to_string(DTypeOf<T>::value) + " " + algorithm.name + " " + describe(g));
+  const ConvAlgorithmOverride convolutions(&algorithm);
   const ConvOperands<T> in(g);
   const auto mean = conv_values<P>(g.k, 5), scale = conv_values<P>(g.k, 6), shift = conv_values<P>(g.k, 7);
   for (const P* bias : {static_cast<const P*>(nullptr), in.bias.data()}) {
     std::vector<T> sums(in.dy.size());
-    conv_forward<T>(g, in.x.data(), in.w.data(), {.bias = bias}, sums.data(), &algorithm);
+    conv_forward<T>(g, in.x.data(), in.w.data(), {.bias = bias}, sums.data());
     for (const bool relu : {false, true}) {
       const ConvEpilogue<P> epilogue{bias, mean.data(), scale.data(), shift.data(), relu};
       std::vector<T> fused(in.dy.size(), T(std::numeric_limits<float>::quiet_NaN()));
-      conv_forward<T>(g, in.x.data(), in.w.data(), epilogue, fused.data(), &algorithm);
+      conv_forward<T>(g, in.x.data(), in.w.data(), epilogue, fused.data());
       expect_as_behind(epilogue, sums, fused, static_cast<std::size_t>(g.k));
     }
   }
@@ -101,9 +102,9 @@ TEST(ConvEpilogue, ReluKeepsNotANumber) {
   in.x[0] = std::numeric_limits<float>::quiet_NaN();
   const std::vector<float> ones(17, 1);
   for (const ConvAlgorithm* algorithm : fitting(g)) {
+    const ConvAlgorithmOverride convolutions(algorithm);
     std::vector<float> y(in.dy.size());
-    conv_forward<float>(g, in.x.data(), in.w.data(), {nullptr, ones.data(), ones.data(), ones.data(), true}, y.data(),
-                        algorithm);
+    conv_forward<float>(g, in.x.data(), in.w.data(), {nullptr, ones.data(), ones.data(), ones.data(), true}, y.data());
     EXPECT_TRUE(std::isnan(y[0])) << algorithm->name;
   }
 }

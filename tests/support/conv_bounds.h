@@ -137,7 +137,8 @@ class ConvBounds {
   void expect_near(const std::string& name, ConvDirection direction, const ConvAlgorithm* wanted,
                    const std::vector<Result>& got, Values ConvResults<double>::*of) {
     constexpr DType dtype = DTypeOf<T>::value;
-    const ConvAlgorithm& algorithm = choose_conv(g_, dtype, direction, wanted);
+    const ConvAlgorithmOverride convolutions(wanted);
+    const ConvAlgorithm& algorithm = choose_conv(g_, dtype, direction);
     SCOPED_TRACE(name + " by " + algorithm.name + " in " + to_string(dtype));
     const ConvRoundings path(g_, dtype, algorithm, direction);
     const Values& exact = exact_.*of;

@@ -82,16 +82,21 @@ struct ConvResults {
   std::vector<ConvParameter<T>> dw;
 };
 
-/// All directions, by the algorithm or, for null, by those that are chosen; results start as NaN, so that what is not
-/// written shows.
+/// All directions, by the algorithm, which must fit, or for null by those that are chosen; results start as NaN, so
+/// that what is not written shows.
 template <class T>
 ConvResults<T> run_conv(const ConvGeometry& g, const ConvOperands<T>& in, const ConvAlgorithm* algorithm) {
+  for (const ConvDirection direction :
+       {ConvDirection::forward, ConvDirection::backward_data, ConvDirection::backward_weights}) {
+    EXPECT_TRUE(algorithm == nullptr || algorithm->fits(g, DTypeOf<T>::value, direction));
+  }
+  const ConvAlgorithmOverride convolutions(algorithm);
   const float nan = std::nanf("");
   ConvResults<T> out{std::vector<T>(in.dy.size(), T(nan)), std::vector<T>(in.x.size(), T(nan)),
                      std::vector<ConvParameter<T>>(in.w.size(), nan)};
-  conv_forward<T>(g, in.x.data(), in.w.data(), {in.bias.data()}, out.y.data(), algorithm);
-  conv_backward_data<T>(g, in.dy.data(), in.w.data(), out.dx.data(), algorithm);
-  conv_backward_weights<T>(g, in.x.data(), in.dy.data(), out.dw.data(), algorithm);
+  conv_forward<T>(g, in.x.data(), in.w.data(), {in.bias.data()}, out.y.data());
+  conv_backward_data<T>(g, in.dy.data(), in.w.data(), out.dx.data());
+  conv_backward_weights<T>(g, in.x.data(), in.dy.data(), out.dw.data());
   return out;
 }
 
