@@ -2,7 +2,10 @@
 // Fusing. An op may leave its last pass over memory to the op that comes next, which then does both in one: conv2d and
 // batch_norm leave theirs, batch_norm and relu take them over. So relu(norm(conv(x))) in a layer's forward() has in
 // training one pass for norm and relu, and in evaluation without gradients none beside the convolution's. Only time
-// and memory differ from ops that run one by one: a step that no op takes over runs when its tensor is first read.
+// and memory differ from ops that run one by one: a step that no op takes over runs when its tensor is first read, and
+// one that was taken over runs as well if its tensor is read all the same: use such an output twice, and it is computed
+// twice. Within forward(), write to an op's input by a new mutable_data() alone: writes through a pointer from before
+// the op are not seen, and may come before its step.
 // Next: core/storage.h, where that happens.
 
 #include <atomic>
