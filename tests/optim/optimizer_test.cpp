@@ -223,7 +223,8 @@ TEST(Optimizer, AUsersOwnByHand) {
 TEST(Optimizer, RefusesSlotsThatShareAName) {
   struct Slots : Optimizer {
     explicit Slots(std::vector<std::string> slots) : Optimizer("slots", {}, std::move(slots)) {}
-    void update(const ParameterGroup&, Tensor, const Tensor&, ParameterState&) override {}
+    void update(const ParameterGroup& /*group*/, Tensor /*value*/, const Tensor& /*gradient*/,
+                ParameterState& /*state*/) override {}
   };
   expect_error<std::invalid_argument>([] { Slots({"step"}); }, {"[slots] expected", "got step"});
   expect_error<std::invalid_argument>([] { Slots({"m", "m"}); }, {"[slots] expected", "got m"});
