@@ -12,9 +12,8 @@ namespace {
 
 // Whether the flag says where and how a run runs, not what it computes.
 bool is_about_running(const std::string& flag) {
-  const auto& table = train_flag_table();
-  return std::any_of(table.begin(), table.end(),
-                     [&](const TrainFlag& row) { return row.name == flag && row.on_resume == OnResume::change; });
+  const TrainFlag* row = find_train_flag(flag);
+  return row != nullptr && row->on_resume == OnResume::change;
 }
 
 // What the ablation itself gives to a run.

@@ -34,10 +34,7 @@ TrainFlags merged_with_run(const Arguments& arguments, TrainFlags now, const std
   Arguments merged;
   Arguments unknown;
   for (const auto& [name, value] : saved) {
-    const auto& table = train_flag_table();
-    const bool known =
-        std::any_of(table.begin(), table.end(), [&name = name](const TrainFlag& row) { return row.name == name; });
-    (known ? merged : unknown).push_back("--" + name + "=" + value);
+    (find_train_flag(name) != nullptr ? merged : unknown).push_back("--" + name + "=" + value);
   }
   if (!unknown.empty()) {
     throw UsageError("the run was begun by a version with flags that this one does not have (" + joined(unknown) +
@@ -51,7 +48,7 @@ TrainFlags merged_with_run(const Arguments& arguments, TrainFlags now, const std
   for (const std::string& name : now.given) {
     const std::string& old = value_of(before, name);
     const std::string& value = value_of(values, name);
-    const OnResume rule = train_flag(name).on_resume;
+    const OnResume rule = find_train_flag(name)->on_resume;
     // Where its teacher lies may change, but not whether a run has one.
     const bool may_change = rule == OnResume::change || (rule == OnResume::move && !old.empty());
     if (may_change || old == value) continue;

@@ -247,11 +247,11 @@ const std::vector<TrainFlag>& train_flag_table() {
   return rows;
 }
 
-const TrainFlag& train_flag(const std::string& name) {
+const TrainFlag* find_train_flag(const std::string& name) {
   for (const TrainFlag& row : train_flag_table()) {
-    if (row.name == name) return row;
+    if (row.name == name) return &row;
   }
-  throw std::out_of_range("no flag " + name);
+  return nullptr;
 }
 
 TrainFlags parse_train_flags(const Arguments& arguments) {

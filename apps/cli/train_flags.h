@@ -107,8 +107,8 @@ struct TrainFlag {
 /// In the order of the help text, group by group.
 const std::vector<TrainFlag>& train_flag_table();
 
-/// Throws std::out_of_range where there is no such flag.
-const TrainFlag& train_flag(const std::string& name);
+/// Null where there is no such flag.
+const TrainFlag* find_train_flag(const std::string& name);
 
 /// Parses and checks each flag alone. Throws UsageError, CLI::CallForHelp for --help.
 TrainFlags parse_train_flags(const Arguments& arguments);
