@@ -18,12 +18,12 @@ struct SplitReport {
 
 struct DatasetReport {
   std::string format;  ///< its name
-  std::vector<std::string> class_names;
-  SplitReport train;
-  SplitReport test;
+  std::vector<std::string> class_names = {};
+  SplitReport train = {};
+  SplitReport test = {};
   /// What is wrong, a sentence each with the file it is about: files that are missing, truncated or
   /// unreadable, labels out of range, sizes that differ, classes without images.
-  std::vector<std::string> problems;
+  std::vector<std::string> problems = {};
 
   [[nodiscard]] bool ok() const { return problems.empty(); }
 };
