@@ -1,6 +1,5 @@
 #include "apps/training/diverged.h"
 
-
 #include "core/autograd.h"
 
 namespace striate {
