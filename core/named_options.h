@@ -13,7 +13,8 @@
 
 namespace striate {
 
-/// What an option is set to, as text that gives the same number again.
+/// What an option is set to, as text that gives the same number again. Implicit, so that {{"depth", 20}} can be
+/// written.
 struct OptionText {
   std::string text;
   OptionText(std::string value) : text(std::move(value)) {}              // NOLINT(google-explicit-constructor)

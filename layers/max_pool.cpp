@@ -70,7 +70,7 @@ void window_maximum(const T* x, std::int64_t corner, const PoolGeometry& g, cons
         for (int i = 0; i < group; ++i) {
           const V value = read<V>(from + i * values_in<V>);
           // Not a number, which differs from itself, wins too.
-          const auto takes = (value > best[i]) | (value != value);  // NOLINT(misc-redundant-expression)
+          const auto takes = (value > best[i]) | (value != value);  // NOLINT(misc-redundant-expression): NaN
           best[i] = takes ? value : best[i];
           best_taps[i] = takes ? tap : best_taps[i];
         }
