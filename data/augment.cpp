@@ -1,7 +1,6 @@
 #include "data/augment.h"
 
 #include <algorithm>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -26,16 +25,10 @@ RandomStream stream_of(const DrawPlace& place) {
 }
 
 bool draw_flip(FlipMode mode, const DrawPlace& place) {
-  switch (mode) {
-    case FlipMode::none:
-      return false;
-    case FlipMode::random:
-      return stream_of(place).below(2, 2) == 1;
-    case FlipMode::alternating:
-      // What is drawn in epoch 0 decides for all epochs.
-      return ((stream_of({place.seed, 0, place.image}).bits(2) >> 63U) + place.epoch) % 2 == 1;
-  }
-  throw std::invalid_argument("no such flip mode");
+  if (mode == FlipMode::none) return false;
+  if (mode == FlipMode::random) return stream_of(place).below(2, 2) == 1;
+  // Alternating: what is drawn in epoch 0 decides for all epochs.
+  return ((stream_of({place.seed, 0, place.image}).bits(2) >> 63U) + place.epoch) % 2 == 1;
 }
 
 }  // namespace
@@ -109,14 +102,10 @@ void augment_pixels(const std::uint8_t* image, const ImageShape& shape, PadMode 
 template <class T>
 void augment_image(const std::uint8_t* image, const ImageShape& shape, PadMode pad_mode,
                    const Augmentation& augmentation, const T* table, T* out) {
-  switch (shape.channels) {
-    case 1:
-      return augment_pixels<1>(image, shape, pad_mode, augmentation, table, out);
-    case 3:
-      return augment_pixels<3>(image, shape, pad_mode, augmentation, table, out);
-    default:
-      return augment_pixels<0>(image, shape, pad_mode, augmentation, table, out);
-  }
+  auto* augment = augment_pixels<0, T>;
+  if (shape.channels == 1) augment = augment_pixels<1, T>;
+  if (shape.channels == 3) augment = augment_pixels<3, T>;
+  augment(image, shape, pad_mode, augmentation, table, out);
 }
 template void augment_image(const std::uint8_t*, const ImageShape&, PadMode, const Augmentation&, const float*, float*);
 template void augment_image(const std::uint8_t*, const ImageShape&, PadMode, const Augmentation&, const double*,

@@ -1,8 +1,10 @@
+// CIFAR's binary files (https://www.cs.toronto.edu/~kriz/cifar.html), the formats cifar10 and cifar100: records of one
+// or two bytes of labels and 32x32 pixels as a red, a green and a blue plane, rows from the top. A file may hold any
+// number of records.
 #include "data/cifar.h"
 
 #include <algorithm>
 #include <sstream>
-#include <utility>
 
 #include "core/file.h"
 #include "core/parallel.h"
@@ -27,27 +29,6 @@ struct Records {
   [[nodiscard]] std::int64_t bytes() const { return label_bytes + kCifarImage.numel(); }
 };
 
-std::int64_t checked_count(const Records& records, const fs::path& file, std::uintmax_t bytes) {
-  const std::string expected = "records of " + std::to_string(records.bytes()) + " bytes";
-  if (bytes == 0) throw FileError(file.string(), "the file is empty; expected " + expected);
-  const auto record = static_cast<std::uintmax_t>(records.bytes());
-  if (bytes % record != 0) {
-    throw FileError(file.string(), "expected a whole number of " + expected + ", got " + std::to_string(bytes) +
-                                       " bytes: " + std::to_string(bytes / record) + " records and " +
-                                       std::to_string(bytes % record) +
-                                       " bytes more; the file is truncated or of another format");
-  }
-  return static_cast<std::int64_t>(bytes / record);
-}
-
-std::int64_t count_records(const Records& records, const fs::path& file) {
-  std::error_code error;
-  if (!fs::exists(file, error)) throw FileError(file.string(), std::string("missing; ") + records.files);
-  const std::uintmax_t bytes = fs::file_size(file, error);
-  if (error) throw FileError(file.string(), "cannot be read: " + error.message());
-  return checked_count(records, file, bytes);
-}
-
 /// A matrix (rows,columns) to (columns,rows): a record's three planes to an image (32,32,3), and back.
 void transpose(const std::uint8_t* from, std::uint8_t* to, std::int64_t rows, std::int64_t columns) {
   for (std::int64_t c = 0; c < columns; ++c) {
@@ -55,12 +36,23 @@ void transpose(const std::uint8_t* from, std::uint8_t* to, std::int64_t rows, st
   }
 }
 
-void read_records(const Records& records, const fs::path& file, std::int64_t count, std::uint8_t* images,
-                  std::int64_t* labels) {
+/// Reads a file of at most `room` images and returns how many they are.
+std::int64_t read_records(const Records& records, const fs::path& file, std::int64_t room, std::uint8_t* images,
+                          std::int64_t* labels) {
+  std::error_code ignored;
+  if (!fs::exists(file, ignored)) throw FileError(file.string(), std::string("missing; ") + records.files);
   const std::vector<std::uint8_t> bytes = read_bytes(file);
-  if (checked_count(records, file, bytes.size()) != count) {
-    throw FileError(file.string(), "changed its size while it was read; try again");
+  const std::string expected = "records of " + std::to_string(records.bytes()) + " bytes";
+  if (bytes.empty()) throw FileError(file.string(), "the file is empty; expected " + expected);
+  const auto size = static_cast<std::int64_t>(bytes.size());
+  const std::int64_t count = size / records.bytes();
+  if (size % records.bytes() != 0) {
+    throw FileError(file.string(), "expected a whole number of " + expected + ", got " + std::to_string(size) +
+                                       " bytes: " + std::to_string(count) + " records and " +
+                                       std::to_string(size % records.bytes()) +
+                                       " bytes more; the file is truncated or of another format");
   }
+  if (count > room) throw FileError(file.string(), "changed its size while it was read; try again");
   for (std::int64_t i = 0; i < count; ++i) {
     labels[i] = bytes[static_cast<std::size_t>(i * records.bytes() + records.label_at)];
     if (labels[i] >= records.classes) {
@@ -76,35 +68,31 @@ void read_records(const Records& records, const fs::path& file, std::int64_t cou
                 kCifarImage.channels, kArea);
     }
   });
+  return count;
 }
 
 /// The records of all valid files.
 void read_files(const Records& records, const std::vector<fs::path>& files, Dataset& dataset, Problems problems) {
-  std::vector<std::pair<fs::path, std::int64_t>> counted;
-  std::int64_t total = 0;
+  std::int64_t room = 0;
+  for (const fs::path& file : files) {
+    std::error_code error;  // that it cannot be read is said below
+    const std::uintmax_t bytes = fs::file_size(file, error);
+    if (!error) room += static_cast<std::int64_t>(bytes) / records.bytes();
+  }
+  Dataset all{.images = Tensor::empty({room, kCifarImage.height, kCifarImage.width, kCifarImage.channels}, DType::u8),
+              .labels = Tensor::empty({room}, DType::i64)};
+  auto* images = all.images.mutable_data<std::uint8_t>();
+  auto* labels = all.labels.mutable_data<std::int64_t>();
+  std::int64_t done = 0;
   for (const fs::path& file : files) {
     attempt(problems, [&] {
-      counted.emplace_back(file, count_records(records, file));
-      total += counted.back().second;
+      done += read_records(records, file, room - done, images + done * kCifarImage.numel(), labels + done);
     });
   }
-  if (total == 0) return;
-  dataset.images = Tensor::empty({total, kCifarImage.height, kCifarImage.width, kCifarImage.channels}, DType::u8);
-  dataset.labels = Tensor::empty({total}, DType::i64);
-  auto* images = dataset.images.mutable_data<std::uint8_t>();
-  auto* labels = dataset.labels.mutable_data<std::int64_t>();
-  std::int64_t done = 0;
-  for (const auto& [file, count] : counted) {
-    attempt(problems, [&, &file = file, &count = count] {
-      read_records(records, file, count, images + done * kCifarImage.numel(), labels + done);
-      done += count;
-    });
-  }
-  if (done == 0) {
-    dataset.images = dataset.labels = Tensor();
-  } else if (done < total) {
-    dataset = first_images(dataset, done);
-  }
+  if (done == 0) return;
+  if (done < room) all = first_images(all, done);
+  dataset.images = all.images;
+  dataset.labels = all.labels;
 }
 
 /// The lines of a file that are not empty.
@@ -130,18 +118,20 @@ std::optional<fs::path> find_cifar10(const fs::path& path) {
   return folder_with(files, path, {"cifar-10-batches-bin"});
 }
 
-Dataset read_cifar10(const fs::path& path, Split split, const NamedOptions& /*options*/, Problems problems) {
+Dataset read_cifar10(const ReadRequest& request) {
   const Records records{1, 0, kCifar10Classes,
                         "a CIFAR-10 folder holds data_batch_1.bin .. data_batch_5.bin and test_batch.bin"};
-  const fs::path folder = find_cifar10(path).value_or(path);
-  Dataset dataset{.class_names = cifar10_class_names(), .normalization = default_normalization(3)};
+  const fs::path folder = find_cifar10(request.path).value_or(request.path);
+  Dataset dataset{
+      .class_names = {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"},
+      .normalization = default_normalization(3)};
   std::error_code ignored;
   if (const fs::path names = folder / kCifar10NamesFile; fs::exists(names, ignored)) {
-    attempt(problems, [&] { dataset.class_names = read_names(names, records.classes); });
+    attempt(request.problems, [&] { dataset.class_names = read_names(names, records.classes); });
   }
   std::vector<fs::path> files;
-  for (const std::string& name : cifar10_files(split)) files.push_back(folder / name);
-  read_files(records, files, dataset, problems);
+  for (const std::string& name : cifar10_files(request.split)) files.push_back(folder / name);
+  read_files(records, files, dataset, request.problems);
   return dataset;
 }
 
@@ -149,39 +139,37 @@ std::optional<fs::path> find_cifar100(const fs::path& path) {
   return folder_with({"train.bin", "test.bin"}, path, {"cifar-100-binary"});
 }
 
-Dataset read_cifar100(const fs::path& path, Split split, const NamedOptions& options, Problems problems) {
-  const bool coarse = options.flag("coarse", false);
+Dataset read_cifar100(const ReadRequest& request) {
+  const bool coarse = request.options.flag("coarse", false);
   const Records records{
       2, coarse ? 0 : 1, coarse ? 20 : 100,
       "a CIFAR-100 folder holds train.bin, test.bin, fine_label_names.txt and coarse_label_names.txt"};
-  const fs::path folder = find_cifar100(path).value_or(path);
+  const fs::path folder = find_cifar100(request.path).value_or(request.path);
   // Of the training images, as most who use CIFAR-100 have it.
   Dataset dataset{.class_names = std::vector<std::string>(static_cast<std::size_t>(records.classes), "?"),
                   .normalization = {{0.5071, 0.4865, 0.4409}, {0.2673, 0.2564, 0.2762}}};
   const fs::path names = folder / (coarse ? "coarse_label_names.txt" : "fine_label_names.txt");
-  attempt(problems, [&] { dataset.class_names = read_names(names, records.classes); });
-  read_files(records, {folder / (to_string(split) + ".bin")}, dataset, problems);
+  attempt(request.problems, [&] { dataset.class_names = read_names(names, records.classes); });
+  read_files(records, {folder / (to_string(request.split) + ".bin")}, dataset, request.problems);
   return dataset;
 }
 
 }  // namespace
 
 DatasetFormat cifar10_format() {
-  return format_of(
-      "CIFAR-10's binary files data_batch_1.bin .. data_batch_5.bin and test_batch.bin, here or in "
-      "cifar-10-batches-bin/",
-      [](const fs::path& path) { return find_cifar10(path).has_value(); }, read_cifar10);
+  return {.help =
+              "CIFAR-10's binary files data_batch_1.bin .. data_batch_5.bin and test_batch.bin, here or in "
+              "cifar-10-batches-bin/",
+          .recognises = [](const fs::path& path) { return find_cifar10(path).has_value(); },
+          .read = read_cifar10};
 }
 
 DatasetFormat cifar100_format() {
-  return format_of(
-      "CIFAR-100's binary files train.bin and test.bin, here or in cifar-100-binary/; the option coarse=true takes the "
-      "20 superclasses",
-      [](const fs::path& path) { return find_cifar100(path).has_value(); }, read_cifar100);
-}
-
-std::vector<std::string> cifar10_class_names() {
-  return {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
+  return {.help =
+              "CIFAR-100's binary files train.bin and test.bin, here or in cifar-100-binary/; the option coarse=true "
+              "takes the 20 superclasses",
+          .recognises = [](const fs::path& path) { return find_cifar100(path).has_value(); },
+          .read = read_cifar100};
 }
 
 std::vector<std::string> cifar10_files(Split split) {

@@ -5,9 +5,7 @@
 
 #include "core/check.h"
 #include "core/registry.h"
-#include "data/cifar.h"
-#include "data/idx.h"
-#include "data/image_folder.h"
+#include "data/format.h"
 
 namespace striate {
 
@@ -29,14 +27,6 @@ constexpr const char* kHowToGetData =
     "To draw a data set: striate generate --out DIR. To get CIFAR-10: "
     "curl -LO https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz && tar -xzf cifar-10-binary.tar.gz";
 
-void check_labels(const std::string& op, const Dataset& dataset) {
-  const auto labels = dataset.labels.span<std::int64_t>();
-  const auto [least, most] = std::minmax_element(labels.begin(), labels.end());
-  expect(*least >= 0 && *most < dataset.classes(), op,
-         "labels 0 .. " + std::to_string(dataset.classes() - 1) + " (there are so many class names)",
-         *least < 0 ? *least : *most);
-}
-
 }  // namespace
 
 std::string to_string(const ImageShape& shape) {
@@ -44,10 +34,6 @@ std::string to_string(const ImageShape& shape) {
 }
 
 std::string to_string(Split split) { return split == Split::train ? "train" : "test"; }
-
-Dataset Dataset::with(Tensor other_images, Tensor other_labels) const {
-  return {std::move(other_images), std::move(other_labels), class_names, normalization};
-}
 
 void check_dataset(const std::string& op, const Dataset& dataset) {
   expect(dataset.images.defined() && dataset.labels.defined(), op, "images and labels", "an undefined tensor");
@@ -60,7 +46,7 @@ void check_dataset(const std::string& op, const Dataset& dataset) {
 }
 
 void register_dataset(const std::string& name, DatasetFormat format) {
-  expect(static_cast<bool>(format.load), "register_dataset", "a function that loads " + name, "none");
+  expect(format.load || format.read, "register_dataset", "a function that loads " + name, "none");
   registry().add(name, std::move(format));
 }
 
@@ -86,11 +72,22 @@ std::string find_dataset(const fs::path& path) {
 }
 
 Dataset load_dataset(const fs::path& path, Split split, const std::string& format) {
-  const auto [name, options] = parse_name_and_options(format.empty() ? find_dataset(path) : format);
-  Dataset dataset = dataset_format(name).load(path, split, options);
+  return read_dataset(format.empty() ? find_dataset(path) : format, {.path = path, .split = split});
+}
+
+Dataset read_dataset(const std::string& format, ReadRequest request) {
+  const auto [name, options] = parse_name_and_options(format);
+  const DatasetFormat& found = dataset_format(name);
+  request.options = options;
+  Dataset dataset = found.read ? found.read(request) : found.load(request.path, request.split, options);
   options.expect_all_read(name);
+  if (request.problems != nullptr && !dataset.labels.defined()) return dataset;
   check_dataset(name, dataset);
-  check_labels(name, dataset);
+  const auto labels = dataset.labels.span<std::int64_t>();
+  const auto [least, most] = std::minmax_element(labels.begin(), labels.end());
+  expect(*least >= 0 && *most < dataset.classes(), name,
+         "labels 0 .. " + std::to_string(dataset.classes() - 1) + " (there are so many class names)",
+         *least < 0 ? *least : *most);
   dataset.normalization = dataset.normalization.for_channels(dataset.channels());
   return dataset;
 }

@@ -38,8 +38,6 @@ struct Dataset {
   [[nodiscard]] std::int64_t classes() const { return static_cast<std::int64_t>(class_names.size()); }
   [[nodiscard]] std::int64_t channels() const { return images.size(3); }
   [[nodiscard]] ImageShape image_shape() const { return {images.size(1), images.size(2), images.size(3)}; }
-  /// Other images and labels of the same classes.
-  [[nodiscard]] Dataset with(Tensor other_images, Tensor other_labels) const;
 };
 
 /// Throws ShapeError unless images are (N,H,W,C), none of these 0, and labels (N); std::invalid_argument for images
@@ -51,7 +49,17 @@ enum class Split : std::uint8_t { train, test };
 /// "train" or "test".
 std::string to_string(Split split);
 
-/// How a kind of data set is recognised, loaded and verified.
+/// What a format is asked to read.
+struct ReadRequest {
+  std::filesystem::path path;  ///< may be empty or lead nowhere
+  Split split = Split::train;
+  NamedOptions options{};  ///< the format's own
+  /// Null to load: the first problem is thrown as FileError. Else (`striate verify`) every problem, a sentence that
+  /// names the file, is appended here, and the valid images are returned.
+  std::vector<std::string>* problems = nullptr;
+};
+
+/// How a kind of data set is recognised and read.
 struct DatasetFormat {
   /// The files and where they are looked for, for help and messages: "CIFAR-10's binary files: ...".
   std::string help{};
@@ -59,11 +67,8 @@ struct DatasetFormat {
   std::function<bool(const std::filesystem::path& path)> recognises{};
   /// Throws FileError for files that are not what they should be. `path` may be empty or lead nowhere.
   std::function<Dataset(const std::filesystem::path& path, Split split, const NamedOptions& options)> load{};
-  /// For `striate verify`: as load, but appends every problem, a sentence that names the file, and returns the
-  /// valid images. Empty: the one problem that load throws.
-  std::function<Dataset(const std::filesystem::path& path, Split split, const NamedOptions& options,
-                        std::vector<std::string>& problems)>
-      verify{};
+  /// In the place of load, for formats that can go on after a problem.
+  std::function<Dataset(const ReadRequest& request)> read{};
 };
 
 /// Makes a format known by `name`. Throws std::invalid_argument for a name that is taken or cannot be one.

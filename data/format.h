@@ -1,10 +1,9 @@
 #pragma once
-// What the built-in formats share: files are looked for in several folders; loading throws the first problem, `verify`
-// collects all of them.
+// The built-in formats, which data/dataset.cpp lists, and what they share: files are looked for in several folders;
+// loading throws the first problem, `verify` collects all of them.
 
 #include <algorithm>
 #include <filesystem>
-#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -14,6 +13,32 @@
 #include "data/dataset.h"
 
 namespace striate {
+
+/// data_batch_1.bin .. data_batch_5.bin, test_batch.bin, and batches.meta.txt with ten names, a line each (without it,
+/// CIFAR-10's); in the folder or in cifar-10-batches-bin/. FileError for a file that is missing, empty or not a whole
+/// number of records, and for a label above 9 (file, record, label).
+DatasetFormat cifar10_format();
+
+/// train.bin, test.bin, fine_label_names.txt and coarse_label_names.txt, in the folder or in cifar-100-binary/. 100
+/// classes, with the option coarse=true 20. Throws as CIFAR-10's.
+DatasetFormat cifar100_format();
+
+/// train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, also with "."
+/// before idx, and as .gz; in the folder, in raw/, or in MNIST/raw/ as torchvision has it. FileError for files that are
+/// missing, truncated, damaged or of another format, for counts of images and labels that differ, and for a label above
+/// 9.
+DatasetFormat mnist_format();
+
+/// The same files of Fashion-MNIST (or FashionMNIST/raw/): it is recognised by the name of their folder, which must say
+/// "fashion", and takes any folder when it is asked for by name.
+DatasetFormat fashion_mnist_format();
+
+/// train/<class>/*.png, test/<class>/*.jpg, ... The classes are the subfolders of train/, or of test/ where there is no
+/// train/; classes and files are taken in the order of their names' bytes, and files without an image's extension are
+/// ignored. The option channels=1 reads grey images instead of colour. Normalised by default_normalization(). FileError
+/// where the split or its images are missing, for a class of test/ that is not in train/, for an image that cannot be
+/// decoded, and for one of another size than the first.
+DatasetFormat image_folder_format();
 
 /// Null to load: the first problem is thrown. Else problems are appended.
 using Problems = std::vector<std::string>*;
@@ -29,17 +54,9 @@ void attempt(Problems problems, F&& f) {
   }
 }
 
-/// A format from one function that both loads and verifies: Dataset(path, split, options, Problems).
-template <class F>
-DatasetFormat format_of(const std::string& help, const std::function<bool(const std::filesystem::path&)>& recognises,
-                        F read) {
-  return {.help = help,
-          .recognises = recognises,
-          .load = [read](const auto& path, Split split,
-                         const auto& options) { return read(path, split, options, nullptr); },
-          .verify = [read](const auto& path, Split split, const auto& options,
-                           std::vector<std::string>& problems) { return read(path, split, options, &problems); }};
-}
+/// load_dataset and verify_dataset: `format` is a name, with its options, which the request does not need to have. With
+/// problems, the result has no tensors where no image is valid.
+Dataset read_dataset(const std::string& format, ReadRequest request);
 
 /// The first of the folder itself and these subfolders that holds any of the files.
 inline std::optional<std::filesystem::path> folder_with(const std::vector<std::string>& files,

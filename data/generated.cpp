@@ -67,35 +67,23 @@ Colour draw_colour_away_from(RandomSequence& random, const Colour& a, const Colo
   }
 }
 
-/// All that varies in a picture, drawn once.
-struct Picture {
-  explicit Picture(RandomSequence& random)
-      : centre{9 + 14 * random.uniform(), 9 + 14 * random.uniform()},
-        size(12 + 6 * random.uniform()),
-        angle(2 * std::numbers::pi * random.uniform()),
-        texture_angle(2 * std::numbers::pi * random.uniform()),
-        period(4 + 2 * random.uniform()),
-        phase{random.uniform(), random.uniform()},
-        background_angle(2 * std::numbers::pi * random.uniform()),
-        wave(2 * std::numbers::pi * random.uniform()),
-        background(draw_colour(random)),
-        ink(draw_colour_away_from(random, background, background, 130)),
-        paper(draw_colour_away_from(random, background, ink, 130)) {
-    for (double& step : background_step) step = 80 * (random.uniform() - 0.5);
-  }
+double draw_angle(RandomSequence& random) { return 2 * std::numbers::pi * random.uniform(); }
 
-  Point centre;
-  double size;  ///< root of the shape's area, in pixels
-  double angle;
-  double texture_angle;
-  double period;  ///< pixels
-  Point phase;
-  double background_angle;
-  double wave;
-  Colour background;
-  Colour ink;    ///< the stripes or spots
-  Colour paper;  ///< between them
-  Colour background_step{};
+/// All that varies in a picture, drawn in this order.
+struct Picture {
+  RandomSequence& random;
+  Point centre{9 + 14 * random.uniform(), 9 + 14 * random.uniform()};
+  double size = 12 + 6 * random.uniform();  ///< root of the shape's area, in pixels
+  double angle = draw_angle(random);
+  double texture_angle = draw_angle(random);
+  double period = 4 + 2 * random.uniform();  ///< pixels
+  Point phase{random.uniform(), random.uniform()};
+  double background_angle = draw_angle(random);
+  double wave = draw_angle(random);
+  Colour background = draw_colour(random);
+  Colour ink = draw_colour_away_from(random, background, background, 130);  ///< the stripes or spots
+  Colour paper = draw_colour_away_from(random, background, ink, 130);       ///< between them
+  Colour background_step{80 * (random.uniform() - 0.5), 80 * (random.uniform() - 0.5), 80 * (random.uniform() - 0.5)};
 };
 
 double clamp01(double value) { return std::clamp(value, 0.0, 1.0); }
@@ -131,7 +119,7 @@ void draw_image(std::int64_t label, RandomStream stream, std::uint8_t* image) {
   constexpr double noise = 16;                      // bytes, either way
   constexpr std::uint64_t noise_place = 1U << 20U;  // behind all that Picture draws from the stream
   RandomSequence random(stream);
-  const Picture picture(random);
+  const Picture picture{random};
   for (std::int64_t i = 0; i < kSide * kSide; ++i) {
     const auto x = static_cast<double>(i % kSide) + 0.5;
     const std::int64_t row = i / kSide;

@@ -1,5 +1,5 @@
-#include "data/idx.h"
-
+// MNIST's files (http://yann.lecun.com/exdb/mnist/), the formats mnist and fashion-mnist: numbers in a big-endian
+// header and then bytes, "IDX".
 #include <zlib.h>
 
 #include <algorithm>

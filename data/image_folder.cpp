@@ -1,5 +1,4 @@
-#include "data/image_folder.h"
-
+// Images in folders, the format image-folder. data/image.h decodes.
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -116,13 +115,13 @@ void read_images(const std::vector<LabelledFile>& files, std::int64_t channels, 
   dataset = images_at(dataset, good);
 }
 
-Dataset read_folder(const fs::path& folder, Split split, const NamedOptions& options, Problems problems) {
-  const std::int64_t channels = options.integer("channels", 3);
+Dataset read_folder(const ReadRequest& request) {
+  const std::int64_t channels = request.options.integer("channels", 3);
   expect(channels == 1 || channels == 3, "image-folder", "1 or 3 channels", channels);
   Dataset dataset{.normalization = default_normalization(channels)};
-  attempt(problems, [&] {
-    dataset.class_names = class_names_of(folder);
-    read_images(list_images(folder, split, dataset.class_names), channels, dataset, problems);
+  attempt(request.problems, [&] {
+    dataset.class_names = class_names_of(request.path);
+    read_images(list_images(request.path, request.split, dataset.class_names), channels, dataset, request.problems);
   });
   return dataset;
 }
@@ -130,10 +129,11 @@ Dataset read_folder(const fs::path& folder, Split split, const NamedOptions& opt
 }  // namespace
 
 DatasetFormat image_folder_format() {
-  return format_of(
-      "image files train/<class>/*.png and test/<class>/*.png (also jpg, bmp, gif, tga, ppm), all of one size; the "
-      "option channels=1 makes them grey",
-      [](const fs::path& path) { return is_folder(path / "train") || is_folder(path / "test"); }, read_folder);
+  return {.help =
+              "image files train/<class>/*.png and test/<class>/*.png (also jpg, bmp, gif, tga, ppm), all of one size; "
+              "the option channels=1 makes them grey",
+          .recognises = [](const fs::path& path) { return is_folder(path / "train") || is_folder(path / "test"); },
+          .read = read_folder};
 }
 
 }  // namespace striate

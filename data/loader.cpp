@@ -8,8 +8,7 @@
 
 #include "core/check.h"
 #include "core/random.h"
-#include "data/cutmix.h"
-#include "data/mixup.h"
+#include "data/mixing.h"
 #include "data/normalize.h"
 
 namespace striate {
@@ -62,28 +61,34 @@ void Loader::start_epoch(std::int64_t epoch, std::int64_t first_batch) {
 
 bool Loader::next(Batch& batch) {
   if (next_to_take_ >= end_) return false;
-  if (options_.workers == 0) {
-    const std::int64_t index = next_to_take_;
-    next_to_take_ = end_;  // stays so if this one throws
-    batch = make_batch(index);
-    next_to_take_ = index + 1;
-    return true;
-  }
   Slot taken;
-  {
+  if (options_.workers == 0) {
+    taken = make_slot(next_to_take_++);
+  } else {
     std::unique_lock lock(mutex_);
     Slot& slot = slots_[static_cast<std::size_t>(next_to_take_ % options_.prefetch)];
     made_.wait(lock, [&] { return slot.ready; });
     taken = std::exchange(slot, Slot{});
-    next_to_take_ = taken.error ? end_ : next_to_take_ + 1;
+    ++next_to_take_;
   }
   taken_.notify_all();
   if (taken.error) {
     stop();
+    next_to_take_ = end_;
     std::rethrow_exception(taken.error);
   }
   batch = std::move(taken.batch);
   return true;
+}
+
+Loader::Slot Loader::make_slot(std::int64_t index) const {
+  Slot slot{.ready = true};
+  try {
+    slot.batch = make_batch(index);
+  } catch (...) {
+    slot.error = std::current_exception();
+  }
+  return slot;
 }
 
 void Loader::work() {
@@ -94,13 +99,7 @@ void Loader::work() {
     if (stopping_ || next_to_make_ >= end_) return;
     const std::int64_t index = next_to_make_++;
     lock.unlock();
-    Slot slot;
-    try {
-      slot.batch = make_batch(index);
-    } catch (...) {
-      slot.error = std::current_exception();
-    }
-    slot.ready = true;
+    Slot slot = make_slot(index);
     lock.lock();
     slots_[static_cast<std::size_t>(index % options_.prefetch)] = std::move(slot);
     made_.notify_one();
@@ -137,15 +136,10 @@ void Loader::mix(Batch& batch) const {
   const auto epoch = static_cast<std::uint64_t>(epoch_);
   const auto index = static_cast<std::uint64_t>(batch.index);
   if (options_.mixup <= 0 && options_.cutmix <= 0) return;
-  Mixing mixing;
-  if (options_.cutmix > 0 && (options_.mixup <= 0 || draw_cut(options_.seed, epoch, index))) {
-    CutMix cut = draw_cutmix(options_.seed, epoch, index, batch.images.shape(), options_.cutmix);
-    batch.images = cut_images(batch.images, cut);
-    mixing = std::move(cut.mixing);
-  } else {
-    mixing = draw_mixing(options_.seed, epoch, index, batch.size(), options_.mixup);
-    batch.images = mix_images(batch.images, mixing);
-  }
+  const bool cut = options_.cutmix > 0 && (options_.mixup <= 0 || draw_cut(options_.seed, epoch, index));
+  const Mixing mixing = cut ? draw_cutmix(options_.seed, epoch, index, batch.images.shape(), options_.cutmix)
+                            : draw_mixup(options_.seed, epoch, index, batch.size(), options_.mixup);
+  batch.images = mix_images(batch.images, mixing);
   batch.targets = mix_labels(batch.labels, mixing, dataset_.classes(), options_.dtype);
 }
 

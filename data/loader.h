@@ -49,8 +49,6 @@ class Loader {
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
-  Loader(Loader&&) = delete;
-  Loader& operator=(Loader&&) = delete;
 
   [[nodiscard]] std::int64_t batches_per_epoch() const;
   /// Begins an epoch, at batch `first_batch`; what remains of an earlier one is dropped.
@@ -67,6 +65,7 @@ class Loader {
   };
 
   [[nodiscard]] Batch make_batch(std::int64_t index) const;
+  [[nodiscard]] Slot make_slot(std::int64_t index) const;
   void mix(Batch& batch) const;
   template <class T>
   void fill_images(std::span<const std::int64_t> samples, Tensor& images) const;

@@ -31,13 +31,26 @@ std::vector<std::int64_t> new_labels(const Dataset& dataset, const std::vector<s
   return result;
 }
 
+/// The places of the images whose label is wanted, asked for in order.
+template <class Wanted>
+std::vector<std::int64_t> places_where(const Dataset& dataset, Wanted&& wanted) {
+  std::vector<std::int64_t> places;
+  const auto* labels = dataset.labels.data<std::int64_t>();
+  for (std::int64_t i = 0; i < dataset.size(); ++i) {
+    if (wanted(labels[i])) places.push_back(i);
+  }
+  return places;
+}
+
 }  // namespace
 
 Dataset images_at(const Dataset& dataset, const std::vector<std::int64_t>& places) {
   Shape shape = dataset.images.shape();
   const auto image_bytes = static_cast<std::size_t>(dataset.image_shape().numel());
   shape[0] = static_cast<std::int64_t>(places.size());
-  Dataset result = dataset.with(Tensor::empty(shape, DType::u8), Tensor::empty({shape[0]}, DType::i64));
+  Dataset result = dataset;
+  result.images = Tensor::empty(shape, DType::u8);
+  result.labels = Tensor::empty({shape[0]}, DType::i64);
   const auto* images = dataset.images.data<std::uint8_t>();
   const auto* labels = dataset.labels.data<std::int64_t>();
   auto* out = result.images.mutable_data<std::uint8_t>();
@@ -53,11 +66,8 @@ Dataset images_at(const Dataset& dataset, const std::vector<std::int64_t>& place
 Dataset choose_classes(const Dataset& dataset, const std::vector<std::string>& names) {
   const std::vector<std::int64_t> renumbered = new_labels(dataset, names);
   const auto label_of = [&](std::int64_t old) { return renumbered.at(static_cast<std::size_t>(old)); };
-  const auto labels = dataset.labels.span<std::int64_t>();
-  std::vector<std::int64_t> places;
-  for (std::size_t i = 0; i < labels.size(); ++i) {
-    if (label_of(labels[i]) >= 0) places.push_back(static_cast<std::int64_t>(i));
-  }
+  const std::vector<std::int64_t> places =
+      places_where(dataset, [&](std::int64_t label) { return label_of(label) >= 0; });
   Dataset result = images_at(dataset, places);
   auto* chosen = result.labels.mutable_data<std::int64_t>();
   std::transform(chosen, chosen + places.size(), chosen, label_of);
@@ -75,12 +85,9 @@ Dataset first_images(const Dataset& dataset, std::int64_t count) {
 Dataset first_per_class(const Dataset& dataset, std::int64_t count) {
   expect(count >= 1, "first_per_class", "a count of at least 1", count);
   std::vector<std::int64_t> seen(dataset.class_names.size());
-  const auto labels = dataset.labels.span<std::int64_t>();
-  std::vector<std::int64_t> places;
-  for (std::size_t i = 0; i < labels.size(); ++i) {
-    if (seen.at(static_cast<std::size_t>(labels[i]))++ < count) places.push_back(static_cast<std::int64_t>(i));
-  }
-  return images_at(dataset, places);
+  return images_at(dataset, places_where(dataset, [&](std::int64_t label) {
+                     return seen.at(static_cast<std::size_t>(label))++ < count;
+                   }));
 }
 
 }  // namespace striate

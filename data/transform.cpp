@@ -17,9 +17,8 @@ double probability(const std::string& name, const NamedOptions& options, double 
   return p;
 }
 
-class RandomGrayscale : public Transform {
- public:
-  explicit RandomGrayscale(const NamedOptions& options) : p_(probability("random_grayscale", options, 0.1)) {}
+struct RandomGrayscale : Transform {
+  explicit RandomGrayscale(const NamedOptions& options) : p(probability("random_grayscale", options, 0.1)) {}
 
   [[nodiscard]] ImageShape output_shape(const ImageShape& input) const override {
     expect(input.channels == 1 || input.channels == 3, "random_grayscale", "1 or 3 channels", input.channels);
@@ -29,47 +28,39 @@ class RandomGrayscale : public Transform {
   void apply(std::span<const std::uint8_t> image, const ImageShape& shape, std::span<std::uint8_t> out,
              RandomSequence& random) const override {
     std::copy(image.begin(), image.end(), out.begin());
-    if (random.uniform() >= p_ || shape.channels == 1) return;
+    if (random.uniform() >= p || shape.channels == 1) return;
     for (std::size_t i = 0; i < out.size(); i += 3) {
       out[i] = out[i + 1] = out[i + 2] = luma(image[i], image[i + 1], image[i + 2]);
     }
   }
-
- private:
-  double p_;
+  double p;
 };
 
-class RandomInvert : public Transform {
- public:
-  explicit RandomInvert(const NamedOptions& options) : p_(probability("random_invert", options, 0.5)) {}
+struct RandomInvert : Transform {
+  explicit RandomInvert(const NamedOptions& options) : p(probability("random_invert", options, 0.5)) {}
 
   void apply(std::span<const std::uint8_t> image, const ImageShape& /*shape*/, std::span<std::uint8_t> out,
              RandomSequence& random) const override {
-    const std::uint8_t mask = random.uniform() < p_ ? 255 : 0;
+    const std::uint8_t mask = random.uniform() < p ? 255 : 0;
     std::transform(image.begin(), image.end(), out.begin(),
                    [&](std::uint8_t value) { return static_cast<std::uint8_t>(value ^ mask); });
   }
-
- private:
-  double p_;
+  double p;
 };
 
-class ColorJitter : public Transform {
- public:
-  explicit ColorJitter(const NamedOptions& options) : brightness_(options.real("brightness", 0)) {
-    expect(std::isfinite(brightness_) && brightness_ >= 0, "color_jitter", "a brightness of at least 0", brightness_);
+struct ColorJitter : Transform {
+  explicit ColorJitter(const NamedOptions& options) : brightness(options.real("brightness", 0)) {
+    expect(std::isfinite(brightness) && brightness >= 0, "color_jitter", "a brightness of at least 0", brightness);
   }
 
   void apply(std::span<const std::uint8_t> image, const ImageShape& /*shape*/, std::span<std::uint8_t> out,
              RandomSequence& random) const override {
-    const double least = std::max(0.0, 1 - brightness_);
-    const double factor = least + (1 + brightness_ - least) * random.uniform();
+    const double least = std::max(0.0, 1 - brightness);
+    const double factor = least + (1 + brightness - least) * random.uniform();
     std::transform(image.begin(), image.end(), out.begin(),
                    [&](std::uint8_t value) { return static_cast<std::uint8_t>(std::min(255.0, factor * value)); });
   }
-
- private:
-  double brightness_;
+  double brightness;
 };
 
 template <class T>

@@ -23,8 +23,6 @@ class Transform {
   virtual ~Transform() = default;
   Transform(const Transform&) = delete;
   Transform& operator=(const Transform&) = delete;
-  Transform(Transform&&) = delete;
-  Transform& operator=(Transform&&) = delete;
 
   /// The shape of what comes out; the images of a batch must agree in it. The channels have to stay. Throws
   /// std::invalid_argument for images that it cannot take.

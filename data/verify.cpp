@@ -9,20 +9,6 @@ namespace striate {
 
 namespace {
 
-/// The valid images of a split, and the problems of the rest.
-Dataset load_rest(const std::filesystem::path& path, Split split, const std::string& format,
-                  std::vector<std::string>& problems) {
-  const auto [name, options] = parse_name_and_options(format);
-  Dataset dataset;
-  if (const DatasetFormat& entry = dataset_format(name); entry.verify) {
-    dataset = entry.verify(path, split, options, problems);
-    options.expect_all_read(name);
-  } else {
-    attempt(&problems, [&] { dataset = load_dataset(path, split, format); });
-  }
-  return dataset;
-}
-
 SplitReport count(const Dataset& dataset) {
   SplitReport report{.class_counts = std::vector<std::int64_t>(dataset.class_names.size())};
   if (!dataset.labels.defined()) return report;
@@ -41,7 +27,8 @@ DatasetReport verify_dataset(const std::filesystem::path& path, const std::strin
   DatasetReport report{.format = parse_name_and_options(found).name};
   for (const Split split : {Split::train, Split::test}) {
     std::vector<std::string> problems;
-    const Dataset dataset = load_rest(path, split, found, problems);
+    Dataset dataset;
+    attempt(&problems, [&] { dataset = read_dataset(found, {.path = path, .split = split, .problems = &problems}); });
     for (std::string& problem : problems) {
       // Both splits may have the same, of a file of class names.
       const bool is_new = std::find(report.problems.begin(), report.problems.end(), problem) == report.problems.end();

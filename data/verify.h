@@ -1,6 +1,6 @@
 #pragma once
 // A look through a whole data set, for `striate verify`: counts, and every problem instead of the first one. What there
-// is to know of a format is in its DatasetFormat::verify (data/dataset.h).
+// is to know of a format is in its DatasetFormat::read (data/dataset.h).
 
 #include <filesystem>
 #include <string>

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <string>
 #include <vector>
 
@@ -12,6 +11,7 @@
 #include "core/own_eigen.h"
 #include "core/parallel.h"
 #include "data/normalize.h"
+#include "data/subset.h"
 
 namespace striate {
 
@@ -20,46 +20,34 @@ namespace {
 // Images whose patches are summed up at a time.
 constexpr std::int64_t kGrain = 16;
 
-void check(const Dataset& dataset, std::int64_t kernel, std::int64_t filters, const WhiteningOptions& options) {
-  check_dataset("whitening", dataset);
-  const std::int64_t side = std::min(dataset.images.size(1), dataset.images.size(2));
-  expect(kernel >= 1 && kernel <= side, "whitening", "a kernel of 1 .. " + std::to_string(side), kernel);
-  expect(filters >= 1, "whitening", "at least 1 filter", filters);
-  expect(options.images >= 1, "whitening", "at least 1 image", options.images);
-  expect(std::isfinite(options.eps) && options.eps > 0, "whitening", "a finite eps above 0", options.eps);
-}
-
-/// All patches of an image as rows (1, R,S,C): the leading 1 makes sums of the products with it.
-void append_patches(const Tensor& image, std::int64_t kernel, std::vector<double>& rows) {
-  const std::int64_t width = image.size(1);
-  const std::int64_t channels = image.size(2);
-  const auto* pixels = image.data<double>();
-  for (std::int64_t y = 0; y + kernel <= image.size(0); ++y) {
-    for (std::int64_t x = 0; x + kernel <= width; ++x) {
-      rows.push_back(1);
-      for (std::int64_t r = 0; r < kernel; ++r) {
-        const double* begin = pixels + ((y + r) * width + x) * channels;
-        rows.insert(rows.end(), begin, begin + kernel * channels);
+/// All patches of images (N,H,W,C) as rows (1, R,S,C): the leading 1 makes sums of the products with it.
+std::vector<double> patch_rows(const Tensor& images, std::int64_t kernel) {
+  const Shape& shape = images.shape();
+  const auto* pixels = images.data<double>();
+  std::vector<double> rows;
+  for (std::int64_t n = 0; n < shape[0]; ++n) {
+    for (std::int64_t y = n * shape[1]; y + kernel <= (n + 1) * shape[1]; ++y) {
+      for (std::int64_t x = 0; x + kernel <= shape[2]; ++x) {
+        rows.push_back(1);
+        for (std::int64_t r = 0; r < kernel; ++r) {
+          const double* begin = pixels + ((y + r) * shape[2] + x) * shape[3];
+          rows.insert(rows.end(), begin, begin + kernel * shape[3]);
+        }
       }
     }
   }
+  return rows;
 }
 
 /// The products of the rows of patches with each other, summed over images begin .. end-1 of `chosen`:
 /// (1+RSC, 1+RSC).
 std::vector<double> patch_products(const Dataset& dataset, std::int64_t kernel, std::int64_t chosen, std::int64_t begin,
                                    std::int64_t end) {
-  const Shape& shape = dataset.images.shape();
-  const std::int64_t row = 1 + kernel * kernel * shape[3];
-  const auto* bytes = dataset.images.data<std::uint8_t>();
-  const std::size_t image_bytes = dataset.images.bytes() / static_cast<std::size_t>(shape[0]);
-  std::vector<double> rows;
-  for (std::int64_t i = begin; i < end; ++i) {
-    Tensor image = Tensor::empty({shape[1], shape[2], shape[3]}, DType::u8);
-    const std::int64_t place = i * shape[0] / chosen;
-    std::memcpy(image.mutable_raw(), bytes + static_cast<std::size_t>(place) * image_bytes, image_bytes);
-    append_patches(normalized(image, dataset.normalization, DType::f64), kernel, rows);
-  }
+  std::vector<std::int64_t> places;
+  for (std::int64_t i = begin; i < end; ++i) places.push_back(i * dataset.size() / chosen);
+  const Tensor images = normalized(images_at(dataset, places).images, dataset.normalization, DType::f64);
+  const std::vector<double> rows = patch_rows(images, kernel);
+  const std::int64_t row = 1 + kernel * kernel * dataset.channels();
   std::vector<double> products(static_cast<std::size_t>(row * row));
   gemm(Transpose::yes, Transpose::no, row, row, static_cast<std::int64_t>(rows.size()) / row, rows.data(), row,
        rows.data(), row, products.data(), row, false);
@@ -86,7 +74,12 @@ striate_eigen::MatrixXd patch_covariance(const Dataset& dataset, std::int64_t ke
 
 Tensor whitening_filters(const Dataset& dataset, std::int64_t kernel, std::int64_t filters,
                          const WhiteningOptions& options) {
-  check(dataset, kernel, filters, options);
+  check_dataset("whitening", dataset);
+  const std::int64_t side = std::min(dataset.images.size(1), dataset.images.size(2));
+  expect(kernel >= 1 && kernel <= side, "whitening", "a kernel of 1 .. " + std::to_string(side), kernel);
+  expect(filters >= 1, "whitening", "at least 1 filter", filters);
+  expect(options.images >= 1, "whitening", "at least 1 image", options.images);
+  expect(std::isfinite(options.eps) && options.eps > 0, "whitening", "a finite eps above 0", options.eps);
   const striate_eigen::SelfAdjointEigenSolver<striate_eigen::MatrixXd> solver(
       patch_covariance(dataset, kernel, options.images));
   const std::int64_t size = kernel * kernel * dataset.channels();

@@ -16,7 +16,6 @@
 #include "core/parallel.h"
 #include "data/image.h"
 #include "data/normalize.h"
-#include "data/resize.h"
 #include "layers/softmax.h"
 
 namespace striate::cli {

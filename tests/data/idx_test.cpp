@@ -1,6 +1,4 @@
 // MNIST's and Fashion-MNIST's files: what is published, and what is broken.
-#include "data/idx.h"
-
 #include <gtest/gtest.h>
 #include <zlib.h>
 

@@ -1,5 +1,3 @@
-#include "data/image_folder.h"
-
 #include <gtest/gtest.h>
 
 #define STB_IMAGE_WRITE_IMPLEMENTATION
@@ -7,6 +5,7 @@
 #include <stb/stb_image_write.h>
 
 #include "core/parallel.h"
+#include "data/dataset.h"
 #include "data/image.h"
 #include "tests/support/errors.h"
 #include "tests/support/temp_folder.h"

@@ -7,9 +7,8 @@
 #include <thread>
 
 #include "core/allocator.h"
-#include "data/cutmix.h"
 #include "data/generated.h"
-#include "data/mixup.h"
+#include "data/mixing.h"
 #include "data/normalize.h"
 #include "tests/support/errors.h"
 
@@ -160,7 +159,7 @@ TEST(Loader, MixesWithTheBatchsOwnNumbers) {
   const std::vector<Batch> got = read_epoch(mixed, 2);
   const std::vector<Batch> raw = read_epoch(plain, 2);
   for (std::size_t b = 0; b < 3; ++b) {
-    const Mixing mixing = draw_mixing(5, 2, b, raw[b].size(), 0.5);
+    const Mixing mixing = draw_mixup(5, 2, b, raw[b].size(), 0.5);
     EXPECT_EQ(got[b].labels.to_vector(), raw[b].labels.to_vector());
     EXPECT_EQ(got[b].images.to_vector(), mix_images(raw[b].images, mixing).to_vector());
     EXPECT_EQ(got[b].targets.to_vector(), mix_labels(raw[b].labels, mixing, 10, DType::f64).to_vector());
@@ -183,10 +182,10 @@ TEST(Loader, CutsWithTheBatchsOwnNumbersAndTakesTurnsWithMixup) {
   ASSERT_EQ(got.size(), 11U);
   std::set<bool> seen;
   for (std::size_t b = 0; b < got.size(); ++b) {
-    const CutMix drawn = draw_cutmix(5, 2, b, raw[b].images.shape(), 0.8);
+    const Mixing drawn = draw_cutmix(5, 2, b, raw[b].images.shape(), 0.8);
     EXPECT_EQ(cuts[b].labels.to_vector(), raw[b].labels.to_vector());
-    EXPECT_EQ(cuts[b].images.to_vector(), cut_images(raw[b].images, drawn).to_vector());
-    EXPECT_EQ(cuts[b].targets.to_vector(), mix_labels(raw[b].labels, drawn.mixing, 10, DType::f64).to_vector());
+    EXPECT_EQ(cuts[b].images.to_vector(), mix_images(raw[b].images, drawn).to_vector());
+    EXPECT_EQ(cuts[b].targets.to_vector(), mix_labels(raw[b].labels, drawn, 10, DType::f64).to_vector());
     seen.insert(draw_cut(5, 2, b));
     expect_same(got[b], draw_cut(5, 2, b) ? cuts[b] : mixes[b]);
   }
