@@ -27,8 +27,6 @@ class AllocationLimit {
   ~AllocationLimit();
   AllocationLimit(const AllocationLimit&) = delete;
   AllocationLimit& operator=(const AllocationLimit&) = delete;
-  AllocationLimit(AllocationLimit&&) = delete;
-  AllocationLimit& operator=(AllocationLimit&&) = delete;
 
  private:
   std::size_t before_;

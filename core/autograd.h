@@ -78,8 +78,6 @@ class GradModeGuard {
   ~GradModeGuard();
   GradModeGuard(const GradModeGuard&) = delete;
   GradModeGuard& operator=(const GradModeGuard&) = delete;
-  GradModeGuard(GradModeGuard&&) = delete;
-  GradModeGuard& operator=(GradModeGuard&&) = delete;
 
  private:
   bool before_;
@@ -110,8 +108,6 @@ struct Node {
   ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
-  Node(Node&&) = delete;
-  Node& operator=(Node&&) = delete;
 };
 
 }  // namespace striate

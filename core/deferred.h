@@ -27,8 +27,6 @@ class Deferred {
   virtual ~Deferred();
   Deferred(const Deferred&) = delete;
   Deferred& operator=(const Deferred&) = delete;
-  Deferred(Deferred&&) = delete;
-  Deferred& operator=(Deferred&&) = delete;
 
   /// Writes the output.
   virtual void compute(void* to) const = 0;
@@ -59,8 +57,6 @@ class DeferScope {
   ~DeferScope();
   DeferScope(const DeferScope&) = delete;
   DeferScope& operator=(const DeferScope&) = delete;
-  DeferScope(DeferScope&&) = delete;
-  DeferScope& operator=(DeferScope&&) = delete;
 
   /// Whether an op may defer a step.
   static bool defers();

@@ -63,8 +63,6 @@ class TemporaryFile {
 
   TemporaryFile(const TemporaryFile&) = delete;
   TemporaryFile& operator=(const TemporaryFile&) = delete;
-  TemporaryFile(TemporaryFile&&) = delete;
-  TemporaryFile& operator=(TemporaryFile&&) = delete;
 
   void append(const void* bytes, std::size_t count) {
     const auto* next = static_cast<const char*>(bytes);

@@ -30,8 +30,6 @@ class InputFile {
   ~InputFile();
   InputFile(const InputFile&) = delete;
   InputFile& operator=(const InputFile&) = delete;
-  InputFile(InputFile&&) = delete;
-  InputFile& operator=(InputFile&&) = delete;
 
   /// In bytes, when the file was opened.
   [[nodiscard]] std::uint64_t size() const { return size_; }

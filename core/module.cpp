@@ -108,6 +108,19 @@ Tensor Layer::operator()(const Tensor& x) {
 
 LayerGeometry Layer::geometry(const Shape& /*input*/, const Shape& /*output*/) const { return {}; }
 
+EvalGuard::EvalGuard(Module& module) {
+  modes_.emplace_back(&module, module.training());
+  for (std::size_t i = 0; i < modes_.size(); ++i) {
+    for (Module* child : modes_[i].first->children()) modes_.emplace_back(child, child->training());
+  }
+  module.eval();
+}
+
+EvalGuard::~EvalGuard() {
+  // train() reaches all below, so parents come first.
+  for (const auto& [module, training] : modes_) module->train(training);
+}
+
 LayerObserver::LayerObserver(Callback callback)
     : callback_(std::move(callback)), before_(std::exchange(observer, this)) {}
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/tensor.h"
@@ -35,8 +36,6 @@ class Module {
   virtual ~Module();
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
-  Module(Module&&) = delete;
-  Module& operator=(Module&&) = delete;
 
   /// Dotted path from the root; empty for the root.
   [[nodiscard]] std::string path() const;
@@ -96,6 +95,19 @@ class Layer : public Module {
   [[nodiscard]] virtual LayerGeometry geometry(const Shape& input, const Shape& output) const;
 };
 
+/// Puts a module and all below it in eval mode; when it goes, each has the mode that it had. One by one, since some may
+/// be in eval mode for good (frozen norms).
+class EvalGuard {
+ public:
+  explicit EvalGuard(Module& module);
+  ~EvalGuard();
+  EvalGuard(const EvalGuard&) = delete;
+  EvalGuard& operator=(const EvalGuard&) = delete;
+
+ private:
+  std::vector<std::pair<Module*, bool>> modes_;
+};
+
 /// While one lives, sees every layer call of this thread after it returned: inner layers first, and every op's own
 /// output, since nothing is fused meanwhile. One at a time.
 class LayerObserver {
@@ -105,8 +117,6 @@ class LayerObserver {
   ~LayerObserver();
   LayerObserver(const LayerObserver&) = delete;
   LayerObserver& operator=(const LayerObserver&) = delete;
-  LayerObserver(LayerObserver&&) = delete;
-  LayerObserver& operator=(LayerObserver&&) = delete;
 
  private:
   friend class Layer;

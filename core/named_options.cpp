@@ -5,8 +5,7 @@
 #include <charconv>
 #include <stdexcept>
 
-#include "core/joined.h"
-#include "core/nearest_name.h"
+#include "core/text.h"
 
 namespace striate {
 namespace {

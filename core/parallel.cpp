@@ -109,8 +109,6 @@ class Worker {
   }
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
-  Worker(Worker&&) = delete;
-  Worker& operator=(Worker&&) = delete;
 
   void post(const std::shared_ptr<Loop>& loop) {
     {

@@ -1,39 +1,32 @@
 #include "core/precision.h"
 
-#include <algorithm>
-#include <array>
+#include <stdexcept>
 
-#include "core/check.h"
-#include "core/joined.h"
-#include "core/nearest_name.h"
+#include "core/registry.h"
 
 namespace striate {
 namespace {
 
-// In the order of precision_names().
-constexpr std::array<Precision, 4> kPrecisions = {
-    {{DType::f32, DType::f32}, {DType::f32, DType::bf16}, {DType::f32, DType::f16}, {DType::f64, DType::f64}}};
+const Registry<Precision>& precisions() {
+  static const Registry<Precision> all("precision", {{"fp32", {DType::f32, DType::f32}},
+                                                     {"bf16", {DType::f32, DType::bf16}},
+                                                     {"fp16", {DType::f32, DType::f16}},
+                                                     {"fp64", {DType::f64, DType::f64}}});
+  return all;
+}
 
 }  // namespace
 
-const std::vector<std::string>& precision_names() {
-  static const std::vector<std::string> names = {"fp32", "bf16", "fp16", "fp64"};
-  return names;
-}
+std::vector<std::string> precision_names() { return precisions().names(); }
 
-Precision precision_of(const std::string& name) {
-  const auto& names = precision_names();
-  const auto found = std::find(names.begin(), names.end(), name);
-  expect(found != names.end(), "precision", "one of " + joined(names),
-         name + "; did you mean " + nearest_name(name, names) + "?");
-  return kPrecisions.at(static_cast<std::size_t>(found - names.begin()));
-}
+Precision precision_of(const std::string& name) { return precisions().at(name); }
 
 std::string to_string(const Precision& precision) {
-  const auto* const found = std::find(kPrecisions.begin(), kPrecisions.end(), precision);
-  expect(found != kPrecisions.end(), "precision", "one of " + joined(precision_names()),
-         to_string(precision.parameters) + " parameters and " + to_string(precision.activations) + " activations");
-  return precision_names().at(static_cast<std::size_t>(found - kPrecisions.begin()));
+  for (const std::string& name : precision_names()) {
+    if (precision_of(name) == precision) return name;
+  }
+  throw std::invalid_argument("no precision has " + to_string(precision.parameters) + " parameters and " +
+                              to_string(precision.activations) + " activations");
 }
 
 }  // namespace striate

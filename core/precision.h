@@ -21,7 +21,7 @@ struct Precision {
 };
 
 /// "fp32", "bf16", "fp16", "fp64".
-const std::vector<std::string>& precision_names();
+std::vector<std::string> precision_names();
 
 /// Throws std::invalid_argument with the nearest name.
 Precision precision_of(const std::string& name);

@@ -26,8 +26,6 @@ class Profiler {
   ~Profiler();
   Profiler(const Profiler&) = delete;
   Profiler& operator=(const Profiler&) = delete;
-  Profiler(Profiler&&) = delete;
-  Profiler& operator=(Profiler&&) = delete;
 
   /// The rows since the last call, in the order of their first spans; for use outside all spans.
   std::vector<ProfileRow> take_rows();
@@ -59,8 +57,6 @@ class ProfileSpan {
   ~ProfileSpan();
   ProfileSpan(const ProfileSpan&) = delete;
   ProfileSpan& operator=(const ProfileSpan&) = delete;
-  ProfileSpan(ProfileSpan&&) = delete;
-  ProfileSpan& operator=(ProfileSpan&&) = delete;
 
  private:
   Profiler* profiler_;  // null where none lives

@@ -7,8 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/joined.h"
-#include "core/nearest_name.h"
+#include "core/text.h"
 
 namespace striate {
 

@@ -1,17 +1,17 @@
-#include "core/safetensors.h"
-
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <limits>
+#include <functional>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <stdexcept>
 #include <string_view>
+#include <tuple>
 #include <unordered_set>
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/printable.h"
+#include "core/safetensors.h"
 
 static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian");
 
@@ -19,12 +19,15 @@ namespace striate {
 
 namespace {
 
+using nlohmann::json;
+
 constexpr std::uint64_t kLengthBytes = 8;
 /// The format's own limit.
 constexpr std::uint64_t kLongestHeader = 100'000'000;
 /// PyTorch's limit.
 constexpr std::size_t kHighestRank = 64;
 constexpr const char* kMetadataKey = "__metadata__";
+constexpr std::array<const char*, 3> kFields{"dtype", "shape", "data_offsets"};
 constexpr const char* kMakeAnew = "; the file is damaged or not a safetensors file: fetch or write it anew";
 
 /// In the order of DType.
@@ -32,206 +35,135 @@ constexpr std::array<const char*, 6> kTypeNames{"F32", "F64", "BF16", "F16", "I6
 
 std::string name_of(DType dtype) { return kTypeNames[static_cast<std::size_t>(dtype)]; }
 
-/// Text from a file, fit to stand in a message: no control characters, and not endless.
-std::string in_quotes(const std::string& text) {
-  constexpr std::size_t most = 80;
-  std::size_t count = std::min(text.size(), most);
-  while (count < text.size() && count > 0 && (static_cast<unsigned char>(text[count]) & 0xc0U) == 0x80U) --count;
-  std::string shown = text.substr(0, count);
-  for (char& c : shown) {
-    if (static_cast<unsigned char>(c) < 0x20U || c == 0x7f) c = '?';
-  }
-  return "'" + shown + (count < text.size() ? "...'" : "'");
-}
+/// Text from a file, fit to stand in a message.
+std::string in_quotes(const std::string& text) { return "'" + printable(text, 80) + "'"; }
 
 /// One tensor of a header.
 struct Entry {
   std::string name;
   DType dtype = DType::f32;
   Shape shape;
-  std::vector<std::uint64_t> offsets;  ///< begin and end, counted from the header's end
+  std::int64_t begin = 0;  ///< of its bytes, counted from the header's end
+  std::int64_t end = 0;
 };
 
-/// Takes the header apart as it is parsed: it stops at the first value that has no place in one, so that
-/// nesting and size cost nothing. What went wrong is in `problem`.
-class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
+/// Takes from the parser what each name of a header stands for, which it then drops, and stops it at the first value
+/// that has no place in one: nesting and size cost nothing.
+class HeaderReader {
  public:
+  explicit HeaderReader(std::string path) : path_(std::move(path)) {}
   std::vector<Entry> entries;
   std::map<std::string, std::string> metadata;
-  std::string problem;
 
-  bool start_object(std::size_t /*unused*/) override {
-    if (place_ == Place::outside) return go(Place::top);
-    if (place_ == Place::top) return go(in_metadata_ ? Place::metadata : Place::tensor);
-    return unexpected("an object");
-  }
-
-  bool key(std::string& key) override {
-    if (place_ == Place::tensor) return tensor_key(key);
-    if (place_ == Place::metadata) {
-      key_ = std::move(key);
-      return !metadata.contains(key_) || fail("the metadata name " + in_quotes(key_) + " is there twice");
+  /// The parser's callback: whether it keeps `value`. 0 is the depth of the header itself.
+  bool operator()(int depth, json::parse_event_t event, const json& value) {
+    using Event = json::parse_event_t;
+    if (event == Event::key) {
+      const auto key = value.get<std::string>();
+      if (depth == 1) {
+        name_ = key;
+        fields_.clear();
+      } else if (name_ != kMetadataKey && std::find(kFields.begin(), kFields.end(), key) == kFields.end()) {
+        fail(owner() + " has an unknown field " + in_quotes(key));
+      }
+      if (!(depth == 1 ? names_ : fields_).insert(key).second) {
+        fail((depth == 1 ? "the header" : owner()) + " has " + in_quotes(key) + " twice");
+      }
+    } else if (event == Event::object_start ? depth > 1 : event == Event::array_start && depth != 2) {
+      fail(owner() + " has " + (event == Event::object_start ? "an object" : "an array") +
+           " where the format has none");
+    } else if (event == Event::array_start) {
+      count_ = 0;
+    } else if (event == Event::value && depth == 3 && ++count_ > kHighestRank) {
+      fail(owner() + " has more than " + std::to_string(kHighestRank) + " axes");
+    } else if (depth == 1 && (event == Event::value || event == Event::object_end)) {
+      take(value);
+      return false;
     }
-    if (!names_.insert(key).second) return fail("the name " + in_quotes(key) + " is there twice");
-    in_metadata_ = key == kMetadataKey;
-    if (!in_metadata_) entries.push_back({key, {}, {}, {}});
     return true;
   }
 
-  bool end_object() override {
-    if (place_ == Place::top) return go(Place::done);
-    if (place_ == Place::tensor) {
-      for (const char* field : {"dtype", "shape", "data_offsets"}) {
-        if (!seen_.contains(field)) return fail(tensor_name() + " has no " + field);
-      }
-      seen_.clear();
-    }
-    return go(Place::top);
-  }
-
-  bool start_array(std::size_t /*unused*/) override {
-    if (place_ != Place::tensor || key_ == "dtype") return unexpected("an array");
-    return go(key_ == "shape" ? Place::shape : Place::offsets);
-  }
-
-  bool end_array() override {
-    if (place_ == Place::offsets && entries.back().offsets.size() != 2) {
-      return fail(tensor_name() + " needs two data_offsets, begin and end");
-    }
-    return go(Place::tensor);
-  }
-
-  bool string(std::string& value) override {
-    if (place_ == Place::metadata) {
-      metadata.emplace(key_, std::move(value));
-      return true;
-    }
-    if (place_ != Place::tensor || key_ != "dtype") return unexpected("a string");
-    const auto* const found = std::find(kTypeNames.begin(), kTypeNames.end(), value);
-    if (found != kTypeNames.end()) {
-      entries.back().dtype = static_cast<DType>(found - kTypeNames.begin());
-      return true;
-    }
-    problem = tensor_name() + " has the dtype " + in_quotes(value) +
-              ", which is not supported; convert it to F32, F64, BF16, F16, I64 or U8";
-    return false;
-  }
-
-  bool number_unsigned(std::uint64_t value) override {
-    if (place_ == Place::shape) {
-      Shape& shape = entries.back().shape;
-      if (shape.size() == kHighestRank) {
-        return fail(tensor_name() + " has more than " + std::to_string(kHighestRank) + " axes");
-      }
-      if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
-        return fail("the shape of " + tensor_name() + " overflows 64 bits");
-      }
-      shape.push_back(static_cast<std::int64_t>(value));
-      return true;
-    }
-    if (place_ != Place::offsets) return unexpected("a number");
-    auto& offsets = entries.back().offsets;
-    if (offsets.size() == 2) return fail(tensor_name() + " has more than two data_offsets");
-    offsets.push_back(value);
-    return true;
-  }
-
-  bool number_integer(std::int64_t /*unused*/) override { return not_a_count("a negative number"); }
-  bool number_float(double /*unused*/, const std::string& text) override {
-    return not_a_count("the number " + in_quotes(text));
-  }
-  bool null() override { return unexpected("null"); }
-  bool boolean(bool /*unused*/) override { return unexpected("a boolean"); }
-  bool binary(nlohmann::json::binary_t& /*unused*/) override { return unexpected("binary data"); }
-
-  bool parse_error(std::size_t position, const std::string& /*token*/,
-                   const nlohmann::json::exception& /*error*/) override {
-    return fail("the header is not valid UTF-8 JSON: error at its byte " + std::to_string(position));
-  }
+  /// Throws FileError with this problem.
+  [[noreturn]] void fail(const std::string& problem) const { throw FileError(path_, problem + kMakeAnew); }
 
  private:
-  enum class Place : std::uint8_t { outside, top, metadata, tensor, shape, offsets, done };
-
-  bool go(Place place) {
-    place_ = place;
-    return true;
-  }
-
-  bool fail(const std::string& what) {
-    problem = what + kMakeAnew;
-    return false;
-  }
-
-  bool unexpected(const std::string& what) {
-    if (place_ == Place::outside) return fail("the header is " + what + ", not a JSON object");
-    if (in_metadata_) return fail("the metadata holds " + what + " where it needs names with strings");
-    return fail(tensor_name() + " has " + what + " where the format has none");
-  }
-
-  bool not_a_count(const std::string& what) {
-    if (place_ == Place::shape) return fail("the shape of " + tensor_name() + " holds " + what);
-    if (place_ == Place::offsets) return fail("the data_offsets of " + tensor_name() + " hold " + what);
-    return unexpected(what);
-  }
-
-  bool tensor_key(const std::string& key) {
-    if (key != "dtype" && key != "shape" && key != "data_offsets") {
-      return fail(tensor_name() + " has an unknown field " + in_quotes(key));
+  void take(const json& value) {
+    if (!value.is_object()) fail(owner() + " is " + in_quotes(value.dump()) + ", not an object");
+    if (name_ == kMetadataKey) {
+      for (const auto& [key, text] : value.items()) {
+        if (!text.is_string()) fail("the metadata " + in_quotes(key) + " is " + in_quotes(text.dump()) + ", not text");
+        metadata.emplace(key, text.get<std::string>());
+      }
+      return;
     }
-    key_ = key;
-    return seen_.insert(key).second || fail(tensor_name() + " has " + key + " twice");
+    for (const char* field : kFields) {
+      if (!value.contains(field)) fail(owner() + " has no " + field);
+    }
+    const json& dtype = value["dtype"];
+    const auto* const known = std::find(kTypeNames.begin(), kTypeNames.end(), dtype);
+    if (known == kTypeNames.end()) {
+      throw FileError(path_, owner() + " has the dtype " +
+                                 in_quotes(dtype.is_string() ? dtype.get<std::string>() : dtype.dump()) +
+                                 ", which is not supported; convert it to F32, F64, BF16, F16, I64 or U8");
+    }
+    const std::vector<std::int64_t> offsets = counts(value, "data_offsets");
+    if (offsets.size() != 2) fail(owner() + " needs two data_offsets, begin and end");
+    entries.push_back(
+        {name_, static_cast<DType>(known - kTypeNames.begin()), counts(value, "shape"), offsets[0], offsets[1]});
   }
 
-  [[nodiscard]] std::string tensor_name() const { return "tensor " + in_quotes(entries.back().name); }
+  [[nodiscard]] std::vector<std::int64_t> counts(const json& tensor, const char* field) const {
+    const json& values = tensor[field];
+    std::vector<std::int64_t> counts;
+    for (const json& value : values) {
+      const bool fits = values.is_array() && value.is_number_unsigned() && value.get<std::uint64_t>() >> 63U == 0;
+      if (!fits)
+        fail(owner() + " has the " + field + " " + in_quotes(values.dump()) + ", which are not counts of 63 bits");
+      counts.push_back(value);
+    }
+    return counts;
+  }
 
-  Place place_ = Place::outside;
-  bool in_metadata_ = false;
-  std::string key_;
+  [[nodiscard]] std::string owner() const {
+    if (name_.empty() && names_.empty()) return "the header";
+    return name_ == kMetadataKey ? "the metadata" : "tensor " + in_quotes(name_);
+  }
+
+  std::string path_;
+  std::string name_;  ///< of the value that is being parsed
   std::unordered_set<std::string> names_;
-  std::unordered_set<std::string> seen_;
+  std::unordered_set<std::string> fields_;
+  std::size_t count_ = 0;  ///< values of the open array
 };
 
-/// The number of bytes of a tensor, or nothing where it overflows; a size of 0 does not excuse the others.
-std::optional<std::uint64_t> bytes_of(const Entry& entry) {
-  std::int64_t most = 8;  // the bytes if the elements were the largest there are
-  bool is_empty = false;
-  for (const std::int64_t size : entry.shape) {
-    is_empty = is_empty || size == 0;
-    if (__builtin_mul_overflow(most, std::max<std::int64_t>(size, 1), &most)) return std::nullopt;
-  }
-  return is_empty ? 0 : static_cast<std::uint64_t>(most) / 8 * size_of(entry.dtype);
-}
-
 /// Checks that the tensors, in the order of their offsets, fill `size` bytes without gap or overlap.
-void check_entries(const std::string& path, const std::vector<Entry>& entries, std::uint64_t size) {
-  std::uint64_t filled = 0;
-  for (const Entry& entry : entries) {
-    const auto fail = [&](const std::string& problem) {
-      throw FileError(path, "tensor " + in_quotes(entry.name) + problem + kMakeAnew);
-    };
-    const std::uint64_t begin = entry.offsets[0];
-    const std::uint64_t end = entry.offsets[1];
-    if (begin > end || end > size) {
-      const std::string range = "[" + std::to_string(begin) + ", " + std::to_string(end) + ")";
-      if (begin > end) fail(" ends before it begins: " + range);
+void check_entries(const HeaderReader& header, std::int64_t size) {
+  std::int64_t filled = 0;
+  for (const Entry& entry : header.entries) {
+    const auto fail = [&](const std::string& problem) { header.fail("tensor " + in_quotes(entry.name) + problem); };
+    if (entry.begin > entry.end || entry.end > size) {
+      const std::string range = "[" + std::to_string(entry.begin) + ", " + std::to_string(entry.end) + ")";
+      if (entry.begin > entry.end) fail(" ends before it begins: " + range);
       fail(" has the bytes " + range + " of " + std::to_string(size) + ": the file is truncated or its header wrong");
     }
-    const std::optional<std::uint64_t> needed = bytes_of(entry);
-    if (!needed) fail(" has a shape " + to_string(entry.shape) + " that overflows 64 bits");
-    if (needed != end - begin) {
-      fail(" of shape " + to_string(entry.shape) + " and dtype " + name_of(entry.dtype) + " needs " +
-           std::to_string(*needed) + " bytes and has " + std::to_string(end - begin));
+    std::int64_t needed = 0;
+    try {
+      needed = numel(entry.shape) * static_cast<std::int64_t>(size_of(entry.dtype));
+    } catch (const ShapeError& error) {
+      fail(std::string(": ") + error.what());
     }
-    if (begin != filled) {
-      fail(" begins at byte " + std::to_string(begin) +
-           (begin < filled ? ", inside the one before it" : ", which leaves a gap after the one before it") +
+    if (needed != entry.end - entry.begin) {
+      fail(" of shape " + to_string(entry.shape) + " and dtype " + name_of(entry.dtype) + " needs " +
+           std::to_string(needed) + " bytes and has " + std::to_string(entry.end - entry.begin));
+    }
+    if (entry.begin != filled) {
+      fail(" begins at byte " + std::to_string(entry.begin) +
+           (entry.begin < filled ? ", inside the one before it" : ", which leaves a gap after the one before it") +
            ", which ends at " + std::to_string(filled));
     }
-    filled = end;
+    filled = entry.end;
   }
-  if (filled != size) {
-    throw FileError(path, std::to_string(size - filled) + " bytes follow the last tensor" + kMakeAnew);
-  }
+  if (filled != size) header.fail(std::to_string(size - filled) + " bytes follow the last tensor");
 }
 
 /// Leaves the file at the first tensor.
@@ -249,16 +181,18 @@ HeaderReader read_header(const std::string& path, InputFile& file) {
   }
   std::string text(length, '\0');
   file.read(text.data(), text.size());
-  if (!text.starts_with('{')) throw FileError(path, std::string("its header is not a JSON object") + kMakeAnew);
+  HeaderReader reader(path);
+  if (!text.starts_with('{')) reader.fail("its header is not a JSON object");
   // The parser takes a zero byte for the end, and would not see what follows.
-  if (text.find('\0') != std::string::npos) {
-    throw FileError(path, std::string("its header holds a zero byte") + kMakeAnew);
+  if (text.find('\0') != std::string::npos) reader.fail("its header holds a zero byte");
+  try {
+    static_cast<void>(json::parse(text, std::ref(reader)));
+  } catch (const json::parse_error& error) {
+    reader.fail("the header is not valid UTF-8 JSON: error at its byte " + std::to_string(error.byte));
   }
-  HeaderReader reader;
-  if (!nlohmann::json::sax_parse(text, &reader)) throw FileError(path, reader.problem);
   std::stable_sort(reader.entries.begin(), reader.entries.end(),
-                   [](const Entry& a, const Entry& b) { return a.offsets < b.offsets; });
-  check_entries(path, reader.entries, file.size() - kLengthBytes - length);
+                   [](const Entry& a, const Entry& b) { return std::tie(a.begin, a.end) < std::tie(b.begin, b.end); });
+  check_entries(reader, static_cast<std::int64_t>(file.size() - kLengthBytes - length));
   return reader;
 }
 
@@ -278,7 +212,7 @@ std::string header_of(const std::vector<const Named*>& tensors, const std::map<s
   try {
     std::string text = header.dump();
     return text.append((8 - text.size() % 8) % 8, ' ');
-  } catch (const nlohmann::json::exception& error) {
+  } catch (const json::exception& error) {
     throw std::invalid_argument(std::string("[write_safetensors] expected names and metadata in UTF-8: ") +
                                 error.what());
   }

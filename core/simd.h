@@ -64,16 +64,12 @@ Vec from_bits(VecHalf half) {
   }
 }
 
-inline Vec load(const bfloat16* from) {
+/// Of bf16 or f16.
+template <class T>
+Vec load(const T* from) {
   VecHalf half;
   std::memcpy(&half, &from->bits, sizeof half);
-  return from_bits<bfloat16>(half);
-}
-
-inline Vec load(const float16* from) {
-  VecHalf half;
-  std::memcpy(&half, &from->bits, sizeof half);
-  return from_bits<float16>(half);
+  return from_bits<T>(half);
 }
 
 inline void store(float* to, Vec v) { std::memcpy(to, &v, sizeof v); }
@@ -88,31 +84,30 @@ inline VecBits round_bf16(Vec v) {
   return is_nan ? (word | 0x400000U) : rounded;
 }
 
-inline VecHalf to_bf16(Vec v) {
+/// The bits of T, bf16 or f16, rounded from these values.
+template <class T>
+VecHalf to_bits(Vec v) {
+  if constexpr (std::is_same_v<T, bfloat16>) {
 #if defined(__AVX512BF16__)
-  return std::bit_cast<VecHalf>(_mm512_cvtneps_pbh(std::bit_cast<__m512>(v)));
+    return std::bit_cast<VecHalf>(_mm512_cvtneps_pbh(std::bit_cast<__m512>(v)));
 #else
-  return __builtin_convertvector(round_bf16(v) >> 16, VecHalf);
+    return __builtin_convertvector(round_bf16(v) >> 16, VecHalf);
 #endif
-}
-
-inline VecHalf to_f16(Vec v) {
+  } else {
 #if defined(__AVX512F__)
-  return std::bit_cast<VecHalf>(_mm512_maskz_cvtps_ph(0xffff, std::bit_cast<__m512>(v), _MM_FROUND_TO_NEAREST_INT));
+    return std::bit_cast<VecHalf>(_mm512_maskz_cvtps_ph(0xffff, std::bit_cast<__m512>(v), _MM_FROUND_TO_NEAREST_INT));
 #else
-  VecHalf half = {};
-  for (int i = 0; i < lanes; ++i) half[i] = float16(v[i]).bits;
-  return half;
+    VecHalf half = {};
+    for (int i = 0; i < lanes; ++i) half[i] = float16(v[i]).bits;
+    return half;
 #endif
+  }
 }
 
-inline void store(bfloat16* to, Vec v) {
-  const VecHalf half = to_bf16(v);
-  std::memcpy(&to->bits, &half, sizeof half);
-}
-
-inline void store(float16* to, Vec v) {
-  const VecHalf half = to_f16(v);
+/// As bf16 or f16.
+template <class T>
+void store(T* to, Vec v) {
+  const VecHalf half = to_bits<T>(v);
   std::memcpy(&to->bits, &half, sizeof half);
 }
 
@@ -158,8 +153,7 @@ void store_first(T* to, Vec v, std::ptrdiff_t count) {
   if constexpr (std::is_same_v<T, float>) {
     _mm512_mask_storeu_ps(to, mask, std::bit_cast<__m512>(v));
   } else {
-    const VecHalf half = std::is_same_v<T, bfloat16> ? to_bf16(v) : to_f16(v);
-    _mm256_mask_storeu_epi16(to, mask, std::bit_cast<__m256i>(half));
+    _mm256_mask_storeu_epi16(to, mask, std::bit_cast<__m256i>(to_bits<T>(v)));
   }
 #else
   T buffer[lanes];

@@ -22,8 +22,6 @@ class Storage {
   }
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
-  Storage(Storage&&) = delete;
-  Storage& operator=(Storage&&) = delete;
 
   void* block() {
     if (pending_.load(std::memory_order_acquire)) compute();

@@ -26,15 +26,15 @@ std::string to_string(const Shape& shape) {
 }
 
 std::int64_t numel(const Shape& shape) {
-  std::int64_t count = 1;
+  std::int64_t count =
+      8;  // the bytes if the elements were the largest there are; a size of 0 does not excuse the others
   for (const std::int64_t size : shape) {
     if (size < 0) throw ShapeError("a size below zero in shape " + to_string(shape));
-    if (size != 0 && count > std::numeric_limits<std::int64_t>::max() / 8 / size) {
-      throw ShapeError("too many elements in shape " + to_string(shape));
+    if (__builtin_mul_overflow(count, std::max<std::int64_t>(size, 1), &count)) {
+      throw ShapeError("the size in bytes of shape " + to_string(shape) + " overflows 64 bits");
     }
-    count *= size;
   }
-  return count;
+  return std::find(shape.begin(), shape.end(), 0) == shape.end() ? count / 8 : 0;
 }
 
 Tensor Tensor::without_memory(Shape shape, DType dtype) {

@@ -6,8 +6,7 @@
 #include <stdexcept>
 
 #include "core/check.h"
-#include "core/joined.h"
-#include "core/nearest_name.h"
+#include "core/text.h"
 
 namespace striate {
 

@@ -12,7 +12,7 @@ namespace striate {
 namespace {
 
 const LenetOptions& checked(const LenetOptions& o) {
-  check_counts("lenet", o.classes, o.in_channels);
+  check_sizes("lenet", o.classes, o.in_channels);
   expect(o.padding >= 0 && o.padding <= 4, "lenet", "a padding from 0 to 4", o.padding);
   const std::int64_t least = 16 - 2 * o.padding;
   expect(std::min(o.height, o.width) >= least, "lenet", "images of at least " + std::to_string(least) + " a side",

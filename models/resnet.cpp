@@ -14,8 +14,7 @@ namespace striate {
 namespace {
 
 const ResNetOptions& checked(const ResNetOptions& options) {
-  check_width("resnet", options.width_multiplier);
-  check_counts("resnet", options.classes, options.in_channels);
+  check_sizes("resnet", options.classes, options.in_channels, options.width_multiplier);
   expect(options.tweak == ResNetTweak::b || resnet_plan(options.depth).bottleneck, "resnet",
          "depth 29 or 50 (bottlenecks) with a tweak", options.depth);
   return options;

@@ -6,23 +6,19 @@
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "core/autograd.h"
-#include "core/eval_guard.h"
-#include "core/text_table.h"
+#include "core/module.h"
+#include "core/text.h"
 
 namespace striate {
 namespace {
 
-struct Extent {
-  std::int64_t height = 1;
-  std::int64_t width = 1;
-};
-
-// The spatial sizes of (N,H,W,C); 1x1 for whatever has no space.
-Extent extent_of(const Shape& shape) {
+// The height and width of (N,H,W,C); 1 and 1 for whatever has no space.
+std::pair<std::int64_t, std::int64_t> extent_of(const Shape& shape) {
   if (shape.size() == 4) return {shape[1], shape[2]};
-  return {};
+  return {1, 1};
 }
 
 struct Position {
@@ -33,9 +29,9 @@ struct Position {
 
 // An op that reduces all positions to one (flattening, a global mean) sees what all of them saw.
 Position collapsed(Position position, const Shape& from, const Shape& to) {
-  const Extent before = extent_of(from);
-  const Extent after = extent_of(to);
-  if (after.height == 1 && after.width == 1) position.receptive_field += (before.height - 1) * position.jump;
+  if (extent_of(to) == std::pair<std::int64_t, std::int64_t>(1, 1)) {
+    position.receptive_field += (extent_of(from).first - 1) * position.jump;
+  }
   return position;
 }
 
@@ -82,12 +78,12 @@ class Rows {
  private:
   Position add_row(const Layer& layer, const Tensor& y, Position position, const LayerGeometry& geometry,
                    std::int64_t parameters) {
-    const Extent extent = extent_of(y.shape());
+    const auto [height, width] = extent_of(y.shape());
     position.row = rows.size();
     rows.push_back({.name = name_of(layer, position.jump),
                     .path = layer.path(),
-                    .height = extent.height,
-                    .width = extent.width,
+                    .height = height,
+                    .width = width,
                     .channels = y.rank() > 1 ? y.size(-1) : 1,
                     .jump = position.jump,
                     .receptive_field = position.receptive_field,
@@ -180,33 +176,14 @@ std::vector<SummaryRow> run(Layer& model, const Shape& input) {
   return rows.rows;
 }
 
-std::string thousands(double value) {
-  std::string digits = std::to_string(std::llround(value));
+template <class T>
+std::string thousands(T value) {
+  std::string digits = std::to_string(std::llround(static_cast<double>(value)));
   for (std::size_t at = digits.size(); at > 3;) {
     at -= 3;
     digits.insert(at, ",");
   }
   return digits;
-}
-
-std::string thousands(std::int64_t value) { return thousands(static_cast<double>(value)); }
-
-std::string size_text(const SummaryRow& row) {
-  const std::string height = std::to_string(row.height);
-  return row.height == row.width ? height : height + "x" + std::to_string(row.width);
-}
-
-std::vector<std::string> line_of(std::size_t number, const SummaryRow& row) {
-  return {std::to_string(number),
-          row.name,
-          size_text(row),
-          std::to_string(row.jump),
-          std::to_string(row.receptive_field),
-          thousands(row.parameters),
-          thousands(row.multiply_adds),
-          thousands(row.activation_bytes),
-          thousands(row.dense_parameters),
-          row.path};
 }
 
 }  // namespace
@@ -228,9 +205,18 @@ Summary summarize(Layer& model, const Shape& input) {
 std::string format_summary(const Summary& summary) {
   std::vector<std::vector<std::string>> lines = {
       {"#", "name", "n", "j", "RF", "parameters", "multiply-adds", "activation bytes", "dense parameters", "path"}};
-  for (std::size_t i = 0; i < summary.rows.size(); ++i) lines.push_back(line_of(i, summary.rows[i]));
-  lines.push_back({"", "total", "", "", "", thousands(summary.parameters), thousands(summary.multiply_adds),
-                   thousands(summary.activation_bytes), thousands(summary.dense_parameters), ""});
+  const auto add = [&](const std::string& number, const std::string& name, const std::string& size,
+                       const std::string& jump, const std::string& field, const auto& sums, const std::string& path) {
+    lines.push_back({number, name, size, jump, field, thousands(sums.parameters), thousands(sums.multiply_adds),
+                     thousands(sums.activation_bytes), thousands(sums.dense_parameters), path});
+  };
+  for (const SummaryRow& row : summary.rows) {
+    std::string size = std::to_string(row.height);
+    if (row.height != row.width) size += "x" + std::to_string(row.width);
+    add(std::to_string(lines.size() - 1), row.name, size, std::to_string(row.jump), std::to_string(row.receptive_field),
+        row, row.path);
+  }
+  add("", "total", "", "", "", summary, "");
   return text_table(lines, "rlrrrrrrrl");
 }
 

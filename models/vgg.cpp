@@ -15,8 +15,7 @@ namespace striate {
 namespace {
 
 const VggOptions& checked(const VggOptions& options) {
-  check_width("vgg", options.width_multiplier);
-  check_counts("vgg", options.classes, options.in_channels);
+  check_sizes("vgg", options.classes, options.in_channels, options.width_multiplier);
   return options;
 }
 

@@ -1,16 +1,110 @@
 #include "optim/averages.h"
 
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <stdexcept>
+#include <unordered_map>
+
 #include "core/check.h"
+#include "core/parallel.h"
+#include "core/state.h"
 
 namespace striate {
 
 namespace {
 
-/// Of its tensors and of its count in a checkpoint.
+/// Of its count in a checkpoint; its tensors have a dot behind it.
 std::string saved_name(const std::string& name) { return "average." + name; }
-std::string saved_prefix(const std::string& name) { return saved_name(name) + "."; }
+
+/// Elements a chunk moves.
+constexpr std::int64_t grain = 1 << 14;
+
+/// a = a + share * (w - a) for floating tensors, computed in f64 and rounded once to their dtype; for others a = w.
+void move_towards(Tensor a, const Tensor& w, double share) {
+  // A copy, even where the old value is not finite.
+  if (share == 1 || !is_floating(a.dtype())) {
+    a.copy_from(w);
+    return;
+  }
+  dispatch_floating("weight_average", a.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* to = a.mutable_data<T>();
+    const T* from = w.data<T>();
+    parallel_for(a.numel(), grain, [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const auto start = static_cast<double>(to[i]);
+        to[i] = static_cast<T>(std::fma(share, static_cast<double>(from[i]) - start, start));
+      }
+    });
+  });
+}
 
 }  // namespace
+
+WeightAverage::WeightAverage(const Module& module) : weights_(named_state(module)), average_(weights_) {
+  for (NamedTensor& named : average_) named.value = named.value.clone();
+}
+
+void WeightAverage::update_ema(double decay) {
+  expect(decay >= 0 && decay <= 1, "weight_average", "a decay within 0 and 1", decay);
+  update(count_ == 0 ? 1 : 1 - decay);
+}
+
+void WeightAverage::update_equal() { update(1 / static_cast<double>(count_ + 1)); }
+
+void WeightAverage::update(double share) {
+  for (std::size_t i = 0; i < weights_.size(); ++i) move_towards(average_[i].value, weights_[i].value, share);
+  ++count_;
+}
+
+void WeightAverage::exchange() {
+  for (std::size_t i = 0; i < weights_.size(); ++i) {
+    auto* a = static_cast<std::byte*>(weights_[i].value.mutable_raw());
+    auto* b = static_cast<std::byte*>(average_[i].value.mutable_raw());
+    std::swap_ranges(a, a + weights_[i].value.bytes(), b);
+  }
+}
+
+void WeightAverage::with(const std::function<void()>& body) {
+  if (count_ == 0) throw std::logic_error("[weight_average] there is no average before the first update");
+  exchange();
+  try {
+    body();
+  } catch (...) {
+    exchange();
+    throw;
+  }
+  exchange();
+}
+
+std::map<std::string, Tensor> WeightAverage::state(const std::string& prefix) const {
+  std::map<std::string, Tensor> state;
+  if (count_ == 0) return state;
+  for (const NamedTensor& named : average_) {
+    state.emplace(prefix + named.name, to_file_layout(named.value, named.file_axes));
+  }
+  return state;
+}
+
+void WeightAverage::load_state(const std::map<std::string, Tensor>& tensors, const std::string& prefix,
+                               std::int64_t count) {
+  expect(count >= 0, "weight_average", "a count of updates", count);
+  FileState state;
+  for (const auto& [name, tensor] : tensors) {
+    if (name.starts_with(prefix)) state.emplace_back(name.substr(prefix.size()), tensor);
+  }
+  const std::vector<NamedTensor> wanted = count == 0 ? std::vector<NamedTensor>() : average_;
+  const std::string problems = state_problems(wanted, state, Dtypes::equal);
+  if (!problems.empty()) {
+    throw std::invalid_argument("[weight_average] what was saved under \"" + prefix + "\" does not fit:" + problems);
+  }
+  const std::unordered_map<std::string, Tensor> given(state.begin(), state.end());
+  for (const NamedTensor& named : wanted) {
+    Tensor(named.value).copy_from(from_file_layout(given.at(named.name), named.file_axes));
+  }
+  count_ = count;
+}
 
 Averages::Averages(const Module& model, const AveragesOptions& options) : options_(options) {
   expect(options.ema_decay >= 0 && options.ema_decay < 1, "averages", "ema_decay of 0 or more and below 1",
@@ -42,14 +136,7 @@ void Averages::after_epoch(std::int64_t epoch) {
 bool Averages::with(const std::string& name, const std::function<void()>& body) {
   for (Kept& kept : kept_) {
     if (kept.name != name || kept.average.count() == 0) continue;
-    kept.average.swap();
-    try {
-      body();
-    } catch (...) {
-      kept.average.swap();
-      throw;
-    }
-    kept.average.swap();
+    kept.average.with(body);
     return true;
   }
   return false;
@@ -57,15 +144,16 @@ bool Averages::with(const std::string& name, const std::function<void()>& body) 
 
 void Averages::save(TrainingState& state) const {
   for (const Kept& kept : kept_) {
-    state.tensors.merge(kept.average.state(saved_prefix(kept.name)));
+    state.tensors.merge(kept.average.state(saved_name(kept.name) + "."));
     state.metrics[saved_name(kept.name)] = static_cast<double>(kept.average.count());
   }
 }
 
 void Averages::load(const TrainingState& state) {
   for (Kept& kept : kept_) {
-    const auto count = static_cast<std::int64_t>(state.metrics.at(saved_name(kept.name)));
-    kept.average.load_state(state.tensors, saved_prefix(kept.name), count);
+    const double count = state.metric(saved_name(kept.name));
+    expect(count >= 0 && count < 0x1p53, "averages", "a count of updates", count);
+    kept.average.load_state(state.tensors, saved_name(kept.name) + ".", static_cast<std::int64_t>(count));
   }
 }
 

@@ -1,10 +1,12 @@
 #include "optim/checkpoint.h"
 
 #include <charconv>
+#include <stdexcept>
 #include <string_view>
 #include <utility>
 
 #include "core/error.h"
+#include "core/printable.h"
 #include "core/safetensors.h"
 #include "core/state.h"
 
@@ -14,7 +16,6 @@ namespace {
 
 // Names in the file. Counters and text are metadata, all else are tensors.
 constexpr const char* format = "striate-checkpoint-2";
-constexpr const char* format_1 = "striate-checkpoint-1";  ///< of Sgd alone
 constexpr const char* text_prefix = "text.";
 constexpr const char* model_prefix = "model.";
 constexpr const char* optimizer_name = "optimizer";
@@ -58,15 +59,12 @@ void read_counter(const Metadata& metadata, const char* name, T& value, std::str
 /// TrainingState::text. Throws where this is not a checkpoint's metadata.
 Metadata text_of(const std::filesystem::path& path, const Metadata& metadata) {
   const auto found = metadata.find("format");
-  if (found != metadata.end() && found->second == format_1) {
-    throw FileError(path.string(),
-                    std::string("is of an earlier version of striate (") + format_1 + ", where this one reads " +
-                        format +
-                        "); resume with the version that wrote it, or begin a new run from the weights of this one");
-  }
   if (found == metadata.end() || found->second != format) {
-    throw FileError(path.string(), std::string("is not a checkpoint of a training run: its metadata lacks format ") +
-                                       format + "; give the file that save_checkpoint wrote");
+    throw FileError(path.string(), "is not a checkpoint that this version of striate reads: expected the format " +
+                                       std::string(format) + " in its metadata, got " +
+                                       (found == metadata.end() ? "none" : printable(found->second)) +
+                                       "; give the file that save_checkpoint wrote. A checkpoint of an earlier version "
+                                       "resumes with that version, or begin a new run from its weights");
   }
   Metadata text;
   std::string name;
@@ -160,6 +158,13 @@ void load_checkpoint(const std::filesystem::path& path, TrainingState& state) {
   state.metrics = std::move(contents.state.metrics);
   state.text = std::move(contents.state.text);
   state.tensors = std::move(contents.state.tensors);
+}
+
+double TrainingState::metric(const std::string& name) const {
+  const auto found = metrics.find(name);
+  if (found != metrics.end()) return found->second;
+  throw std::invalid_argument("[checkpoint] expected the number " + name +
+                              ", got none: it was saved by a run with other options; give those, or begin a new run");
 }
 
 std::map<std::string, std::string> checkpoint_text(const std::filesystem::path& path) {

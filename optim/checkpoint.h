@@ -29,6 +29,9 @@ struct TrainingState {
   std::map<std::string, std::string> text{};
   /// Whatever else the run carries (averages of weights, a loss scale).
   std::map<std::string, Tensor> tensors{};
+
+  /// Of `metrics`. Throws std::invalid_argument where a loaded checkpoint lacks it.
+  [[nodiscard]] double metric(const std::string& name) const;
 };
 
 /// Writes one safetensors file atomically (core/file.h): on failure the earlier checkpoint stays. Parameters and

@@ -1,6 +1,5 @@
 #pragma once
-// Gradient clipping and scaling, in place. Called by Update (optim/update.h), LossScaler (optim/loss_scaler.h) and
-// loops of one's own.
+// Gradient clipping and scaling, in place. Called by Update (optim/update.h) and loops of one's own.
 
 #include <vector>
 

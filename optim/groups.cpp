@@ -5,7 +5,7 @@
 #include <unordered_set>
 
 #include "core/check.h"
-#include "core/nearest_name.h"
+#include "core/text.h"
 
 namespace striate {
 

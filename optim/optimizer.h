@@ -40,8 +40,6 @@ class Optimizer {
   virtual ~Optimizer() = default;
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
-  Optimizer(Optimizer&&) = delete;
-  Optimizer& operator=(Optimizer&&) = delete;
 
   /// Updates every parameter that has a gradient; the others are skipped, as in PyTorch.
   void step();

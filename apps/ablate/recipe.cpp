@@ -5,7 +5,7 @@
 
 #include "apps/cli/command_line.h"
 #include "apps/cli/train_flags.h"
-#include "core/nearest_name.h"
+#include "core/text.h"
 
 namespace striate::cli {
 namespace {

@@ -8,7 +8,7 @@
 #include "apps/ablate/chart.h"
 #include "apps/ablate/statistics.h"
 #include "core/file.h"
-#include "core/joined.h"
+#include "core/text.h"
 
 namespace striate::cli {
 namespace {

@@ -10,7 +10,7 @@
 #include "apps/cli/train_flags.h"
 #include "apps/training/run_folder.h"
 #include "core/file.h"
-#include "core/joined.h"
+#include "core/text.h"
 
 namespace striate::cli {
 namespace {

@@ -7,10 +7,10 @@
 
 #include "apps/bench/timing.h"
 #include "core/autograd.h"
-#include "core/eval_guard.h"
+#include "core/module.h"
 #include "core/profile.h"
 #include "core/random.h"
-#include "core/text_table.h"
+#include "core/text.h"
 #include "data/loader.h"
 
 namespace striate::cli {

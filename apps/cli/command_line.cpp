@@ -7,9 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/file.h"
-#include "core/joined.h"
-#include "core/nearest_name.h"
 #include "core/parallel.h"
+#include "core/text.h"
 
 namespace striate::cli {
 namespace {

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "apps/cli/command_line.h"
-#include "core/joined.h"
+#include "core/text.h"
 
 namespace striate::cli {
 

@@ -14,7 +14,7 @@
 
 #include "apps/cli/commands.h"
 #include "apps/cli/processor.h"
-#include "core/nearest_name.h"
+#include "core/text.h"
 
 namespace striate::cli {
 namespace {

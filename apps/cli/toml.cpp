@@ -6,7 +6,7 @@
 #include <sstream>
 
 #include "apps/cli/command_line.h"
-#include "core/joined.h"
+#include "core/text.h"
 
 namespace striate::cli {
 namespace {

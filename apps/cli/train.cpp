@@ -16,9 +16,9 @@
 #include "apps/cli/train_setup.h"
 #include "apps/training/trainer.h"
 #include "core/file.h"
-#include "core/joined.h"
 #include "core/parallel.h"
 #include "core/random.h"
+#include "core/text.h"
 
 namespace striate::cli {
 namespace {

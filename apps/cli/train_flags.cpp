@@ -6,8 +6,8 @@
 
 #include "apps/cli/conv_flag.h"
 #include "apps/cli/train_setup.h"
-#include "core/joined.h"
 #include "core/precision.h"
+#include "core/text.h"
 #include "data/dataset.h"
 #include "data/transform.h"
 #include "models/registry.h"

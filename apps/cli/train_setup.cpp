@@ -4,8 +4,8 @@
 #include <limits>
 
 #include "apps/cli/data_path.h"
-#include "core/joined.h"
 #include "core/random.h"
+#include "core/text.h"
 #include "data/subset.h"
 #include "data/whitening.h"
 #include "models/registry.h"

@@ -13,7 +13,7 @@
 #include "core/named_options.h"
 #include "data/dataset.h"
 #include "data/transform.h"
-#include "optim/loss_scaler.h"
+#include "optim/update.h"
 
 namespace striate::cli {
 

@@ -8,8 +8,7 @@
 
 #include "apps/cli/commands.h"
 #include "apps/cli/data_path.h"
-#include "core/joined.h"
-#include "core/text_table.h"
+#include "core/text.h"
 
 namespace striate::cli {
 namespace {

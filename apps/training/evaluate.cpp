@@ -2,7 +2,7 @@
 
 #include "core/autograd.h"
 #include "core/elementwise.h"
-#include "core/eval_guard.h"
+#include "core/module.h"
 #include "data/loader.h"
 #include "layers/cross_entropy.h"
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <sstream>
 
-#include "core/joined.h"
+#include "core/text.h"
 
 namespace striate {
 

@@ -15,7 +15,7 @@
 #include "models/model_card.h"
 #include "optim/averages.h"
 #include "optim/groups.h"
-#include "optim/loss_scaler.h"
+#include "optim/update.h"
 #include "optim/schedule.h"
 
 namespace striate {

@@ -10,7 +10,7 @@
 #include "apps/training/update_batch_norm.h"
 #include "core/check.h"
 #include "core/error.h"
-#include "core/joined.h"
+#include "core/text.h"
 #include "optim/registry.h"
 
 namespace striate {

@@ -4,9 +4,8 @@
 #include <stdexcept>
 #include <utility>
 
-#include "core/joined.h"
-#include "core/nearest_name.h"
 #include "core/profile.h"
+#include "core/text.h"
 #include "layers/conv/f16.h"
 #include "layers/conv/machine.h"
 

@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "core/eval_guard.h"
 #include "tests/support/op_checks.h"
 
 namespace striate {

@@ -172,7 +172,7 @@ TEST(Reduce, LowPrecisionGradientIsTheShareOfEach) {
 
 TEST(Reduce, Errors) {
   const Tensor matrix = random_tensor({2, 3}, 1);
-  expect_error<ShapeError>([&] { sum(matrix, {Axis::height}); }, {"[sum]", "height", "(2,3)", "batch, channels"});
+  expect_error<ShapeError>([&] { sum(matrix, {Axis::height}); }, {"[sum]", "height", "(2,3)", "(batch,channels)"});
   expect_error<ShapeError>([&] { mean(random_tensor({2, 3, 4}, 1), {Axis::height}); }, {"[mean]", "(2,3,4)", "width"});
   expect_error<ShapeError>([&] { sum(random_tensor({2}, 1), {Axis::batch}); }, {"[sum]", "batch", "(2)"});
   expect_error<ShapeError>([&] { sum(matrix, {}); }, {"[sum]", "axis", "(2,3)"});

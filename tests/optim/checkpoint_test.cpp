@@ -256,8 +256,9 @@ void rename(TensorFile& file, const std::string& name, const std::string& to) {
 TEST(Checkpoint, RefusesWhatDoesNotFitAndChangesNothing) {
   expect_refused([](TensorFile& file) { file.metadata.clear(); }, {"not a checkpoint", "save_checkpoint wrote"});
   expect_refused([](TensorFile& file) { file.metadata["format"] = "pt"; }, {"not a checkpoint"});
-  expect_refused([](TensorFile& file) { file.metadata["format"] = "striate-checkpoint-1"; },
-                 {"of an earlier version of striate (striate-checkpoint-1", "begin a new run from the weights"});
+  expect_refused(
+      [](TensorFile& file) { file.metadata["format"] = "striate-checkpoint-1"; },
+      {"expected the format striate-checkpoint-2", "got striate-checkpoint-1", "begin a new run from its weights"});
   expect_refused([](TensorFile& file) { file.metadata.erase("optimizer"); },
                  {"the optimizer is sgd:momentum=0.9", "got the state of none"});
   expect_refused([](TensorFile& file) { file.metadata.erase("step"); }, {"does not fit this run", "missing: step"});

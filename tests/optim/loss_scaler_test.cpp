@@ -1,11 +1,10 @@
-#include "optim/loss_scaler.h"
-
 #include <gtest/gtest.h>
 
 #include <limits>
 #include <stdexcept>
 
 #include "core/autograd.h"
+#include "optim/update.h"
 #include "tests/support/errors.h"
 #include "tests/support/random_tensor.h"
 

@@ -1,4 +1,4 @@
-#include "core/nearest_name.h"
+#include "core/text.h"
 
 #include <gtest/gtest.h>
 
@@ -19,6 +19,14 @@ TEST(NearestName, TakesTheFirstOfSeveralAndManagesEmptyNames) {
   EXPECT_EQ(nearest_name("", {"abc", "ab"}), "ab");
   EXPECT_EQ(nearest_name("abc", {""}), "");
   EXPECT_EQ(nearest_name("abc", {}), "");
+}
+
+TEST(TextTable, ColumnsAreAsWideAsTheirWidestCell) {
+  EXPECT_EQ(text_table({{"#", "name", "size"}, {"10", "a", "1"}, {"", "", ""}}, "rlr"),
+            " #  name  size\n"
+            "10  a        1\n"
+            "\n");
+  EXPECT_EQ(text_table({}, "l"), "");
 }
 
 }  // namespace
