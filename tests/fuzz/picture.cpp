@@ -1,0 +1,14 @@
+#include "core/error.h"
+#include "data/image.h"
+#include "tests/fuzz/fuzz.h"
+
+// The format is told by the bytes, not by the name.
+int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
+  using namespace striate;
+  const auto file = fuzz::folder().write("picture.png", fuzz::as_text(bytes, size));
+  try {
+    read_image(file);
+  } catch (const FileError&) {
+  }
+  return 0;
+}

@@ -1,0 +1,15 @@
+#include "apps/ablate/runs.h"
+#include "tests/fuzz/fuzz.h"
+
+// A file of a run for each value of the first byte; what a killed run left behind never throws.
+int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
+  using namespace striate;
+  if (size == 0) return 0;
+  const auto names = {"metrics.csv", "outcome.txt", "config.toml"};
+  const std::string name = *(names.begin() + bytes[0] % names.size());
+  const fuzz::fs::path file = fuzz::folder().write(name, fuzz::as_text(bytes + 1, size - 1));
+  static const cli::Cell cell{.name = "cell", .effective = cli::effective_flags({})};
+  cli::read_run({.cell = &cell, .seed = "0", .folder = fuzz::folder().path()});
+  fuzz::fs::remove(file);
+  return 0;
+}

@@ -1,0 +1,14 @@
+#include "core/safetensors.h"
+
+#include "core/error.h"
+#include "tests/fuzz/fuzz.h"
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
+  using namespace striate;
+  const auto file = fuzz::folder().write("any.safetensors", fuzz::as_text(bytes, size));
+  try {
+    read_safetensors(file);
+  } catch (const FileError&) {
+  }
+  return 0;
+}
