@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <typeinfo>
 
 #include "core/check.h"
 #include "core/registry.h"
@@ -77,14 +78,18 @@ Registry<TransformFactory>& registry() {
 
 }  // namespace
 
+std::string Transform::description() const { return made_from_.empty() ? typeid(*this).name() : made_from_; }
+
 void register_transform(const std::string& name, TransformFactory factory) { registry().add(name, std::move(factory)); }
 
 std::vector<std::string> transform_names() { return registry().names(); }
 
 std::shared_ptr<const Transform> make_transform(const std::string& name_and_options) {
   const auto [name, options] = parse_name_and_options(name_and_options);
-  std::shared_ptr<const Transform> transform = registry().at(name)(options);
+  const std::shared_ptr<const Transform> transform = registry().at(name)(options);
+  expect(transform != nullptr, "make_transform", "an object from the factory of " + name, "a null pointer");
   options.expect_all_read(name);
+  transform->made_from_ = name_and_options;
   return transform;
 }
 

@@ -33,6 +33,13 @@ class Transform {
   /// transforms alone.
   virtual void apply(std::span<const std::uint8_t> image, const ImageShape& shape, std::span<std::uint8_t> out,
                      RandomSequence& random) const = 0;
+
+  /// What a resumed run must have again: "random_invert:p=0.5" where make_transform() made it, else its class.
+  [[nodiscard]] std::string description() const;
+
+ private:
+  friend std::shared_ptr<const Transform> make_transform(const std::string& name_and_options);
+  mutable std::string made_from_;  // set once, where it is made
 };
 
 using Transforms = std::vector<std::shared_ptr<const Transform>>;

@@ -121,7 +121,7 @@ int run_eval(const Arguments& arguments) {
   const Evaluation plain = measure(options, loaded, dataset, {});
   const TtaOptions tta{.flip = options.tta.starts_with("flip"), .shift = options.tta.ends_with("shift")};
   std::optional<Evaluation> augmented;
-  if (tta.any()) augmented = measure(options, loaded, dataset, tta);
+  if (tta.flip || tta.shift) augmented = measure(options, loaded, dataset, tta);
   (options.json ? print_json : print_text)(options, loaded, dataset, plain, augmented);
   return 0;
 }

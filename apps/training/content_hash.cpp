@@ -1,9 +1,9 @@
 #include "apps/training/content_hash.h"
 
-#include <algorithm>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <cstdint>
-#include <cstring>
-#include <iomanip>
 #include <sstream>
 
 #include "core/state.h"
@@ -11,42 +11,32 @@
 namespace striate {
 namespace {
 
-// The offset and the prime of FNV-1a, over words instead of bytes.
-constexpr std::uint64_t kOffset = 0xcbf29ce484222325;
-constexpr std::uint64_t kPrime = 0x100000001b3;
-
-std::uint64_t extended(std::uint64_t hash, const void* data, std::size_t count) {
-  const auto* bytes = static_cast<const char*>(data);
-  for (std::size_t i = 0; i < count; i += sizeof(std::uint64_t)) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, bytes + i, std::min(sizeof word, count - i));
-    hash = (hash ^ word) * kPrime;
-  }
-  return hash;
+// XXH3, seeded with the hash of what came before.
+std::uint64_t extended(std::uint64_t hash, const Tensor& tensor) {
+  return XXH3_64bits_withSeed(tensor.raw(), tensor.bytes(), hash);
 }
 
 std::string in_hex(std::uint64_t hash) {
   std::ostringstream text;
-  text << std::hex << std::setfill('0') << std::setw(16) << hash;
+  text << "xxh3 " << std::hex << hash;
   return text.str();
 }
 
 }  // namespace
 
 std::string content_hash(const Dataset& dataset) {
-  std::uint64_t hash = extended(kOffset, dataset.labels.raw(), dataset.labels.bytes());
-  hash = extended(hash, dataset.images.raw(), dataset.images.bytes());
+  std::uint64_t hash = extended(extended(0, dataset.labels), dataset.images);
   const Normalization normalization = dataset.normalization.for_channels(dataset.channels());
   for (const auto& values : {normalization.mean, normalization.std}) {
-    hash = extended(hash, values.data(), values.size() * sizeof(double));
+    hash = XXH3_64bits_withSeed(values.data(), values.size() * sizeof(double), hash);
   }
   return std::to_string(dataset.size()) + " images, " + std::to_string(dataset.classes()) + " classes, " + in_hex(hash);
 }
 
 std::string content_hash(const Module& model) {
-  std::uint64_t hash = kOffset;
+  std::uint64_t hash = 0;
   const std::vector<NamedTensor> state = named_state(model);
-  for (const NamedTensor& named : state) hash = extended(hash, named.value.raw(), named.value.bytes());
+  for (const NamedTensor& named : state) hash = extended(hash, named.value);
   return std::to_string(state.size()) + " tensors, " + in_hex(hash);
 }
 

@@ -3,6 +3,7 @@
 #include "core/autograd.h"
 
 namespace striate {
+namespace {
 
 bool all_finite(const Tensor& tensor) {
   if (!is_floating(tensor.dtype())) return true;
@@ -15,6 +16,8 @@ bool all_finite(const Tensor& tensor) {
   });
 }
 
+}  // namespace
+
 std::string first_not_finite(const Module& model) {
   for (const auto& list : {model.parameters(), model.buffers()}) {
     for (const NamedTensor& named : list) {
@@ -24,15 +27,17 @@ std::string first_not_finite(const Module& model) {
   return {};
 }
 
-std::string first_layer_not_finite(Layer& model, const Tensor& images) {
+std::string where_not_finite(Layer& model, const Tensor& images, const std::string& otherwise) {
+  if (!all_finite(images)) return "the batch of images itself is not finite";
   std::string found;
   const LayerObserver observer([&](const Layer& layer, const Tensor&, const Tensor& y) {
     if (!found.empty() || !layer.children().empty() || all_finite(y)) return;
-    found = (layer.path().empty() ? "the model" : layer.path()) + " (" + layer.kind() + ")";
+    found = "the first layer whose output is not finite is " + (layer.path().empty() ? "the model" : layer.path()) +
+            " (" + layer.kind() + ")";
   });
   const NoGradGuard no_grad;
   model(images);
-  return found;
+  return found.empty() ? otherwise : found;
 }
 
 }  // namespace striate

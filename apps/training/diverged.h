@@ -1,5 +1,5 @@
 #pragma once
-// Where a NaN or an infinity came from, when training diverged. Called by apps/training/stepper.h and trainer.h.
+// Where a NaN or an infinity came from, when training diverged. Called by apps/training/stepper.h.
 
 #include <stdexcept>
 #include <string>
@@ -15,14 +15,11 @@ class DivergedError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// False where a NaN or an infinity is among the values.
-bool all_finite(const Tensor& tensor);
-
 /// The name of the first parameter or buffer that holds a NaN or an infinity; empty where none does.
 std::string first_not_finite(const Module& model);
 
-/// Runs the model on a batch and names the first layer whose output is not finite ("features.7
-/// (BatchNorm2d)"); empty where all are finite.
-std::string first_layer_not_finite(Layer& model, const Tensor& images);
+/// Runs the model on a batch: "the first layer whose output is not finite is features.7 (BatchNorm2d)". `otherwise`
+/// where all are finite.
+std::string where_not_finite(Layer& model, const Tensor& images, const std::string& otherwise);
 
 }  // namespace striate

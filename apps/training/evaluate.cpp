@@ -1,37 +1,106 @@
 #include "apps/training/evaluate.h"
 
+#include <cstring>
+#include <utility>
+#include <vector>
+
 #include "core/autograd.h"
 #include "core/elementwise.h"
 #include "core/module.h"
+#include "core/random.h"
+#include "data/augment.h"
 #include "data/loader.h"
+#include "layers/batch_norm.h"
 #include "layers/cross_entropy.h"
 
 namespace striate {
+namespace {
+
+/// Pixel (y, x) of the result is pixel (y + shift, x + shift), of the mirror image where `flip`.
+Tensor view_of(const Tensor& images, std::int64_t shift, bool flip) {
+  Tensor result = Tensor::empty(images.shape(), images.dtype());
+  const std::int64_t height = images.size(1);
+  const std::int64_t width = images.size(2);
+  const std::size_t pixel = size_of(images.dtype()) * static_cast<std::size_t>(images.size(3));
+  const auto* in = static_cast<const char*>(images.raw());
+  auto* out = static_cast<char*>(result.mutable_raw());
+  for (std::int64_t row = 0; row < images.size(0) * height; ++row) {
+    const std::int64_t from = row - row % height + reflected(row % height + shift, height);
+    for (std::int64_t x = 0; x < width; ++x, out += pixel) {
+      const std::int64_t column = reflected((flip ? width - 1 - x : x) + shift, width);
+      std::memcpy(out, in + static_cast<std::size_t>(from * width + column) * pixel, pixel);
+    }
+  }
+  return result;
+}
+
+// Norms that average plainly for a while, and the draws of the generator meanwhile undone.
+struct PlainAverages {
+  std::vector<std::pair<BatchNorm2d*, std::optional<double>>> momenta;
+  Generator before = default_generator();
+
+  explicit PlainAverages(Module& model) { begin(model); }
+  ~PlainAverages() {
+    for (const auto& [norm, momentum] : momenta) norm->set_momentum(momentum);
+    default_generator() = before;
+  }
+  PlainAverages(const PlainAverages&) = delete;
+  PlainAverages& operator=(const PlainAverages&) = delete;
+
+  void begin(Module& module) {
+    for (Module* child : module.children()) begin(*child);
+    auto* norm = dynamic_cast<BatchNorm2d*>(&module);
+    if (norm == nullptr || !norm->training() || !norm->running_mean.defined()) return;
+    momenta.emplace_back(norm, norm->momentum());
+    norm->set_momentum(std::nullopt);
+    norm->num_batches_tracked.mutable_data<std::int64_t>()[0] = 0;
+  }
+};
+
+}  // namespace
 
 Tensor as_input(const Tensor& images, DType activations) {
   return images.dtype() == activations ? images : cast(images, activations);
 }
 
+Tensor tta_logits(Layer& model, const Tensor& images, const TtaOptions& options) {
+  if (images.rank() != 4 || (options.shift && (images.size(1) < 2 || images.size(2) < 2))) {
+    shape_error("tta_logits",
+                "images must be (N,H,W,C), to shift with H and W of at least 2: " + to_string(images.shape()));
+  }
+  const auto widened = [](const Tensor& logits) { return cast(logits, parameter_dtype(logits.dtype())); };
+  const auto of_view = [&](std::int64_t shift) {
+    const Tensor own = widened(model(shift == 0 ? images : view_of(images, shift, false)));
+    return options.flip ? affine(own + widened(model(view_of(images, shift, true))), 0.5) : own;
+  };
+  const Tensor logits = of_view(0);
+  return options.shift ? affine(logits, 0.5) + affine(of_view(1) + of_view(-1), 0.25) : logits;
+}
+
 std::optional<Evaluation> evaluate(Layer& model, const Dataset& dataset, const EvaluateOptions& options) {
   const EvalGuard eval(model);
   const NoGradGuard no_grad;
-  LoaderOptions batches;
-  batches.batch_size = options.batch_size;
-  batches.shuffle = false;
-  batches.dtype = options.activations == DType::f64 ? DType::f64 : DType::f32;
-  Loader loader(dataset, batches);
+  const DType dtype = options.activations == DType::f64 ? DType::f64 : DType::f32;
+  Loader loader(dataset, {.batch_size = options.batch_size, .shuffle = false, .dtype = dtype});
   loader.start_epoch(0);
   double loss = 0;
   std::int64_t correct = 0;
   for (Batch batch; loader.next(batch);) {
     if (options.stop()) return std::nullopt;
     const Tensor images = as_input(batch.images, options.activations);
-    const Tensor logits = options.tta.any() ? tta_logits(model, images, options.tta) : model(images);
+    const bool plain = !options.tta.flip && !options.tta.shift;
+    const Tensor logits = plain ? model(images) : tta_logits(model, images, options.tta);
     loss += cross_entropy(logits, batch.labels, {.reduction = Reduction::sum}).item();
     correct += count_correct(logits, batch.labels);
   }
   const auto images = static_cast<double>(dataset.size());
   return Evaluation{loss / images, static_cast<double>(correct) / images};
+}
+
+void update_batch_norm(Layer& model, const std::function<Tensor()>& next) {
+  const NoGradGuard no_grad;
+  const PlainAverages averages(model);
+  for (Tensor images = next(); images.defined(); images = next()) model(images);
 }
 
 }  // namespace striate

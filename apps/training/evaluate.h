@@ -5,12 +5,22 @@
 #include <functional>
 #include <optional>
 
-#include "apps/training/metrics.h"
-#include "apps/training/tta.h"
 #include "core/module.h"
 #include "data/dataset.h"
 
 namespace striate {
+
+/// Plain cross entropy and the fraction of images classified rightly.
+struct Evaluation {
+  double loss = 0;
+  double accuracy = 0;
+};
+
+/// Test-time augmentation: the mean of the logits of an image and of views of it.
+struct TtaOptions {
+  bool flip = false;   ///< every view counts half as itself, half as its mirror image
+  bool shift = false;  ///< the image counts 1/2; moved by a pixel up and left, and down and right, 1/4 each
+};
 
 struct EvaluateOptions {
   DType activations = DType::f32;
@@ -22,6 +32,16 @@ struct EvaluateOptions {
 
 /// Evaluates in eval mode, without augmentation but by --tta; the model's mode is restored.
 std::optional<Evaluation> evaluate(Layer& model, const Dataset& dataset, const EvaluateOptions& options);
+
+/// Logits of images (N,H,W,C), weighted as the options say (airbench's multicrop); moved images take their new
+/// border by reflection. f64 where the model's logits are, else f32. Throws ShapeError for other ranks and, to shift,
+/// for sides below 2.
+Tensor tta_logits(Layer& model, const Tensor& images, const TtaOptions& options);
+
+/// Before an average of weights is evaluated, whose activations no training step has seen: the running statistics of
+/// all batch norms in training mode become the plain averages over these batches, as PyTorch's update_bn does it.
+/// `next` gives a batch of images, undefined after the last. Draws of the generator are undone.
+void update_batch_norm(Layer& model, const std::function<Tensor()>& next);
 
 /// A batch's images as the model takes them: in this dtype.
 Tensor as_input(const Tensor& images, DType activations);

@@ -33,7 +33,7 @@ std::string result_options(const TrainerOptions& o) {
   line("epochs", o.epochs);
   line("batch_size", l.batch_size, o.accumulate, l.shuffle, l.drop_last, l.seed);
   line("augment", l.augment.crop_padding, int(l.augment.pad_mode), int(l.augment.flip), l.augment.cutout);
-  line("transforms", l.transforms.size());
+  for (const auto& transform : l.transforms) line("transform", transform->description());
   line("mixup, cutmix", l.mixup, l.cutmix);
   line("label_smoothing", o.objective.label_smoothing, int(o.objective.smoothing_form));
   line("distillation", o.objective.distillation.temperature, o.objective.distillation.weight);

@@ -5,13 +5,15 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
-#include "apps/training/objective.h"
 #include "apps/training/run_folder.h"
+#include "core/module.h"
 #include "core/precision.h"
 #include "data/loader.h"
+#include "layers/cross_entropy.h"
 #include "models/model_card.h"
 #include "optim/averages.h"
 #include "optim/groups.h"
@@ -19,6 +21,20 @@
 #include "optim/schedule.h"
 
 namespace striate {
+
+/// "Distilling the Knowledge in a Neural Network", Hinton et al. 2015: see layers/distillation.h.
+struct DistillationOptions {
+  std::shared_ptr<Layer> teacher = nullptr;  ///< of the same classes; null: no distillation
+  DType activations = DType::f32;            ///< of the images as the teacher takes them
+  double temperature = 20;
+  double weight = 1;  ///< of distillation_loss beside the loss itself
+};
+
+struct ObjectiveOptions {
+  double label_smoothing = 0;
+  SmoothingForm smoothing_form = SmoothingForm::pytorch;
+  DistillationOptions distillation = {};
+};
 
 struct TrainerOptions {
   std::int64_t epochs = 30;

@@ -1,6 +1,8 @@
 #include "apps/training/record.h"
 
 #include <filesystem>
+#include <iomanip>
+#include <sstream>
 #include <utility>
 
 #include "core/file.h"
@@ -9,35 +11,38 @@
 namespace striate {
 
 Record::Record(std::optional<RunFolder> folder, ModelCard card, const std::vector<std::string>& averages)
-    : folder_(std::move(folder)), card_(std::move(card)), metrics_(metrics_header(averages)) {}
+    : folder_(std::move(folder)),
+      card_(std::move(card)),
+      metrics_("epoch,step,train_loss,train_accuracy,test_loss,test_accuracy") {
+  for (const std::string& name : averages) metrics_ += "," + name + "_test_loss," + name + "_test_accuracy";
+  metrics_ += ",learning_rate,seconds,images_per_second\n";
+}
 
-void Record::save(RunState& state, const Update& update, const Averages& averages) {
+void Record::save(TrainingState& state, const RunningMetrics& running, const Update& update, const Averages& averages) {
   if (!folder_) return;
-  TrainingState& training = state.training;
-  training.metrics = {{"loss_sum", state.running.loss_sum},
-                      {"correct", state.running.correct},
-                      {"images", state.running.images},
-                      {"seconds", state.running.seconds},
-                      {"learning_rate", state.learning_rate}};
-  training.tensors.clear();
-  update.save(training);
-  averages.save(training);
-  training.text["metrics.csv"] = metrics_;
-  save_checkpoint(folder_->checkpoint(), training);
+  state.metrics = {{"loss_sum", running.loss_sum},
+                   {"correct", running.correct},
+                   {"images", running.images},
+                   {"seconds", running.seconds},
+                   {"learning_rate", running.learning_rate}};
+  state.tensors.clear();
+  update.save(state);
+  averages.save(state);
+  state.text["metrics.csv"] = metrics_;
+  save_checkpoint(folder_->checkpoint(), state);
   last_save_ = std::chrono::steady_clock::now();
 }
 
-void Record::load(RunState& state, Update& update, Averages& averages) {
-  TrainingState& training = state.training;
-  load_checkpoint(folder_->checkpoint(), training);
-  state.running = {.loss_sum = training.metrics.at("loss_sum"),
-                   .correct = training.metrics.at("correct"),
-                   .images = training.metrics.at("images"),
-                   .seconds = training.metrics.at("seconds")};
-  state.learning_rate = training.metrics.at("learning_rate");
-  update.load(training);
-  averages.load(training);
-  metrics_ = training.text.at("metrics.csv");
+void Record::load(TrainingState& state, RunningMetrics& running, Update& update, Averages& averages) {
+  load_checkpoint(folder_->checkpoint(), state);
+  running = {.loss_sum = state.metrics.at("loss_sum"),
+             .correct = state.metrics.at("correct"),
+             .images = state.metrics.at("images"),
+             .seconds = state.metrics.at("seconds"),
+             .learning_rate = state.metrics.at("learning_rate")};
+  update.load(state);
+  averages.load(state);
+  metrics_ = state.text.at("metrics.csv");
   write_metrics();
 }
 
@@ -45,10 +50,25 @@ bool Record::older_than(double minutes) const {
   return std::chrono::steady_clock::now() - last_save_ >= std::chrono::duration<double, std::ratio<60>>(minutes);
 }
 
-void Record::write_metrics() const { write_metrics_with(""); }
+std::string Record::row(const TrainingState& state, const RunningMetrics& running,
+                        const std::vector<std::optional<Evaluation>>& tests) {
+  std::ostringstream row;
+  row << state.epoch + 1 << ',' << state.step << std::fixed << std::setprecision(6) << ',' << running.loss() << ','
+      << running.accuracy();
+  for (const auto& test : tests) {
+    if (test) {
+      row << ',' << test->loss << ',' << test->accuracy;
+    } else {
+      row << ",,";
+    }
+  }
+  row << ',' << std::defaultfloat << std::setprecision(8) << running.learning_rate << std::fixed << ','
+      << std::setprecision(2) << running.seconds << ',' << std::setprecision(1) << running.images_per_second() << '\n';
+  return row.str();
+}
 
-void Record::write_metrics_with(const std::string& row) const {
-  if (folder_) write_atomically(folder_->metrics(), metrics_ + row);
+void Record::write_metrics(const std::string& unkept) const {
+  if (folder_) write_atomically(folder_->metrics(), metrics_ + unkept);
 }
 
 void Record::save_weights(const Module& model, Averages& averages) const {

@@ -5,9 +5,11 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <vector>
 
-#include "apps/training/metrics.h"
+#include "apps/training/evaluate.h"
 #include "apps/training/run_folder.h"
+#include "apps/training/stepper.h"
 #include "core/module.h"
 #include "models/model_card.h"
 #include "optim/averages.h"
@@ -16,28 +18,24 @@
 
 namespace striate {
 
-/// All that changes from step to step.
-struct RunState {
-  TrainingState training;
-  RunningMetrics running{};  ///< of the epoch so far
-  double learning_rate = 0;  ///< the last step's
-};
-
 class Record {
  public:
-  /// Without a folder nothing is written.
+  /// Without a folder nothing is written. Each average of the weights has columns like the plain test figures' beside
+  /// them in metrics.csv: ema_test_loss, ema_test_accuracy.
   Record(std::optional<RunFolder> folder, ModelCard card, const std::vector<std::string>& averages);
 
   /// Everything between two steps, to the checkpoint and back. Both throw FileError.
-  void save(RunState& state, const Update& update, const Averages& averages);
-  void load(RunState& state, Update& update, Averages& averages);
+  void save(TrainingState& state, const RunningMetrics& running, const Update& update, const Averages& averages);
+  void load(TrainingState& state, RunningMetrics& running, Update& update, Averages& averages);
   [[nodiscard]] bool older_than(double minutes) const;
 
-  /// Adds a line to metrics.csv, which is written by write_metrics() and kept in the checkpoint.
+  /// A line of metrics.csv. `tests` has the plain figures, then each average's, and cells without a figure stay empty.
+  static std::string row(const TrainingState& state, const RunningMetrics& running,
+                         const std::vector<std::optional<Evaluation>>& tests);
+  /// Adds a line to those that the checkpoint keeps and write_metrics() writes.
   void add_row(const std::string& row) { metrics_ += row; }
-  void write_metrics() const;
-  /// A row in the file alone: a resumed run writes a whole one in its place.
-  void write_metrics_with(const std::string& row) const;
+  /// `unkept` is a row in the file alone: a resumed run writes a whole one in its place.
+  void write_metrics(const std::string& unkept = "") const;
 
   /// weights.safetensors, and a file for each average that has begun.
   void save_weights(const Module& model, Averages& averages) const;

@@ -39,8 +39,7 @@ class RunFolder : public RunFiles {
   explicit RunFolder(const std::filesystem::path& path);
 
  private:
-  class Lock;
-  std::shared_ptr<const Lock> lock_;
+  std::shared_ptr<const int> lock_;  // a descriptor of the folder, closed by the last copy
 };
 
 /// Whether there is a checkpoint to resume from. Throws FileError where the folder holds a run and `resume` is false,

@@ -5,6 +5,9 @@
 
 #include "apps/training/diverged.h"
 #include "apps/training/evaluate.h"
+#include "core/autograd.h"
+#include "core/elementwise.h"
+#include "layers/distillation.h"
 
 namespace striate {
 namespace {
@@ -17,23 +20,39 @@ std::string text_of(const Parts&... parts) {
   return text.str();
 }
 
+UpdateOptions update_options(const TrainerOptions& options) {
+  UpdateOptions update{.clip_norm = options.clip_norm, .loss_scale = options.loss_scale};
+  if (!update.loss_scale && options.precision.activations == DType::f16) update.loss_scale.emplace();
+  return update;
+}
+
 }  // namespace
 
-Stepper::Stepper(Layer& model, TrainingState& state, RunningMetrics& running, const Options& options)
+Tensor objective(const ObjectiveOptions& options, const Tensor& logits, const Batch& batch) {
+  const Tensor loss = cross_entropy(logits, batch.targets.defined() ? batch.targets : batch.labels,
+                                    {.label_smoothing = options.label_smoothing, .form = options.smoothing_form});
+  const DistillationOptions& distillation = options.distillation;
+  if (!distillation.teacher) return loss;
+  const Tensor answer = [&] {
+    const NoGradGuard no_grad;
+    return (*distillation.teacher)(as_input(batch.images, distillation.activations));
+  }();
+  return loss + distillation.weight * distillation_loss(logits, answer, distillation.temperature);
+}
+
+Stepper::Stepper(Layer& model, TrainingState& state, RunningMetrics& running, const TrainerOptions& options)
     : model_(model),
       state_(state),
       running_(running),
-      accumulate_(options.accumulate),
-      activations_(options.activations),
-      objective_(options.objective),
-      update_(state.optimizer, model.parameters(), options.update) {}
+      options_(options),
+      update_(state.optimizer, model.parameters(), update_options(options)) {}
 
 void Stepper::step(Loader& loader, std::int64_t images, double learning_rate) {
-  learning_rate_ = learning_rate;
+  running_.learning_rate = learning_rate;
   loss_ = 0;
   update_.begin(learning_rate);
   Batch batch;
-  for (std::int64_t i = 0; i < accumulate_ && loader.next(batch); ++i) {
+  for (std::int64_t i = 0; i < options_.accumulate && loader.next(batch); ++i) {
     add_gradient(batch, static_cast<double>(batch.size()) / static_cast<double>(images));
     ++state_.position;
   }
@@ -47,10 +66,10 @@ void Stepper::step(Loader& loader, std::int64_t images, double learning_rate) {
 
 // `share` is the batch's part of the update's images.
 void Stepper::add_gradient(const Batch& batch, double share) {
-  last_images_ = as_input(batch.images, activations_);
+  last_images_ = as_input(batch.images, options_.precision.activations);
   const Generator drawn_before = state_.generator;
   const Tensor logits = model_(last_images_);
-  const Tensor loss = objective_.loss(logits, batch);
+  const Tensor loss = objective(options_.objective, logits, batch);
   const double value = loss.item();
   if (!std::isfinite(value)) {
     state_.generator = drawn_before;
@@ -67,21 +86,13 @@ void Stepper::add_gradient(const Batch& batch, double share) {
 
 void Stepper::check_finite() {
   const std::string name = first_not_finite(model_);
-  if (!name.empty())
-    diverged(text_of(name, " is not finite after step ", state_.step), "every layer's output is finite");
+  if (name.empty()) return;
+  diverged(text_of(name, " is not finite after step ", state_.step), "every layer's output is finite");
 }
 
 void Stepper::diverged(const std::string& what, const std::string& where_else) {
-  std::string where = where_else;
-  if (last_images_.defined()) {
-    const std::string layer = first_layer_not_finite(model_, last_images_);
-    if (!all_finite(last_images_)) {
-      where = "the batch of images itself is not finite";
-    } else if (!layer.empty()) {
-      where = "the first layer whose output is not finite is " + layer;
-    }
-  }
-  throw DivergedError(text_of(what, " (learning rate ", learning_rate_, "); ", where,
+  const std::string where = last_images_.defined() ? where_not_finite(model_, last_images_, where_else) : where_else;
+  throw DivergedError(text_of(what, " (learning rate ", running_.learning_rate, "); ", where,
                               ". Try a smaller learning rate, a warmup or gradient clipping."));
 }
 

@@ -2,10 +2,9 @@
 // The steps of a training run: each is one update from `accumulate` batches. Called by Trainer, which has the epochs;
 // read optim/update.h next.
 
-#include <cstdint>
+#include <string>
 
-#include "apps/training/metrics.h"
-#include "apps/training/objective.h"
+#include "apps/training/options.h"
 #include "core/module.h"
 #include "data/loader.h"
 #include "optim/checkpoint.h"
@@ -13,17 +12,27 @@
 
 namespace striate {
 
+/// Sums over the images seen so far in an epoch, and the last step's rate.
+struct RunningMetrics {
+  double loss_sum = 0;  ///< of the training loss, times images
+  double correct = 0;
+  double images = 0;
+  double seconds = 0;  ///< of training steps, evaluation not counted
+  double learning_rate = 0;
+
+  [[nodiscard]] double loss() const { return images > 0 ? loss_sum / images : 0; }
+  [[nodiscard]] double accuracy() const { return images > 0 ? correct / images : 0; }
+  [[nodiscard]] double images_per_second() const { return seconds > 0 ? images / seconds : 0; }
+};
+
+/// The mean loss over a batch: cross entropy, and distillation where there is a teacher. The teacher, in eval mode,
+/// sees the same images as the model did.
+Tensor objective(const ObjectiveOptions& options, const Tensor& logits, const Batch& batch);
+
 class Stepper {
  public:
-  struct Options {
-    std::int64_t accumulate = 1;
-    DType activations = DType::f32;
-    ObjectiveOptions objective = {};
-    UpdateOptions update = {};
-  };
-
   /// All are the run's and must outlive it: the model, its optimiser and where it is.
-  Stepper(Layer& model, TrainingState& state, RunningMetrics& running, const Options& options);
+  Stepper(Layer& model, TrainingState& state, RunningMetrics& running, const TrainerOptions& options);
 
   /// One update at this rate from the loader's next batches, which have so many images in all. Counts the step and the
   /// batches. Throws DivergedError where the loss, or the gradients at every loss scale, are not finite.
@@ -43,11 +52,8 @@ class Stepper {
   Layer& model_;
   TrainingState& state_;
   RunningMetrics& running_;
-  std::int64_t accumulate_;
-  DType activations_;
-  Objective objective_;
+  const TrainerOptions& options_;
   Update update_;
-  double learning_rate_ = 0;
   double loss_ = 0;
   Tensor last_images_;  // to find the first layer whose output is not finite
 };

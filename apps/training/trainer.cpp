@@ -7,7 +7,6 @@
 
 #include "apps/training/content_hash.h"
 #include "apps/training/evaluate.h"
-#include "apps/training/update_batch_norm.h"
 #include "core/check.h"
 #include "core/error.h"
 #include "core/text.h"
@@ -27,6 +26,7 @@ void prepare(Layer& model, const TrainerOptions& options) {
   model.to(options.precision.parameters);
   model.train();
   set_frozen(model, options.groups.frozen);
+  if (const auto& teacher = options.objective.distillation.teacher) teacher->eval();
 }
 
 std::unique_ptr<Optimizer> optimizer_for(Layer& model, const TrainerOptions& options) {
@@ -36,7 +36,8 @@ std::unique_ptr<Optimizer> optimizer_for(Layer& model, const TrainerOptions& opt
   return make_optimizer(options.optimizer, make_groups(model, groups));
 }
 
-void check(const TrainerOptions& options, const Dataset& train, const Dataset& test) {
+// Checked, and with what only the precision and the data tell.
+TrainerOptions completed(TrainerOptions options, const Dataset& train, const Dataset& test) {
   const auto within = [](const char* name, auto value, int least, auto most) {
     expect(value >= least && value <= most, "trainer",
            std::string(name) + " from " + std::to_string(least) + " to " + std::to_string(most), value);
@@ -51,6 +52,15 @@ void check(const TrainerOptions& options, const Dataset& train, const Dataset& t
   expect(options.stop != nullptr, "trainer", "a function to ask whether to stop", "none");
   expect(test.class_names == train.class_names, "trainer",
          "test classes like those of training (" + joined(train.class_names) + ")", joined(test.class_names));
+  options.loader.dtype = options.precision.parameters;
+  ModelCard& card = options.card;
+  card.class_names = test.class_names;
+  card.precision = to_string(options.precision);
+  card.channels = test.channels();
+  card.height = test.images.size(1);
+  card.width = test.images.size(2);
+  card.normalization = test.normalization;
+  return options;
 }
 
 // An optimiser of other tensors would change nothing that the model computes with.
@@ -75,26 +85,6 @@ std::int64_t images_an_epoch(const Loader& loader, const LoaderOptions& options,
   return std::min(images, loader.batches_per_epoch() * options.batch_size);
 }
 
-LoaderOptions with_dtype(LoaderOptions loader, DType dtype) {
-  loader.dtype = dtype;
-  return loader;
-}
-
-ModelCard filled_in(ModelCard card, const TrainerOptions& options, const Dataset& test) {
-  card.class_names = test.class_names;
-  card.precision = to_string(options.precision);
-  card.channels = test.channels();
-  card.height = test.images.size(1);
-  card.width = test.images.size(2);
-  card.normalization = test.normalization;
-  return card;
-}
-
-std::string text_in(const std::map<std::string, std::string>& text, const std::string& key) {
-  const auto found = text.find(key);
-  return found == text.end() ? "none" : found->second;
-}
-
 // "epochs: 3, here epochs: 4".
 std::string first_difference(const std::string& before, const std::string& now) {
   std::istringstream lines(before);
@@ -102,16 +92,10 @@ std::string first_difference(const std::string& before, const std::string& now) 
   std::string line;
   std::string other;
   do {
-    if (!std::getline(lines, line)) line = "nothing more";
-    if (!std::getline(others, other)) other = "nothing more";
+    if (!std::getline(lines, line)) line = "none";
+    if (!std::getline(others, other)) other = "none";
   } while (line == other && lines && others);
   return line + ", here " + other;
-}
-
-UpdateOptions update_options(const TrainerOptions& options) {
-  UpdateOptions update{.clip_norm = options.clip_norm, .loss_scale = options.loss_scale};
-  if (!update.loss_scale && options.precision.activations == DType::f16) update.loss_scale.emplace();
-  return update;
 }
 
 }  // namespace
@@ -121,118 +105,88 @@ Trainer::Trainer(Layer& model, const Dataset& train, Dataset test, const Trainer
 
 Trainer::Trainer(Layer& model, std::unique_ptr<Optimizer> optimizer, const Dataset& train, Dataset test,
                  TrainerOptions options)
-    : options_((check(options, train, test), prepare(model, options), std::move(options))),
-      resuming_(options_.out && holds_run_to_resume(*options_.out, options_.resume)),
-      model_(model),
+    : options_(completed(std::move(options), train, test)),
+      model_((prepare(model, options_), model)),
       test_(std::move(test)),
-      loader_(train, with_dtype(options_.loader, options_.precision.parameters)),
+      loader_(train, options_.loader),
       images_(images_an_epoch(loader_, options_.loader, train.size())),
       schedule_(schedule_in_steps(options_, images_)),
       optimizer_(expect_own(std::move(optimizer), model)),
-      state_{.training = {.model = model_, .optimizer = *optimizer_}},
-      stepper_(model_, state_.training, state_.running,
-               {.accumulate = options_.accumulate,
-                .activations = options_.precision.activations,
-                .objective = options_.objective,
-                .update = update_options(options_)}),
+      state_{.model = model_, .optimizer = *optimizer_},
+      stepper_(model_, state_, running_, options_),
       averages_(model_, options_.averages),
-      record_(options_.out, filled_in(options_.card, options_, test_), averages_.names()) {
+      record_(options_.out, options_.card, averages_.names()) {
   learning_rate(schedule_, 1);  // throws for what no step could go by
   if (!options_.out) return;
-  state_.training.text = options_.text;
-  state_.training.text["options"] = result_options(options_);
-  state_.training.text["data"] = content_hash(train);
-  if (const auto& teacher = options_.objective.distillation.teacher) {
-    state_.training.text["teacher"] = content_hash(*teacher);
-  }
-  if (resuming_) resume();
+  state_.text = options_.text;
+  state_.text["options"] = result_options(options_);
+  state_.text["data"] = content_hash(train);
+  if (const auto& teacher = options_.objective.distillation.teacher) state_.text["teacher"] = content_hash(*teacher);
+  if (holds_run_to_resume(*options_.out, options_.resume)) resume();
 }
 
 void Trainer::resume() {
   const std::string path = options_.out->checkpoint().string();
-  const auto saved = checkpoint_text(path);
-  for (const auto& [key, what] : {std::pair{"data", "other images"}, std::pair{"teacher", "another teacher"}}) {
-    const std::string before = text_in(saved, key);
-    const std::string now = text_in(state_.training.text, key);
-    if (before == now) continue;
-    throw FileError(path, std::string("the run began with ") + what + " (" + before + ", here " + now +
-                              "); give the same, or another folder");
-  }
-  const std::string options = text_in(saved, "options");
-  const std::string wanted = state_.training.text.at("options");
-  if (options != wanted) {
-    throw FileError(path, "the run began with other options: " + first_difference(options, wanted) +
+  auto saved = checkpoint_text(path);
+  auto& now = state_.text;
+  for (const auto& [key, what] :
+       {std::pair{"data", "other images"}, {"teacher", "another teacher"}, {"options", "other options"}}) {
+    if (saved[key] == now[key]) continue;
+    throw FileError(path, std::string("the run began with ") + what + ": " + first_difference(saved[key], now[key]) +
                               "; give the same, or another folder");
   }
-  record_.load(state_, stepper_.update(), averages_);
-}
-
-bool Trainer::steps_used_up() const { return options_.max_steps > 0 && state_.training.step >= options_.max_steps; }
-
-// The last step of an epoch takes what is left.
-std::int64_t Trainer::images_in_step() const {
-  const std::int64_t batch = std::min(options_.loader.batch_size, images_);
-  return std::min(batch * options_.accumulate, images_ - state_.training.position * batch);
+  record_.load(state_, running_, stepper_.update(), averages_);
 }
 
 StepResult Trainer::progress() const {
-  return {.step = state_.training.step,
-          .epoch = std::min(state_.training.epoch + 1, options_.epochs),
+  return {.step = state_.step,
+          .epoch = std::min(state_.epoch + 1, options_.epochs),
           .epochs = options_.epochs,
-          .batch = state_.training.position,
+          .batch = state_.position,
           .batches = loader_.batches_per_epoch(),
           .loss = stepper_.loss(),
-          .learning_rate = state_.learning_rate,
-          .metrics = state_.running};
+          .learning_rate = running_.learning_rate,
+          .metrics = running_};
 }
 
 Ending Trainer::run() try {
-  while (state_.training.epoch < options_.epochs) {
-    switch (run_epoch()) {
-      case EpochEnd::stopped:
-        save();
-        record_.save_weights(model_, averages_);
-        return Ending::stopped;
-      case EpochEnd::max_steps:
-        save();
-        record_.save_weights(model_, averages_);
-        // The checkpoint knows nothing of the row for a part of an epoch, so that a resumed run writes its whole row.
-        if (state_.training.position > 0) record_.write_metrics_with(row(Tests(1 + averages_.names().size())));
-        return Ending::max_steps;
-      case EpochEnd::complete:
-        if (steps_used_up() && state_.training.epoch < options_.epochs) return Ending::max_steps;
-        break;
-    }
-  }
-  // Again, for a run that was killed between its last checkpoint and its weights.
+  Ending ending = Ending::finished;
+  while (ending == Ending::finished && state_.epoch < options_.epochs) ending = run_epoch();
+  if (ending != Ending::finished) save();
+  // Also of a finished run, which may have been killed between its last checkpoint and its weights.
   record_.save_weights(model_, averages_);
-  return Ending::finished;
+  if (ending == Ending::max_steps && state_.position > 0) {
+    record_.write_metrics(Record::row(state_, running_, Tests(1 + averages_.names().size())));
+  }
+  return ending;
 } catch (const DivergedError& error) {
   throw DivergedError(std::string(error.what()) + " " + record_.what_is_kept());
 }
 
 // Trains what is left of the epoch and evaluates. The model, the position and the running metrics always
 // belong together between two steps, and so any of these returns may be saved.
-Trainer::EpochEnd Trainer::run_epoch() {
-  TrainingState& state = state_.training;
-  loader_.start_epoch(state.epoch, state.position);
-  while (state.position < loader_.batches_per_epoch()) {
-    if (options_.stop()) return EpochEnd::stopped;
-    if (steps_used_up()) return EpochEnd::max_steps;
+Ending Trainer::run_epoch() {
+  const auto steps_used_up = [&] { return options_.max_steps > 0 && state_.step >= options_.max_steps; };
+  loader_.start_epoch(state_.epoch, state_.position);
+  while (state_.position < loader_.batches_per_epoch()) {
+    if (options_.stop()) return Ending::stopped;
+    if (steps_used_up()) return Ending::max_steps;
     train_step();
   }
   const auto tests = test();
-  if (!tests) return EpochEnd::stopped;
+  if (!tests) return Ending::stopped;
   finish_epoch(*tests);
-  return EpochEnd::complete;
+  return Ending::finished;
 }
 
 void Trainer::train_step() {
   const auto start = std::chrono::steady_clock::now();
-  state_.learning_rate = learning_rate(schedule_, state_.training.step + 1);
-  stepper_.step(loader_, images_in_step(), state_.learning_rate);
+  const std::int64_t batch = std::min(options_.loader.batch_size, images_);
+  // The last step of an epoch takes what is left.
+  const std::int64_t images = std::min(batch * options_.accumulate, images_ - state_.position * batch);
+  stepper_.step(loader_, images, learning_rate(schedule_, state_.step + 1));
   averages_.after_step();
-  state_.running.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  running_.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   for (const auto& hook : step_hooks_) hook(progress());
   if (record_.older_than(options_.checkpoint_minutes)) save();
 }
@@ -247,7 +201,7 @@ std::optional<Trainer::Tests> Trainer::test() {
                               .stop = options_.stop}));
   };
   evaluate_now();
-  averages_.after_epoch(state_.training.epoch);
+  averages_.after_epoch(state_.epoch);
   for (const std::string& name : averages_.names()) {
     const bool averaged = averages_.with(name, [&] {
       if (name == Averages::swa) refresh_batch_norm();
@@ -259,7 +213,7 @@ std::optional<Trainer::Tests> Trainer::test() {
 }
 
 void Trainer::refresh_batch_norm() {
-  loader_.start_epoch(state_.training.epoch);
+  loader_.start_epoch(state_.epoch);
   std::int64_t images = 0;
   update_batch_norm(model_, [&] {
     Batch batch;
@@ -269,28 +223,18 @@ void Trainer::refresh_batch_norm() {
   });
 }
 
-std::string Trainer::row(const Tests& tests) const {
-  return metrics_row(state_.training.epoch + 1, state_.training.step, state_.running, tests, state_.learning_rate);
-}
-
 void Trainer::finish_epoch(const Tests& tests) {
-  const StepResult now = progress();
-  EpochResult result{.step = now.step,
-                     .epoch = now.epoch,
-                     .epochs = now.epochs,
-                     .learning_rate = now.learning_rate,
-                     .metrics = now.metrics,
-                     .test = *tests[0],
-                     .loss_scale = stepper_.update().describe()};
+  EpochResult result{progress(), *tests[0]};
+  result.loss_scale = stepper_.update().describe();
   const std::vector<std::string> names = averages_.names();
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (const auto& test = tests[i + 1]) result.averages.emplace_back(names[i], *test);
   }
   for (const auto& hook : epoch_hooks_) hook(result);
-  record_.add_row(row(tests));
-  ++state_.training.epoch;
-  state_.training.position = 0;
-  state_.running = {};
+  record_.add_row(Record::row(state_, running_, tests));
+  ++state_.epoch;
+  state_.position = 0;
+  running_ = {.learning_rate = running_.learning_rate};
   save();
   record_.write_metrics();
   record_.save_weights(model_, averages_);
@@ -298,7 +242,7 @@ void Trainer::finish_epoch(const Tests& tests) {
 
 void Trainer::save() {
   stepper_.check_finite();
-  record_.save(state_, stepper_.update(), averages_);
+  record_.save(state_, running_, stepper_.update(), averages_);
 }
 
 }  // namespace striate

@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "apps/training/diverged.h"
-#include "apps/training/metrics.h"
+#include "apps/training/evaluate.h"
 #include "apps/training/options.h"
 #include "apps/training/record.h"
 #include "apps/training/stepper.h"
@@ -43,13 +43,8 @@ struct StepResult {
   RunningMetrics metrics{};  ///< of the epoch so far
 };
 
-/// What an epoch gave.
-struct EpochResult {
-  std::int64_t step = 0;   ///< steps taken in the run
-  std::int64_t epoch = 0;  ///< from 1
-  std::int64_t epochs = 0;
-  double learning_rate = 0;  ///< of its last step
-  RunningMetrics metrics{};  ///< of training
+/// What an epoch gave, beside where the run is at its end.
+struct EpochResult : StepResult {
   Evaluation test{};
   /// The test figures of each average of the weights that has begun: "ema", "swa".
   std::vector<std::pair<std::string, Evaluation>> averages{};
@@ -80,36 +75,30 @@ class Trainer {
   /// last checkpoint is kept, FileError, and what hooks throw.
   Ending run();
 
-  /// Whether there was a checkpoint to resume from.
-  [[nodiscard]] bool resumed() const { return resuming_; }
-  /// Where the run is.
+  /// Where the run is: at step 0 where there was no checkpoint to resume from.
   [[nodiscard]] StepResult progress() const;
 
  private:
-  enum class EpochEnd : std::uint8_t { complete, max_steps, stopped };
   /// The model's figures, then those of each average, as far as there are any.
   using Tests = std::vector<std::optional<Evaluation>>;
 
   void resume();
-  [[nodiscard]] bool steps_used_up() const;
-  [[nodiscard]] std::int64_t images_in_step() const;
-  EpochEnd run_epoch();
+  Ending run_epoch();
   void train_step();
   std::optional<Tests> test();
   void refresh_batch_norm();
   void finish_epoch(const Tests& tests);
   void save();
-  [[nodiscard]] std::string row(const Tests& tests) const;
 
   TrainerOptions options_;
-  bool resuming_;
   Layer& model_;
   Dataset test_;
   Loader loader_;
   std::int64_t images_;  // of an epoch
   ScheduleOptions schedule_;
   std::unique_ptr<Optimizer> optimizer_;
-  RunState state_;
+  TrainingState state_;
+  RunningMetrics running_;
   Stepper stepper_;
   Averages averages_;
   Record record_;

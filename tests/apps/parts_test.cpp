@@ -7,8 +7,8 @@
 #include "apps/cli/command_line.h"
 #include "apps/cli/train_flags.h"
 #include "apps/cli/train_setup.h"
-#include "apps/training/objective.h"
-#include "apps/training/update_batch_norm.h"
+#include "apps/training/evaluate.h"
+#include "apps/training/stepper.h"
 #include "core/random.h"
 #include "layers/batch_norm.h"
 #include "layers/distillation.h"
@@ -83,19 +83,33 @@ TEST(UpdateBatchNorm, LeavesFrozenOnesAndTheGeneratorAlone) {
   EXPECT_NE(model.second.running_mean.to_vector()[0], 0);
 }
 
+TEST(UpdateBatchNorm, PutsEverythingBackAfterAnError) {
+  Norms norms;
+  const std::uint64_t draws = default_generator().draws;
+  EXPECT_THROW(update_batch_norm(norms,
+                                 []() -> Tensor {
+                                   default_generator().next();
+                                   throw std::runtime_error("a file that cannot be read");
+                                 }),
+               std::runtime_error);
+  EXPECT_EQ(norms.first.momentum(), 0.1);
+  EXPECT_EQ(norms.second.momentum(), 0.1);
+  EXPECT_EQ(default_generator().draws, draws);
+}
+
 TEST(Objective, AddsWhatTheTeacherSays) {
   const std::shared_ptr<Layer> teacher = make_model("vgg11", {.classes = 3, .options = {{"width_multiplier", kWidth}}});
-  const Objective objective({.label_smoothing = 0.2,
-                             .smoothing_form = SmoothingForm::paper,
-                             .distillation = {.teacher = teacher, .temperature = 4, .weight = 0.3}});
+  teacher->eval();
+  const ObjectiveOptions options{.label_smoothing = 0.2,
+                                 .smoothing_form = SmoothingForm::paper,
+                                 .distillation = {.teacher = teacher, .temperature = 4, .weight = 0.3}};
   const Batch batch{
       .images = Tensor::full({2, 32, 32, 3}, 0.5), .labels = Tensor::from<std::int64_t>({2}, {2, 0}), .targets = {}};
   const Tensor logits = Tensor::from<float>({2, 3}, {0.1F, 0.5F, -0.3F, 1.5F, 0.2F, 0.F});
-  EXPECT_FALSE(teacher->training());
   const double plain =
       cross_entropy(logits, batch.labels, {.label_smoothing = 0.2, .form = SmoothingForm::paper}).item();
   const double more = distillation_loss(logits, (*teacher)(batch.images), 4).item();
-  EXPECT_NEAR(objective.loss(logits, batch).item(), plain + 0.3 * more, 1e-5 * (plain + more));
+  EXPECT_NEAR(objective(options, logits, batch).item(), plain + 0.3 * more, 1e-5 * (plain + more));
 }
 
 TEST(Objective, TakesTheMixedLabels) {
@@ -104,7 +118,7 @@ TEST(Objective, TakesTheMixedLabels) {
                     .labels = Tensor::from<std::int64_t>({1}, {2}),
                     .targets = Tensor::from<float>({1, 3}, {0.75F, 0.F, 0.25F})};
   const double expected = cross_entropy(logits, batch.targets).item();
-  EXPECT_EQ(Objective({}).loss(logits, batch).item(), expected);
+  EXPECT_EQ(objective({}, logits, batch).item(), expected);
 }
 
 class FlagsTo : public testing::Test {

@@ -1,9 +1,8 @@
-#include "apps/training/tta.h"
-
 #include <gtest/gtest.h>
 
 #include <vector>
 
+#include "apps/training/evaluate.h"
 #include "layers/flatten.h"
 #include "layers/linear.h"
 #include "layers/relu.h"
