@@ -5,11 +5,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "apps/bench/timing.h"
 #include "core/autograd.h"
 #include "core/module.h"
 #include "core/profile.h"
-#include "core/random.h"
 #include "core/text.h"
 #include "data/loader.h"
 
@@ -101,10 +99,6 @@ std::vector<TimedPart> in_order(const std::vector<LayerFacts>& layers, std::vect
   return parts;
 }
 
-std::string share(double gflops, double peak) {
-  return gflops > 0 && peak > 0 ? fmt::format("{:.0f} %", 100 * gflops / peak) : "";
-}
-
 }  // namespace
 
 double StepTimes::sum() const {
@@ -130,19 +124,11 @@ double loader_milliseconds(const Shape& images, DType dtype) {
   constexpr std::int64_t batches = 8;
   Shape all = images;
   all[0] *= batches;
-  Dataset noise{.images = Tensor::empty(all, DType::u8),
-                .labels = Tensor::zeros({all[0]}, DType::i64),
-                .class_names = {"noise"},
-                .normalization = default_normalization(all[3])};
-  const RandomStream stream = default_generator().next();
-  auto* bytes = noise.images.mutable_data<std::uint8_t>();
-  for (std::int64_t i = 0; i < noise.images.numel(); ++i) {
-    bytes[i] = static_cast<std::uint8_t>(stream.below(static_cast<std::uint64_t>(i), 256));
-  }
-  LoaderOptions options{.batch_size = images[0], .augment = AugmentOptions::standard()};
-  options.dtype = dtype;
-  options.workers = 0;
-  Loader loader(noise, options);
+  const Dataset black{.images = Tensor::zeros(all, DType::u8),
+                      .labels = Tensor::zeros({all[0]}, DType::i64),
+                      .class_names = {"black"},
+                      .normalization = default_normalization(all[3])};
+  Loader loader(black, {.batch_size = images[0], .augment = AugmentOptions::standard(), .dtype = dtype, .workers = 0});
   loader.start_epoch(0);
   Batch batch;
   return 1e3 * median(seconds_of(batches, [&] { loader.next(batch); }));
@@ -152,10 +138,12 @@ std::string format_times(const StepTimes& times) {
   std::vector<std::vector<std::string>> rows = {
       {"layer", "kind", "direction", "algorithm", "ms", "step", "GFLOP/s", "peak"}};
   for (const TimedPart& part : times.parts) {
+    const bool products = part.gflops > 0;
     rows.push_back({part.name.empty() ? "(model)" : part.name, part.kind, part.direction, part.algorithm,
                     fmt::format("{:.3f}", part.milliseconds),
                     fmt::format("{:.1f} %", 100 * part.milliseconds / times.step),
-                    part.gflops > 0 ? fmt::format("{:.1f}", part.gflops) : "", share(part.gflops, times.peak)});
+                    products ? fmt::format("{:.1f}", part.gflops) : "",
+                    products && times.peak > 0 ? fmt::format("{:.0f} %", 100 * part.gflops / times.peak) : ""});
   }
   std::string text = "\n" + text_table(rows, "llllrrrr");
   text += fmt::format("sum {:.1f} ms, step {:.1f} ms", times.sum(), times.step);

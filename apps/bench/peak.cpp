@@ -1,11 +1,10 @@
-#include "apps/bench/peak.h"
-
 #include <algorithm>
 #include <array>
 #include <ctime>
 #include <numeric>
 #include <vector>
 
+#include "apps/bench/layers.h"
 #include "core/parallel.h"
 #include "core/simd.h"
 

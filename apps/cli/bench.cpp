@@ -9,8 +9,6 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/bench/layers.h"
-#include "apps/bench/peak.h"
-#include "apps/bench/timing.h"
 #include "apps/cli/commands.h"
 #include "apps/cli/conv_flag.h"
 #include "apps/cli/model_flags.h"
