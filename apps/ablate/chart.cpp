@@ -1,10 +1,11 @@
-#include "apps/ablate/chart.h"
+// The chart of an ablation: chart_svg() of apps/ablate/report.h.
 
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
 #include <cmath>
 
+#include "apps/ablate/report.h"
 #include "apps/ablate/statistics.h"
 
 namespace striate::cli {

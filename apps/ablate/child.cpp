@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
+#include <thread>
 
 #include "core/error.h"
 
@@ -56,24 +58,19 @@ Child::~Child() {
 
 std::optional<int> Child::poll() {
   int state = 0;
-  if (!status_ && ::waitpid(process_, &state, WNOHANG) == process_) ended(state);
+  const pid_t found = status_ ? 0 : ::waitpid(process_, &state, WNOHANG);
+  if (found == process_) status_ = WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state);
+  if (found < 0) status_ = 127;
   return status_;
 }
 
 int Child::wait() {
-  int state = 0;
-  while (!status_) {
-    const pid_t found = ::waitpid(process_, &state, 0);
-    if (found == process_) ended(state);
-    if (found < 0 && errno != EINTR) status_ = 127;
-  }
+  while (!poll()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   return *status_;
 }
 
 void Child::interrupt() {
   if (!status_) ::kill(process_, SIGINT);
 }
-
-void Child::ended(int state) { status_ = WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state); }
 
 }  // namespace striate::cli

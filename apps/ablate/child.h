@@ -23,8 +23,6 @@ class Child {
   ~Child();
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
-  Child(Child&&) = delete;
-  Child& operator=(Child&&) = delete;
 
   /// Its exit status, 128 + the number of the signal that ended it; nothing while it runs.
   std::optional<int> poll();
@@ -34,8 +32,6 @@ class Child {
   void interrupt();
 
  private:
-  void ended(int state);
-
   pid_t process_ = -1;
   std::optional<int> status_;
 };

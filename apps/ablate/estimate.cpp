@@ -1,4 +1,4 @@
-#include "apps/ablate/estimate.h"
+// How long an ablation will take: dry_run_text() of apps/ablate/schedule.h.
 
 #include <spdlog/fmt/fmt.h>
 #include <unistd.h>
@@ -8,9 +8,9 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <utility>
 
 #include "apps/ablate/child.h"
+#include "apps/ablate/schedule.h"
 #include "apps/cli/progress.h"
 #include "apps/cli/train_setup.h"
 #include "apps/training/run_folder.h"
@@ -61,37 +61,39 @@ std::optional<double> measured_by(const std::vector<std::string>& bench) {
 
 class Estimator {
  public:
-  Estimator(const Results& results, EstimateFlags flags) : flags_(std::move(flags)) {
+  Estimator(const Results& results, const QueueFlags& flags) : flags_(flags) {
     for (const auto* list : {&results.prepared, &results.cells}) {
       for (const CellResults& cell : *list) {
-        for (std::size_t i = 0; i < cell.runs.size(); ++i) note(*cell.runs[i].cell, cell.results[i]);
+        for (const RunResult& run : cell.runs) note(run);
       }
     }
   }
 
+  // Nothing where bench cannot tell.
   std::optional<Speed> speed(const Cell& cell) {
-    if (const auto own = by_name_.find(cell.name); own != by_name_.end()) return own->second;
-    if (const auto like = by_key_.find(speed_key(cell)); like != by_key_.end()) return like->second;
-    const auto bench = bench_arguments(cell, images_of(cell).input, flags_.threads);
-    if (!benched_.contains(bench)) benched_[bench] = measured_by(bench);
-    if (!benched_[bench]) return std::nullopt;
+    if (const auto own = speeds_.find(cell.name); own != speeds_.end()) return own->second;
+    const auto [known, added] = speeds_.try_emplace(speed_key(cell));
+    if (!added) return known->second;
+    const auto measured = measured_by(bench_arguments(cell, images_of(cell).input, flags_.threads));
     const bool taught = !value_of(cell.effective, "teacher").empty();
-    return Speed{.images_per_second = *benched_[bench],
-                 .source = taught ? "by bench, alone and without its teacher" : "by bench, a run alone"};
+    if (measured) {
+      known->second = Speed{*measured, taught ? "by bench, alone and without its teacher" : "by bench, a run alone"};
+    }
+    return known->second;
   }
 
   // In units of training images.
-  double images_left(const Run& run, const RunResult& result) {
-    const std::int64_t epochs = std::stoll(value_of(run.cell->effective, "epochs")) - result.epochs;
+  double images_left(const RunResult& run) {
+    const std::int64_t epochs = std::stoll(value_of(run.cell->effective, "epochs")) - run.epochs;
     return static_cast<double>(epochs) * images_of(*run.cell).an_epoch;
   }
 
  private:
   // The newest of several wins; they hardly differ.
-  void note(const Cell& cell, const RunResult& result) {
-    if (result.images_per_second <= 0) return;
-    by_name_[cell.name] = {.images_per_second = result.images_per_second, .source = "as measured"};
-    by_key_[speed_key(cell)] = {.images_per_second = result.images_per_second, .source = "as " + cell.name};
+  void note(const RunResult& run) {
+    if (run.images_per_second <= 0) return;
+    speeds_[run.cell->name] = Speed{run.images_per_second, "as measured"};
+    speeds_[speed_key(*run.cell)] = Speed{run.images_per_second, "as " + run.cell->name};
   }
 
   struct Images {
@@ -110,16 +112,14 @@ class Estimator {
                            .input = to_string(train.image_shape())};
   }
 
-  EstimateFlags flags_;
-  std::map<std::string, Speed> by_name_;
-  std::map<std::string, Speed> by_key_;
-  std::map<std::vector<std::string>, std::optional<double>> benched_;
+  const QueueFlags& flags_;
+  std::map<std::string, std::optional<Speed>> speeds_;  // by a cell's name, and by speed_key()
   std::map<std::string, Images> images_;
 };
 
 }  // namespace
 
-std::string dry_run_text(const std::vector<Run>& runs, const Results& results, const EstimateFlags& flags) {
+std::string dry_run_text(const std::vector<Run>& runs, const Results& results, const QueueFlags& flags) {
   Estimator estimator(results, flags);
   std::string text;
   double total = 0;
@@ -127,27 +127,26 @@ std::string dry_run_text(const std::vector<Run>& runs, const Results& results, c
   std::size_t unknown = 0;
   for (const Run& run : runs) {
     const RunResult result = read_run(run);
-    const std::string name = fmt::format("  {:<36} ", run.label());
+    text += fmt::format("  {:<36} ", run.label());
     // What failed before it began is tried again.
     const bool failed = result.state == RunState::failed && std::filesystem::exists(RunFiles{run.folder}.config());
     if (result.state == RunState::finished || failed) {
-      text += name + (failed ? "failed: " + result.reason : "done") + "\n";
+      text += failed ? "failed: " + result.reason + "\n" : "done\n";
       continue;
     }
     ++to_do;
-    const std::string state = result.state == RunState::begun ? fmt::format("{} of {} epochs done, ", result.epochs,
-                                                                            value_of(run.cell->effective, "epochs"))
-                                                              : "";
+    if (result.epochs > 0) {
+      text += fmt::format("{} of {} epochs done, ", result.epochs, value_of(run.cell->effective, "epochs"));
+    }
     const auto speed = estimator.speed(*run.cell);
     if (!speed) {
       ++unknown;
-      text += name + state + "time unknown: bench does not run this\n";
+      text += "time unknown: bench does not run this\n";
       continue;
     }
-    const double seconds = estimator.images_left(run, result) / speed->images_per_second;
+    const double seconds = estimator.images_left(result) / speed->images_per_second;
     total += seconds;
-    text += name + state +
-            fmt::format("{} at {:.0f} images/s ({})\n", clock_text(seconds), speed->images_per_second, speed->source);
+    text += fmt::format("{} at {:.0f} images/s ({})\n", clock_text(seconds), speed->images_per_second, speed->source);
   }
   return text + fmt::format("{} of {} runs to do, about {} with {} at a time on {} threads each{}\n", to_do,
                             runs.size(), clock_text(total / flags.jobs), flags.jobs, flags.threads,

@@ -1,7 +1,7 @@
 #include "apps/ablate/recipe.h"
 
 #include <algorithm>
-#include <regex>
+#include <cctype>
 
 #include "apps/cli/command_line.h"
 #include "apps/cli/train_flags.h"
@@ -29,12 +29,14 @@ void add_flags(Values& values, const Values& more) {
   }
 }
 
-// A table named [kind.NAME].
-struct NamedFlags {
-  std::string name;
-  Values flags;
-  std::string against;  // of a [cell.NAME]
-};
+// Every flag that changes results, the seed apart, with its value where these are given. Throws as train would.
+Values effective_flags(const Values& given) {
+  const TrainFlags flags = parse_train_flags(given);
+  check_together(flags);
+  Values effective = values_of(flags);
+  std::erase_if(effective, [](const auto& item) { return item.first == "seed" || is_about_running(item.first); });
+  return effective;
+}
 
 class RecipeReader {
  public:
@@ -56,24 +58,34 @@ class RecipeReader {
   [[noreturn]] void fail(const std::string& what) const { throw UsageError(file_ + ": " + what); }
 
   void read_table(const TomlTable& table) {
-    if (table.header.empty()) return read_head(table.values);
-    if (table.header == "baseline") {
-      check_allowed(table);
+    const auto& [header, values] = table;
+    if (header.empty()) return read_head(values);
+    const std::size_t dot = header.find('.');
+    const std::string kind = header.substr(0, dot);
+    const std::string name = dot == std::string::npos ? "" : header.substr(dot + 1);
+    for (const auto& [flag, value] : values) {
+      const bool own_seed = flag == "seed" && kind == "prepare";
+      if (is_reserved(flag) && !own_seed) fail("[" + header + "]: " + flag + " is set by striate ablate itself");
+    }
+    const bool named = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+      return std::isalnum(c) != 0 || c == '-' || c == '_';
+    });
+    if (header == "baseline") {
       if (!tricks_.empty() || !cells_.empty() || !recipe_.prepared.empty()) {
         fail("[baseline] must stand before the tables that are built on it");
       }
-      baseline_ = table.values;
-      return;
-    }
-    const auto [kind, name] = split_header(table.header);
-    if (kind == "trick") {
-      check_allowed(table);
-      tricks_.push_back({.name = name, .flags = table.values, .against = {}});
-    } else if (kind == "prepare") {
-      check_allowed(table);
-      recipe_.prepared.push_back(make_cell(name, table.values));
+      baseline_ = values;
+    } else if (kind == "trick" && named) {
+      tricks_.push_back({name, values});
+    } else if (kind == "cell" && named) {
+      cells_.push_back({name, values});
+    } else if (kind == "prepare" && named) {
+      recipe_.prepared.push_back(make_cell(name, values));
     } else {
-      read_list_cell(name, table);
+      fail(
+          "a table is [baseline], [trick.NAME], [cell.NAME] or [prepare.NAME] with a NAME of letters, digits, - and "
+          "_; got [" +
+          header + "]");
     }
   }
 
@@ -84,51 +96,15 @@ class RecipeReader {
       } else if (key == "about") {
         recipe_.about = value;
       } else if (key == "run") {
-        read_run(value);
+        for (const std::string& part : split(value, ',')) {
+          if (part != "stacked" && part != "leave-one-out") {
+            fail("run lists \"stacked\" and \"leave-one-out\", got \"" + part + "\"");
+          }
+          (part == "stacked" ? stacked_ : leave_one_out_) = true;
+        }
       } else {
         fail("unknown key " + key + "; did you mean " + nearest_name(key, {"title", "about", "run"}) + "?");
       }
-    }
-  }
-
-  void read_run(const std::string& value) {
-    for (const std::string& part : split(value, ',')) {
-      if (part != "stacked" && part != "leave-one-out") {
-        fail("run lists \"stacked\" and \"leave-one-out\", got \"" + part + "\"");
-      }
-      (part == "stacked" ? stacked_ : leave_one_out_) = true;
-    }
-  }
-
-  void read_list_cell(const std::string& name, const TomlTable& table) {
-    NamedFlags cell{.name = name, .flags = {}, .against = {}};
-    for (const auto& [key, value] : table.values) {
-      if (key == "against") {
-        cell.against = value;
-      } else {
-        cell.flags.emplace_back(key, value);
-      }
-    }
-    check_allowed({.header = table.header, .values = cell.flags});
-    cells_.push_back(std::move(cell));
-  }
-
-  [[nodiscard]] std::pair<std::string, std::string> split_header(const std::string& header) const {
-    static const std::regex pattern("(trick|cell|prepare)\\.([A-Za-z0-9_-]+)");
-    std::smatch found;
-    if (!std::regex_match(header, found, pattern)) {
-      fail(
-          "a table is [baseline], [trick.NAME], [cell.NAME] or [prepare.NAME] with a NAME of letters, digits, - and "
-          "_; got [" +
-          header + "]");
-    }
-    return {found[1], found[2]};
-  }
-
-  void check_allowed(const TomlTable& table) const {
-    for (const auto& [flag, value] : table.values) {
-      const bool own_seed = flag == "seed" && table.header.starts_with("prepare.");
-      if (is_reserved(flag) && !own_seed) fail("[" + table.header + "]: " + flag + " is set by striate ablate itself");
     }
   }
 
@@ -151,12 +127,10 @@ class RecipeReader {
     if (!value.starts_with('{') || !value.ends_with('}')) return;
     std::vector<std::string> names;
     for (const Cell& prepared : recipe_.prepared) names.push_back(prepared.name);
-    const auto found = std::find(names.begin(), names.end(), value.substr(1, value.size() - 2));
-    if (found == names.end()) {
-      fail("cell " + cell.name + ": " + flag + " = \"" + value + "\" names no [prepare.NAME] above it" +
-           (names.empty() ? "" : "; did you mean {" + nearest_name(value, names) + "}?"));
-    }
-    cell.needs.insert(*found);
+    const std::string name = value.substr(1, value.size() - 2);
+    if (cell.needs.insert(name); std::find(names.begin(), names.end(), name) != names.end()) return;
+    fail("cell " + cell.name + ": " + flag + " = \"" + value + "\" names no [prepare.NAME] above it" +
+         (names.empty() ? "" : "; did you mean {" + nearest_name(value, names) + "}?"));
   }
 
   // The index of the cell with these flags, which may be there under another name.
@@ -166,13 +140,8 @@ class RecipeReader {
     const auto same =
         std::find_if(cells.begin(), cells.end(), [&](const Cell& other) { return other.effective == cell.effective; });
     const auto index = static_cast<std::size_t>(same - cells.begin());
-    const auto known =
-        std::find_if(recipe_.names.begin(), recipe_.names.end(), [&](const auto& item) { return item.first == name; });
-    if (known == recipe_.names.end()) {
-      recipe_.names.emplace_back(name, index);
-    } else if (known->second != index) {
-      fail("two different cells are named " + name);
-    }
+    const auto known = recipe_.names.emplace(name, index).first;
+    if (known->second != index) fail("two different cells are named " + name);
     if (same == cells.end()) cells.push_back(cell);
     return index;
   }
@@ -180,44 +149,46 @@ class RecipeReader {
   [[nodiscard]] Values flags_of_tricks(std::size_t count, std::optional<std::size_t> without = {}) const {
     Values flags;
     for (std::size_t i = 0; i < count; ++i) {
-      if (i != without) add_flags(flags, tricks_[i].flags);
+      if (i != without) add_flags(flags, tricks_[i].values);
     }
     return flags;
   }
 
   void add_stacked() {
-    Table table{.title = "Stacked", .rows = {{.label = "baseline", .cell = add_cell("baseline", {}), .against = {}}}};
+    Table table{.title = "Stacked", .rows = {{"baseline", add_cell("baseline", {}), {}}}};
     for (std::size_t i = 0; i < tricks_.size(); ++i) {
-      const std::string name = "+" + tricks_[i].name;
-      table.rows.push_back({.label = name, .cell = add_cell(name, flags_of_tricks(i + 1)), .against = i});
+      const std::string name = "+" + tricks_[i].header;
+      table.rows.push_back({name, add_cell(name, flags_of_tricks(i + 1)), i});
     }
     recipe_.tables.push_back(std::move(table));
   }
 
   void add_leave_one_out() {
     const std::size_t count = tricks_.size();
-    const std::size_t full = add_cell("+" + tricks_.back().name, flags_of_tricks(count));
-    Table table{.title = "Leave one out", .rows = {{.label = "full stack", .cell = full, .against = {}}}};
+    const std::size_t full = add_cell("+" + tricks_.back().header, flags_of_tricks(count));
+    Table table{.title = "Leave one out", .rows = {{"full stack", full, {}}}};
     for (std::size_t i = 0; i < count; ++i) {
-      const std::string name = "without-" + tricks_[i].name;
-      table.rows.push_back({.label = name, .cell = add_cell(name, flags_of_tricks(count, i)), .against = 0});
+      const std::string name = "without-" + tricks_[i].header;
+      table.rows.push_back({name, add_cell(name, flags_of_tricks(count, i)), 0});
     }
     recipe_.tables.push_back(std::move(table));
   }
 
   void add_list() {
     Table table{.title = "Cells", .rows = {}};
-    std::vector<std::string> names;
-    for (const NamedFlags& cell : cells_) {
+    for (auto& [name, flags] : cells_) {
+      auto& rows = table.rows;
       std::optional<std::size_t> against;
-      if (!names.empty()) against = names.size() - 1;
-      if (!cell.against.empty()) {
-        const auto found = std::find(names.begin(), names.end(), cell.against);
-        if (found == names.end()) fail("cell " + cell.name + ": against names no cell above it: " + cell.against);
-        against = static_cast<std::size_t>(found - names.begin());
+      if (!rows.empty()) against = rows.size() - 1;
+      const auto given = std::find_if(flags.begin(), flags.end(), [](auto& flag) { return flag.first == "against"; });
+      if (given != flags.end()) {
+        const auto above =
+            std::find_if(rows.begin(), rows.end(), [&](auto& row) { return row.label == given->second; });
+        if (above == rows.end()) fail("cell " + name + ": against names no cell above it: " + given->second);
+        against = static_cast<std::size_t>(above - rows.begin());
+        flags.erase(given);
       }
-      table.rows.push_back({.label = cell.name, .cell = add_cell(cell.name, cell.flags), .against = against});
-      names.push_back(cell.name);
+      rows.push_back({.label = name, .cell = add_cell(name, flags), .against = against});
     }
     recipe_.tables.push_back(std::move(table));
   }
@@ -225,8 +196,8 @@ class RecipeReader {
   std::string file_;
   std::optional<std::int64_t> epochs_;
   Values baseline_;
-  std::vector<NamedFlags> tricks_;
-  std::vector<NamedFlags> cells_;
+  std::vector<TomlTable> tricks_;  // the header is the NAME alone
+  std::vector<TomlTable> cells_;
   bool stacked_ = false;
   bool leave_one_out_ = false;
   Recipe recipe_;
@@ -235,24 +206,14 @@ class RecipeReader {
 }  // namespace
 
 std::size_t Recipe::find(const std::string& name) const {
+  if (const auto found = names.find(name); found != names.end()) return found->second;
   std::vector<std::string> all;
-  for (const auto& [known, cell] : names) {
-    if (known == name) return cell;
-    all.push_back(known);
-  }
+  for (const auto& [known, cell] : names) all.push_back(known);
   throw UsageError("the recipe has no cell " + name + "; did you mean " + nearest_name(name, all) + "?");
 }
 
 Recipe parse_recipe(const std::string& text, const std::string& name, std::optional<std::int64_t> epochs) {
   return RecipeReader(name, epochs).read(text);
-}
-
-Values effective_flags(const Values& given) {
-  const TrainFlags flags = parse_train_flags(given);
-  check_together(flags);
-  Values effective = values_of(flags);
-  std::erase_if(effective, [](const auto& item) { return item.first == "seed" || is_about_running(item.first); });
-  return effective;
 }
 
 }  // namespace striate::cli

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -39,7 +40,7 @@ struct Recipe {
   std::vector<Cell> prepared;  ///< trained once, before those that need them
   std::vector<Cell> cells;     ///< no two with the same flags
   std::vector<Table> tables;
-  std::vector<std::pair<std::string, std::size_t>> names;  ///< of cells; more than one where rows agree
+  std::map<std::string, std::size_t> names;  ///< of cells; more than one where rows agree
 
   /// The cell of that name. Throws UsageError with the nearest name.
   [[nodiscard]] std::size_t find(const std::string& name) const;
@@ -48,9 +49,5 @@ struct Recipe {
 /// Reads a recipe (docs/ablation.md tells what stands in one). `name` stands in front of errors; `epochs`
 /// replaces every cell's own. Throws UsageError: for the file, and for flags that `striate train` would refuse.
 Recipe parse_recipe(const std::string& text, const std::string& name, std::optional<std::int64_t> epochs = {});
-
-/// Every flag of `striate train` that changes results, the seed apart, with its value where these are given. Throws
-/// UsageError as train would.
-Values effective_flags(const Values& given);
 
 }  // namespace striate::cli

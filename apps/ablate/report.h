@@ -13,8 +13,7 @@ namespace striate::cli {
 
 /// A cell's runs by seed: the seeds asked for, and what lies beside them in the folder.
 struct CellResults {
-  std::vector<Run> runs;
-  std::vector<RunResult> results;
+  std::vector<RunResult> runs;
 
   /// A column of the last line of metrics.csv, of the finished runs, in the seeds' order.
   [[nodiscard]] std::vector<double> values(const std::string& column) const;
@@ -25,21 +24,22 @@ struct Results {
   const Recipe* recipe = nullptr;
   std::string recipe_file;
   std::int64_t seeds = 0;
-  std::int64_t epochs = 0;            ///< given instead of the recipe's; 0: none
-  std::vector<CellResults> cells;     ///< as recipe->cells
-  std::vector<CellResults> prepared;  ///< as recipe->prepared, one run each
+  std::int64_t epochs = 0;                 ///< given instead of the recipe's; 0: none
+  std::vector<CellResults> cells = {};     ///< as recipe->cells
+  std::vector<CellResults> prepared = {};  ///< as recipe->prepared, one run each
 };
 
 Results gather(const Recipe& recipe, const std::string& recipe_file, std::int64_t seeds, std::int64_t epochs,
                const std::filesystem::path& out);
 
-/// The *_accuracy columns that finished runs have beside those of training and of the plain test, sorted.
-std::vector<std::string> extra_accuracies(const Results& results);
-
 /// A header and a row for every run that has ended.
 std::string results_csv(const Results& results);
 
 std::string report_markdown(const Results& results);
+
+/// An SVG with a panel for each table: a line per row with a dot for every seed's last-epoch test accuracy, a
+/// bar at the mean and a whisker over its 95% interval. Readable on light and dark pages.
+std::string chart_svg(const Results& results);
 
 /// Writes the three files into `out`, each whole.
 void write_report(const Results& results, const std::filesystem::path& out);

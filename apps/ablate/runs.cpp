@@ -2,8 +2,8 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <fstream>
-#include <regex>
 #include <sstream>
 
 #include "apps/cli/command_line.h"
@@ -52,9 +52,10 @@ void read_metrics(const std::string& text, RunResult& result) {
 
 // The path of prepared weights as the recipe has it, wherever the folder lies now.
 std::string without_folder(const std::string& value) {
-  static const std::regex pattern("(?:.*/)?prepare/([A-Za-z0-9_-]+)/weights\\.safetensors");
-  std::smatch found;
-  return std::regex_match(value, found, pattern) ? "{" + found[1].str() + "}" : value;
+  const fs::path path = value;
+  const fs::path folder = path.parent_path();
+  const bool prepared = path.filename() == "weights.safetensors" && folder.parent_path().filename() == "prepare";
+  return prepared ? "{" + folder.filename().string() + "}" : value;
 }
 
 }  // namespace
@@ -69,31 +70,28 @@ Run cell_run(const Cell& cell, std::int64_t seed, const fs::path& out) {
 }
 
 Run prepared_run(const Cell& cell, const fs::path& out) {
-  std::string seed = "0";
-  for (const auto& [flag, value] : cell.given) {
-    if (flag == "seed") seed = value;
-  }
-  return {.cell = &cell, .seed = seed, .folder = out / "prepare" / cell.name, .prepared = true};
+  const auto seed = std::find_if(cell.given.begin(), cell.given.end(), [](auto& flag) { return flag.first == "seed"; });
+  return {.cell = &cell,
+          .seed = seed == cell.given.end() ? "0" : seed->second,
+          .folder = out / "prepare" / cell.name,
+          .prepared = true};
 }
 
 RunResult read_run(const Run& run) {
-  RunResult result;
-  if (!fs::exists(run.folder)) return result;
-  result.state = RunState::begun;
+  RunResult result{run};
   read_metrics(text_of(RunFiles{run.folder}.metrics()), result);
   const std::string outcome = text_of(outcome_file(run));
-  if (outcome.starts_with(kFinished)) {
-    result.state = RunState::finished;
-    const std::string& epochs = value_of(run.cell->effective, "epochs");
-    if (std::to_string(result.epochs) != epochs) {
-      result.state = RunState::failed;
-      result.reason = fmt::format("metrics.csv shows {} of {} epochs, though the run has ended: it was damaged since",
-                                  result.epochs, epochs);
-    }
-  }
+  const std::string& epochs = value_of(run.cell->effective, "epochs");
   if (outcome.starts_with(kFailed)) {
     result.state = RunState::failed;
     result.reason = outcome.substr(std::string(kFailed).size());
+  } else if (outcome.starts_with(kFinished)) {
+    const bool whole = std::to_string(result.epochs) == epochs;
+    result.state = whole ? RunState::finished : RunState::failed;
+    if (!whole) {
+      result.reason = fmt::format("metrics.csv shows {} of {} epochs, though the run has ended: it was damaged since",
+                                  result.epochs, epochs);
+    }
   }
   return result;
 }
@@ -124,12 +122,11 @@ std::string changed_flags(const Run& run) {
   Values now = run.cell->effective;
   now.emplace_back("seed", run.seed);
   std::vector<std::string> changed;
+  const auto shown = [](const std::string& value) { return value.empty() ? "not given" : value; };
   for (const auto& [flag, given] : now) {
     const std::string value = without_folder(given);
     const std::string old = without_folder(value_of(before, flag));
-    if (old == value) continue;
-    changed.push_back(fmt::format("--{} was {} and is now {}", flag, old.empty() ? "not given" : old,
-                                  value.empty() ? "not given" : value));
+    if (old != value) changed.push_back(fmt::format("--{} was {} and is now {}", flag, shown(old), shown(value)));
   }
   return joined(changed, "; ");
 }
@@ -139,8 +136,8 @@ std::vector<std::string> train_arguments(const Run& run, const fs::path& out) {
   for (const auto& [flag, value] : run.cell->given) {
     if (flag == "seed") continue;
     const bool weights = value.starts_with('{') && value.ends_with('}');
-    const fs::path path = out / "prepare" / value.substr(weights ? 1 : 0, value.size() - (weights ? 2 : 0));
-    arguments.push_back(fmt::format("--{}={}", flag, weights ? RunFiles{path}.weights().string() : value));
+    const RunFiles prepared{out / "prepare" / value.substr(weights ? 1 : 0, value.size() - (weights ? 2 : 0))};
+    arguments.push_back(fmt::format("--{}={}", flag, weights ? prepared.weights().string() : value));
   }
   arguments.push_back("--seed=" + run.seed);
   arguments.push_back("--out=" + run.folder.string());

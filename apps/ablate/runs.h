@@ -21,16 +21,16 @@ struct Run {
   [[nodiscard]] std::string label() const;
 };
 
-enum class RunState : std::uint8_t { missing, begun, finished, failed };
+enum class RunState : std::uint8_t { waiting, running, finished, failed };
 
-/// What a run's folder tells.
-struct RunResult {
-  RunState state = RunState::missing;
-  std::string reason;                  ///< why it failed
-  std::int64_t epochs = 0;             ///< done
-  double seconds = 0;                  ///< of training, evaluation not counted
-  double images_per_second = 0;        ///< while training
-  std::map<std::string, double> last;  ///< the last line of metrics.csv by column
+/// A run, and what its folder tells: whether it has ended, and how far it came.
+struct RunResult : Run {
+  RunState state = RunState::waiting;
+  std::string reason = {};                  ///< why it failed
+  std::int64_t epochs = 0;                  ///< done
+  double seconds = 0;                       ///< of training, evaluation not counted
+  double images_per_second = 0;             ///< while training
+  std::map<std::string, double> last = {};  ///< the last line of metrics.csv by column
 };
 
 Run cell_run(const Cell& cell, std::int64_t seed, const std::filesystem::path& out);

@@ -3,12 +3,9 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
-#include <stdexcept>
 
 namespace striate::cli {
 namespace {
-
-constexpr double kUpper = 0.975;  // of a two-sided 95%
 
 // The continued fraction of the incomplete beta function (DLMF 8.17.22) by Lentz's method; converges fast for
 // x < (a + 1) / (a + b + 2).
@@ -49,20 +46,25 @@ double upper_tail(double t, double v) {
   return regularised_beta(v / sum, t * t / sum, v / 2, 0.5) / 2;
 }
 
+// s^2 / n.
 double squared_error(const std::vector<double>& values) {
   const double deviation = standard_deviation(values);
   return deviation * deviation / static_cast<double>(values.size());
 }
 
+// Where no value differs from its mean there is no width, whatever the degrees of freedom.
+Interval interval(double centre, double squared_error, double degrees_of_freedom) {
+  if (squared_error == 0) return {.centre = centre};
+  return {.centre = centre, .half_width = student_t_quantile(0.975, degrees_of_freedom) * std::sqrt(squared_error)};
+}
+
 }  // namespace
 
 double mean(const std::vector<double>& values) {
-  if (values.empty()) throw std::invalid_argument("[mean] expected one value or more, got none");
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
 double standard_deviation(const std::vector<double>& values) {
-  if (values.size() < 2) throw std::invalid_argument("[standard_deviation] expected two values or more");
   const double centre = mean(values);
   double sum = 0;
   for (const double value : values) sum += (value - centre) * (value - centre);
@@ -70,10 +72,6 @@ double standard_deviation(const std::vector<double>& values) {
 }
 
 double student_t_quantile(double p, double degrees_of_freedom) {
-  if (!(p > 0 && p < 1 && degrees_of_freedom > 0)) {
-    throw std::invalid_argument("[student_t_quantile] expected 0 < p < 1 and degrees of freedom above 0");
-  }
-  if (p < 0.5) return -student_t_quantile(1 - p, degrees_of_freedom);
   double low = 0;
   double high = 1;
   while (upper_tail(high, degrees_of_freedom) > 1 - p && std::isfinite(high * high)) high *= 2;
@@ -85,25 +83,18 @@ double student_t_quantile(double p, double degrees_of_freedom) {
 
 std::optional<Interval> mean_interval(const std::vector<double>& values) {
   if (values.size() < 2) return std::nullopt;
-  const auto freedom = static_cast<double>(values.size() - 1);
-  return Interval{.centre = mean(values),
-                  .half_width = student_t_quantile(kUpper, freedom) * std::sqrt(squared_error(values)),
-                  .degrees_of_freedom = freedom};
+  return interval(mean(values), squared_error(values), static_cast<double>(values.size() - 1));
 }
 
 std::optional<Interval> welch_interval(const std::vector<double>& a, const std::vector<double>& b) {
   if (a.size() < 2 || b.size() < 2) return std::nullopt;
   const double u = squared_error(a);
   const double v = squared_error(b);
-  const double centre = mean(a) - mean(b);
-  const auto n_a = static_cast<double>(a.size());
-  const auto n_b = static_cast<double>(b.size());
-  // Where no value differs from its mean, there is no width and the formula would divide zero by zero.
-  if (u + v == 0) return Interval{.centre = centre, .half_width = 0, .degrees_of_freedom = n_a + n_b - 2};
-  const double freedom = (u + v) * (u + v) / (u * u / (n_a - 1) + v * v / (n_b - 1));
-  return Interval{.centre = centre,
-                  .half_width = student_t_quantile(kUpper, freedom) * std::sqrt(u + v),
-                  .degrees_of_freedom = freedom};
+  const double share = u / (u + v);
+  const double rest = v / (u + v);
+  const double freedom =
+      1 / (share * share / static_cast<double>(a.size() - 1) + rest * rest / static_cast<double>(b.size() - 1));
+  return interval(mean(a) - mean(b), u + v, freedom);
 }
 
 }  // namespace striate::cli

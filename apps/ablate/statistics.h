@@ -7,21 +7,20 @@
 
 namespace striate::cli {
 
-/// Throws std::invalid_argument where there are no values.
+/// Of one value or more.
 double mean(const std::vector<double>& values);
 
-/// Of a sample: divided by n - 1. Throws std::invalid_argument below two values.
+/// Of a sample of two values or more: divided by n - 1.
 double standard_deviation(const std::vector<double>& values);
 
 /// The value below which Student's t with so many degrees of freedom (any number above 0) lies with probability
-/// p, 0 < p < 1: the inverse of F(t) = 1 - I(v / (v + t^2); v/2, 1/2) / 2 for t >= 0, with I the regularised
-/// incomplete beta function.
+/// p, 0.5 <= p < 1: the inverse of F(t) = 1 - I(v / (v + t^2); v/2, 1/2) / 2, with I the regularised incomplete beta
+/// function.
 double student_t_quantile(double p, double degrees_of_freedom);
 
 struct Interval {
   double centre = 0;
   double half_width = 0;
-  double degrees_of_freedom = 0;
   [[nodiscard]] double low() const { return centre - half_width; }
   [[nodiscard]] double high() const { return centre + half_width; }
   /// That the interval does not hold zero.

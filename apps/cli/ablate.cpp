@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <numeric>
 
-#include "apps/ablate/estimate.h"
 #include "apps/ablate/recipe.h"
 #include "apps/ablate/report.h"
 #include "apps/ablate/runs.h"
@@ -107,7 +106,7 @@ std::vector<Run> planned_runs(const Recipe& recipe, const AblateOptions& options
 void refuse_changed(const Results& results) {
   for (const auto* list : {&results.prepared, &results.cells}) {
     for (const CellResults& cell : *list) {
-      for (const Run& run : cell.runs) {
+      for (const RunResult& run : cell.runs) {
         const std::string changed = changed_flags(run);
         if (changed.empty()) continue;
         throw UsageError(fmt::format("{} holds a run with other flags: {}. Give another --out, or remove {}{}",
@@ -135,8 +134,10 @@ void refuse_other_images(const fs::path& data, const std::string& dataset, const
   const auto bytes = read_bytes(file);
   const std::string before(bytes.begin(), bytes.end());
   if (before == here) return;
-  throw UsageError(fmt::format("the runs in {} are on other images ({}, here {}); give their --data, or another --out",
-                               out.string(), before, here));
+  throw UsageError(
+      fmt::format("the runs in {} are on other images, or of an earlier version of striate ({}, here {}); give their "
+                  "--data, or another --out",
+                  out.string(), before, here));
 }
 
 }  // namespace
@@ -154,9 +155,9 @@ int run_ablate(const Arguments& arguments) {
   const auto results = [&] { return gather(recipe, shown, options.seeds, options.epochs, out); };
   const std::vector<Run> runs = planned_runs(recipe, options, out);
   refuse_changed(results());
+  const QueueFlags flags{.out = out, .data = data, .jobs = options.jobs, .threads = static_cast<int>(options.threads)};
   if (options.dry_run) {
-    fmt::print("{}", dry_run_text(runs, results(),
-                                  {.data = data, .jobs = options.jobs, .threads = static_cast<int>(options.threads)}));
+    fmt::print("{}", dry_run_text(runs, results(), flags));
     return 0;
   }
   const RunFolder held(out);
@@ -167,19 +168,16 @@ int run_ablate(const Arguments& arguments) {
   }
   catch_interrupts();
   write_report(results(), out);
-  RunQueue queue(runs, {.out = out, .data = data, .jobs = options.jobs, .threads = static_cast<int>(options.threads)},
-                 [&] { write_report(results(), out); });
-  const RunQueue::Ending ending = queue.run();
-  switch (ending) {
-    case RunQueue::Ending::finished:
+  switch (run_all(runs, flags, [&] { write_report(results(), out); })) {
+    case QueueEnding::finished:
       fmt::print("done; {}\n", (out / "report.md").string());
       return 0;
-    case RunQueue::Ending::some_failed:
+    case QueueEnding::some_failed:
       fmt::print(
           "some runs failed, {} tells why (--retry runs them again; runs that were killed are resumed without it)\n",
           (out / "report.md").string());
       return 1;
-    case RunQueue::Ending::interrupted:
+    case QueueEnding::interrupted:
       fmt::print("interrupted; the same command resumes it\n");
       return 130;
   }
