@@ -1,8 +1,9 @@
 #pragma once
-// Activations beside ReLU (layers/relu.h), with PyTorch's names and defaults. Elementwise, any shape; f32, f64, bf16 or
-// f16, computed in f32 for the latter two. A new one is its expressions in activations.cpp and its layer here.
+// Activations, with PyTorch's names and defaults. Elementwise, any shape; f32, f64, bf16 or f16, computed in f32 for
+// the latter two. A new one is its expressions in activations.cpp and its layer here.
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -10,6 +11,8 @@
 
 namespace striate {
 
+/// max(x, 0); a NaN stays a NaN. The gradient at 0 is 0. Fused with a batch norm before it (core/deferred.h).
+Tensor relu(const Tensor& x);
 /// 1 / (1 + exp(-x)).
 Tensor sigmoid(const Tensor& x);
 Tensor tanh(const Tensor& x);
@@ -21,47 +24,47 @@ Tensor silu(const Tensor& x);
 enum class GeluApproximation : std::uint8_t { none, tanh };
 Tensor gelu(const Tensor& x, GeluApproximation approximate = GeluApproximation::none);
 
-/// What the layers of activations have in common.
+/// The layer around an elementwise function.
 class Activation : public Layer {
  public:
-  using Layer::Layer;
+  Activation(Module& parent, std::string name, std::string kind, std::function<Tensor(const Tensor&)> function)
+      : Layer(parent, std::move(name)), kind_(std::move(kind)), function_(std::move(function)) {}
+  Tensor forward(const Tensor& x) override { return function_(x); }
+  [[nodiscard]] std::string kind() const override { return kind_; }
   [[nodiscard]] LayerGeometry geometry(const Shape& /*input*/, const Shape& /*output*/) const override {
     return {.merges_into_previous = true};
   }
+
+ private:
+  std::string kind_;
+  std::function<Tensor(const Tensor&)> function_;
+};
+
+struct ReLU : Activation {
+  ReLU(Module& parent, std::string name) : Activation(parent, std::move(name), "ReLU", relu) {}
 };
 
 struct Sigmoid : Activation {
-  using Activation::Activation;
-  Tensor forward(const Tensor& x) override { return sigmoid(x); }
-  [[nodiscard]] std::string kind() const override { return "Sigmoid"; }
+  Sigmoid(Module& parent, std::string name) : Activation(parent, std::move(name), "Sigmoid", sigmoid) {}
 };
 
 struct Tanh : Activation {
-  using Activation::Activation;
-  Tensor forward(const Tensor& x) override { return tanh(x); }
-  [[nodiscard]] std::string kind() const override { return "Tanh"; }
+  Tanh(Module& parent, std::string name) : Activation(parent, std::move(name), "Tanh", tanh) {}
 };
 
 struct LeakyReLU : Activation {
-  LeakyReLU(Module& parent, std::string name, double slope = 0.01)
-      : Activation(parent, std::move(name)), negative_slope(slope) {}
-  Tensor forward(const Tensor& x) override { return leaky_relu(x, negative_slope); }
-  [[nodiscard]] std::string kind() const override { return "LeakyReLU"; }
-  double negative_slope;
+  LeakyReLU(Module& parent, std::string name, double negative_slope = 0.01)
+      : Activation(parent, std::move(name), "LeakyReLU",
+                   [=](const Tensor& x) { return leaky_relu(x, negative_slope); }) {}
 };
 
 struct SiLU : Activation {
-  using Activation::Activation;
-  Tensor forward(const Tensor& x) override { return silu(x); }
-  [[nodiscard]] std::string kind() const override { return "SiLU"; }
+  SiLU(Module& parent, std::string name) : Activation(parent, std::move(name), "SiLU", silu) {}
 };
 
 struct GELU : Activation {
-  GELU(Module& parent, std::string name, GeluApproximation kind = GeluApproximation::none)
-      : Activation(parent, std::move(name)), approximate(kind) {}
-  Tensor forward(const Tensor& x) override { return gelu(x, approximate); }
-  [[nodiscard]] std::string kind() const override { return "GELU"; }
-  GeluApproximation approximate;
+  GELU(Module& parent, std::string name, GeluApproximation approximate = GeluApproximation::none)
+      : Activation(parent, std::move(name), "GELU", [=](const Tensor& x) { return gelu(x, approximate); }) {}
 };
 
 }  // namespace striate

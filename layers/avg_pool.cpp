@@ -4,20 +4,143 @@
 #include <utility>
 #include <vector>
 
-#include "layers/average_windows.h"
+#include "core/autograd.h"
+#include "core/parallel.h"
+#include "layers/by_register.h"
 #include "layers/pooling.h"
 
 namespace striate {
 namespace {
 
-std::vector<AxisWindow> windows(const WindowAxis& axis, bool count_include_pad) {
-  std::vector<AxisWindow> result;
+// Along one axis: output i covers begin .. end-1 of the input, and gives its share `count` in the divisor. Both ends
+// never fall from one output to the next.
+struct AxisWindow {
+  std::int64_t begin;
+  std::int64_t end;
+  double count;
+};
+
+using AxisWindows = std::vector<AxisWindow>;
+
+template <class T, class P>
+void add_scaled(const T* __restrict dy, P factor, P* __restrict dx, std::int64_t channels) {
+  for (std::int64_t c = 0; c < channels; ++c) dx[c] += static_cast<P>(dy[c]) * factor;
+}
+
+// One output position. x is the image's corner, rows of it are `width` pixels.
+template <class T>
+void window_mean(const T* x, const AxisWindow& rows, const AxisWindow& columns, std::int64_t width,
+                 std::int64_t channels, T* y) {
+  using P = compute_t<T>;
+  const auto divisor = static_cast<P>(rows.count * columns.count);
+  by_register_group<P, 4>(channels, [&](auto zero, auto group, std::int64_t c) {
+    using V = decltype(zero);
+    V sum[group] = {};
+    for (std::int64_t h = rows.begin; h < rows.end; ++h) {
+      for (std::int64_t w = columns.begin; w < columns.end; ++w) {
+        const T* from = x + (h * width + w) * channels + c;
+        for (int i = 0; i < group; ++i) sum[i] += read<V>(from + i * values_in<V>);
+      }
+    }
+    for (int i = 0; i < group; ++i) write(y + c + i * values_in<V>, sum[i] / divisor);
+  });
+}
+
+template <class T>
+void forward(const Tensor& x, const AxisWindows& rows, const AxisWindows& columns, Tensor& y) {
+  const std::int64_t width = x.size(2);
+  const std::int64_t channels = x.size(3);
+  const std::int64_t image = x.size(1) * width * channels;
+  const std::int64_t row = y.size(2) * channels;
+  const T* from = x.data<T>();
+  T* to = y.mutable_data<T>();
+  parallel_for(x.size(0) * y.size(1), row_grain(row), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      T* at = to + i * row;
+      for (const AxisWindow& column : columns) {
+        window_mean(from + i / y.size(1) * image, rows[static_cast<std::size_t>(i % y.size(1))], column, width,
+                    channels, at);
+        at += channels;
+      }
+    }
+  });
+}
+
+// Calls fill(row) with `count` zeroed sums in T's compute type, and stores what it made of them at `to`.
+template <class T, class Fill>
+void accumulate_row(T* to, std::int64_t count, Fill fill) {
+  using P = compute_t<T>;
+  if constexpr (std::is_same_v<T, P>) {
+    std::fill_n(to, count, P{0});
+    fill(to);
+  } else {
+    std::vector<P> row(static_cast<std::size_t>(count));
+    fill(row.data());
+    std::transform(row.begin(), row.end(), to, [](P sum) { return static_cast<T>(sum); });
+  }
+}
+
+// Every row of dx gathers from the windows that cover it, so that rows are independent where windows overlap.
+template <class T>
+Tensor backward(const Tensor& dy, const Shape& input, const AxisWindows& rows, const AxisWindows& columns) {
+  using P = compute_t<T>;
+  Tensor dx = Tensor::empty(input, dy.dtype());
+  const std::int64_t height = input[1];
+  const std::int64_t channels = input[3];
+  const std::int64_t row = input[2] * channels;
+  const std::int64_t dy_row = dy.size(2) * channels;
+  const std::int64_t row_count = std::ssize(rows);
+  const T* from = dy.data<T>();
+  T* to = dx.mutable_data<T>();
+  const auto gather = [&](std::int64_t n, std::int64_t h, P* sums) {
+    for (std::int64_t p = 0; p < row_count; ++p) {
+      const AxisWindow& window = rows[static_cast<std::size_t>(p)];
+      if (h < window.begin || h >= window.end) continue;
+      const T* gradient = from + (n * row_count + p) * dy_row;
+      for (const AxisWindow& column : columns) {
+        const auto factor = static_cast<P>(1 / (window.count * column.count));
+        for (std::int64_t w = column.begin; w < column.end; ++w) {
+          add_scaled(gradient, factor, sums + w * channels, channels);
+        }
+        gradient += channels;
+      }
+    }
+  };
+  parallel_for(input[0] * height, row_grain(row), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      accumulate_row(to + i * row, row, [&](P* sums) { gather(i / height, i % height, sums); });
+    }
+  });
+  return dx;
+}
+
+// y[n,p,q,c] = sum of x[n,h,w,c] over h in rows[p], w in columns[q], over rows[p].count * columns[q].count.
+Tensor average_windows(const char* op, const Tensor& x, const AxisWindows& rows, const AxisWindows& columns) {
+  Tensor y = Tensor::empty({x.size(0), std::ssize(rows), std::ssize(columns), x.size(3)}, x.dtype());
+  dispatch_floating(op, x.dtype(), [&]<class T>(T) { forward<T>(x, rows, columns, y); });
+  record(op, y, {x}, [op, input = x.shape(), rows, columns](Backward& bw) {
+    dispatch_floating(op, bw.dy().dtype(), [&]<class T>(T) { bw.add(0, backward<T>(bw.dy(), input, rows, columns)); });
+  });
+  return y;
+}
+
+AxisWindows sliding_windows(const WindowAxis& axis, bool count_include_pad) {
+  AxisWindows result;
   for (std::int64_t i = 0; i < axis.output; ++i) {
     const std::int64_t start = axis.place(i, 0);
-    const std::int64_t begin = std::max<std::int64_t>(start, 0);
-    const std::int64_t end = std::min(start + axis.kernel, axis.input);
-    const std::int64_t padded = std::min(start + axis.kernel, axis.input + axis.padding) - start;
-    result.push_back({begin, end, static_cast<double>(count_include_pad ? padded : end - begin)});
+    const auto [begin, end] = axis.taps_inside(i);
+    const std::int64_t padded = std::min(axis.kernel, axis.input + axis.padding - start);
+    result.push_back({start + begin, start + end, static_cast<double>(count_include_pad ? padded : end - begin)});
+  }
+  return result;
+}
+
+AxisWindows adaptive_windows(std::int64_t input, std::int64_t output) {
+  AxisWindows result;
+  for (std::int64_t i = 0; i < output; ++i) {
+    const std::int64_t begin = i * input / output;
+    const std::int64_t end = ceil_div((i + 1) * input, output);
+    result.push_back({begin, end, static_cast<double>(end - begin)});
   }
   return result;
 }
@@ -27,12 +150,11 @@ std::vector<AxisWindow> windows(const WindowAxis& axis, bool count_include_pad) 
 Tensor avg_pool2d(const Tensor& x, const AvgPool2dOptions& options) {
   const PoolGeometry g = check_pool("avg_pool2d", x,
                                     {.kernel_size = options.kernel_size,
-                                     .stride = options.stride.value_or(options.kernel_size),
+                                     .stride = options.stride,
                                      .padding = options.padding,
-                                     .dilation = 1,
                                      .ceil_mode = options.ceil_mode});
-  std::vector<AxisWindow> rows = windows(g.rows, options.count_include_pad);
-  std::vector<AxisWindow> columns = windows(g.columns, options.count_include_pad);
+  AxisWindows rows = sliding_windows(g.rows, options.count_include_pad);
+  AxisWindows columns = sliding_windows(g.columns, options.count_include_pad);
   if (options.divisor_override) {
     expect(*options.divisor_override != 0, "avg_pool2d", "a divisor_override other than 0", 0);
     for (AxisWindow& row : rows) row.count = static_cast<double>(*options.divisor_override);
@@ -41,13 +163,29 @@ Tensor avg_pool2d(const Tensor& x, const AvgPool2dOptions& options) {
   return average_windows("avg_pool2d", x, rows, columns);
 }
 
+Tensor adaptive_avg_pool2d(const Tensor& x, const Extent2d& output_size) {
+  constexpr const char* op = "adaptive_avg_pool2d";
+  expect_at_least(op, "output_size", output_size, 1);
+  if (x.rank() != 4 || x.size(1) < 1 || x.size(2) < 1) {
+    shape_error(op, "input must be (N,H,W,C) with H and W of at least 1: got " + to_string(x.shape()));
+  }
+  return average_windows(op, x, adaptive_windows(x.size(1), output_size.height),
+                         adaptive_windows(x.size(2), output_size.width));
+}
+
 AvgPool2d::AvgPool2d(Module& parent, std::string name, const AvgPool2dOptions& options)
     : Layer(parent, std::move(name)), options_(options) {}
 
 LayerGeometry AvgPool2d::geometry(const Shape& /*input*/, const Shape& /*output*/) const {
-  const Extent2d& kernel = options_.kernel_size;
-  const Extent2d stride = options_.stride.value_or(kernel);
-  return {.kernel = std::max(kernel.height, kernel.width), .stride = std::max(stride.height, stride.width)};
+  return window_geometry(options_.kernel_size, options_.stride.value_or(options_.kernel_size));
+}
+
+AdaptiveAvgPool2d::AdaptiveAvgPool2d(Module& parent, std::string name, const Extent2d& output_size)
+    : Layer(parent, std::move(name)), output_size_(output_size) {}
+
+LayerGeometry AdaptiveAvgPool2d::geometry(const Shape& input, const Shape& output) const {
+  const std::int64_t window = std::max<std::int64_t>(1, input.at(1) / output.at(1));
+  return {.kernel = window, .stride = window};
 }
 
 }  // namespace striate

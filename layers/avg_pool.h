@@ -1,12 +1,12 @@
 #pragma once
-// Average pooling. Geometry and checks: layers/pooling.h; sums: layers/average_windows.h.
+// Average pooling by a sliding window, and to a given output size; size 1 is global average pooling.
 
 #include <cstdint>
 #include <optional>
 #include <string>
 
 #include "core/module.h"
-#include "layers/extent.h"
+#include "layers/window.h"
 
 namespace striate {
 
@@ -21,20 +21,37 @@ struct AvgPool2dOptions {
 };
 
 /// The mean of every window. x (N,H,W,C) -> (N,P,Q,C) with P = floor((H + 2*padding - kernel_size) / stride)
-/// + 1, Q alike; with ceil_mode rounded up, though no window starts past the input. Throws ShapeError, and
-/// std::invalid_argument for options outside the rules.
+/// + 1, Q alike; with ceil_mode rounded up, though no window starts past the input. f32, f64, bf16 or f16 (both summed
+/// in f32). Throws ShapeError, and std::invalid_argument for options outside the rules.
 Tensor avg_pool2d(const Tensor& x, const AvgPool2dOptions& options);
+
+/// Means over windows that tile the input, whatever its size: x (N,H,W,C) -> (N,P,Q,C) with (P,Q) =
+/// output_size. Window i spans floor(i*H/P) .. ceil((i+1)*H/P) - 1, as in PyTorch; neighbours overlap where P
+/// does not divide H. Throws ShapeError, and std::invalid_argument for an output size below 1.
+Tensor adaptive_avg_pool2d(const Tensor& x, const Extent2d& output_size);
 
 class AvgPool2d : public Layer {
  public:
   AvgPool2d(Module& parent, std::string name, const AvgPool2dOptions& options);
   Tensor forward(const Tensor& x) override { return avg_pool2d(x, options_); }
   [[nodiscard]] std::string kind() const override { return "AvgPool2d"; }
-  /// Of the height.
   [[nodiscard]] LayerGeometry geometry(const Shape& input, const Shape& output) const override;
 
  private:
   AvgPool2dOptions options_;
+};
+
+class AdaptiveAvgPool2d : public Layer {
+ public:
+  AdaptiveAvgPool2d(Module& parent, std::string name, const Extent2d& output_size);
+  Tensor forward(const Tensor& x) override { return adaptive_avg_pool2d(x, output_size_); }
+  [[nodiscard]] std::string kind() const override { return "AdaptiveAvgPool2d"; }
+  /// Of the height. Kernel and stride floor(H/P), at least 1: exact where P divides H, else the nearest plain pooling
+  /// (true windows are up to two wider and not evenly spaced).
+  [[nodiscard]] LayerGeometry geometry(const Shape& input, const Shape& output) const override;
+
+ private:
+  Extent2d output_size_;
 };
 
 }  // namespace striate

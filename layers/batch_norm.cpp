@@ -134,17 +134,6 @@ void with_constant(bool relu, F f) {
   relu ? f(std::true_type{}) : f(std::false_type{});
 }
 
-template <bool relu, class T>
-void normalise_rows(const T* x, const RowPlan& plan, const Factors<compute_t<T>>& f, T* y) {
-  parallel_for(plan.rows, plan.chunk, [=](std::int64_t begin, std::int64_t end) {
-    for_values<compute_t<T>>(plan, begin, end, [=](auto zero, std::int64_t i, std::int64_t c) {
-      auto value = normalised<decltype(zero)>(x + i, f, c);
-      if constexpr (relu) value = value < zero ? zero : value;
-      write(y + i, value);
-    });
-  });
-}
-
 // The gradient of the normalised value: with ReLU zero where ReLU cut it off.
 template <bool relu, class V, class T, class P>
 V gradient_through(const T* dy, const T* x, const Factors<P>& f, std::int64_t c) {
@@ -182,14 +171,11 @@ void input_gradient(const T* dy, const T* x, const RowPlan& plan, const Factors<
                     T* dx) {
   using P = compute_t<T>;
   if (sums == nullptr) {
-    parallel_for(plan.rows, plan.chunk, [=](std::int64_t begin, std::int64_t end) {
-      for_values<P>(plan, begin, end, [=](auto zero, std::int64_t i, std::int64_t c) {
-        using V = decltype(zero);
-        const T* value = relu ? x + i : nullptr;  // not saved where it is not needed
-        write(dx + i, gradient_through<relu, V>(dy + i, value, f, c) * read<V>(f.scale + c));
-      });
+    return for_values<P>(plan, [=](auto zero, std::int64_t i, std::int64_t c) {
+      using V = decltype(zero);
+      const T* value = relu ? x + i : nullptr;  // not saved where it is not needed
+      write(dx + i, gradient_through<relu, V>(dy + i, value, f, c) * read<V>(f.scale + c));
     });
-    return;
   }
   Scratch<P> lines(2 * plan.line());
   P* level = lines.data();
@@ -201,13 +187,11 @@ void input_gradient(const T* dy, const T* x, const RowPlan& plan, const Factors<
   }
   fill_line(plan, level);
   fill_line(plan, slope);
-  parallel_for(plan.rows, plan.chunk, [=](std::int64_t begin, std::int64_t end) {
-    for_values<P>(plan, begin, end, [=](auto zero, std::int64_t i, std::int64_t c) {
-      using V = decltype(zero);
-      const V centred = gradient_through<relu, V>(dy + i, x + i, f, c) - read<V>(level + c);
-      const V deviation = read<V>(x + i) - read<V>(f.mean + c);
-      write(dx + i, (centred - deviation * read<V>(slope + c)) * read<V>(f.scale + c));
-    });
+  for_values<P>(plan, [=](auto zero, std::int64_t i, std::int64_t c) {
+    using V = decltype(zero);
+    const V centred = gradient_through<relu, V>(dy + i, x + i, f, c) - read<V>(level + c);
+    const V deviation = read<V>(x + i) - read<V>(f.mean + c);
+    write(dx + i, (centred - deviation * read<V>(slope + c)) * read<V>(f.scale + c));
   });
 }
 
@@ -246,17 +230,19 @@ struct Normalisation {
   RowPlan plan;
   Tensor factors;
   bool training;
-
-  [[nodiscard]] Normalisation outside_graph() const {
-    return {x.detach(), weight.detach(), bias.detach(), plan, factors, training};
-  }
 };
 
 // y = (x - mean) * scale + shift, with relu 0 where that is below.
 void normalise(const Tensor& x, const RowPlan& plan, const Tensor& factors, bool relu, void* y) {
   dispatch_floating("batch_norm", x.dtype(), [&]<class T>(T) {
-    with_constant(relu, [&]<bool cut>(std::bool_constant<cut>) {
-      normalise_rows<cut>(x.data<T>(), plan, Factors<compute_t<T>>(plan, factors), static_cast<T*>(y));
+    using P = compute_t<T>;
+    with_constant(relu, [&, f = Factors<P>(plan, factors), from = x.data<T>(),
+                         to = static_cast<T*>(y)]<bool cut>(std::bool_constant<cut>) {
+      for_values<P>(plan, [=](auto zero, std::int64_t i, std::int64_t c) {
+        auto value = normalised<decltype(zero)>(from + i, f, c);
+        if constexpr (cut) value = value < zero ? zero : value;
+        write(to + i, value);
+      });
     });
   });
 }
@@ -319,7 +305,9 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Ten
   }
   const RowPlan plan = plan_rows(x);
   Normalisation step{x, weight, bias, plan, factors(plan), options.training};
-  if (!recording({x, weight, bias})) step = step.outside_graph();
+  if (!recording({x, weight, bias})) {
+    for (Tensor* tensor : {&step.x, &step.weight, &step.bias}) *tensor = tensor->detach();
+  }
   if (!DeferScope::defers()) return recorded(step, normalised(x, plan, step.factors, false), false);
   return recorded(step, Tensor::deferred(x.shape(), x.dtype(), std::make_shared<DeferredNorm>(step)), false);
 }

@@ -39,17 +39,17 @@ inline RowPlan plan_rows(const Tensor& x) {
       .rows = x.numel() / channels, .channels = channels, .line_rows = line_rows, .chunk = round_up(chunk, line_rows)};
 }
 
-/// Calls f(zero, i, c) for the values of rows begin .. end-1, a register or one at a time: i is the place in
-/// the tensor, c the place in the line.
+/// Calls f(zero, i, c) for all values, a register or one at a time: i is the place in the tensor, c the place in the
+/// line.
 template <class P, class F>
-void for_values(const RowPlan& plan, std::int64_t begin, std::int64_t end, F f) {
-  const std::int64_t stop = end * plan.channels;
-  for (std::int64_t i = begin * plan.channels; i < stop; i += plan.line()) {
-    by_register<P>(std::min(plan.line(), stop - i), [&](auto zero, std::int64_t c) { f(zero, i + c, c); });
-  }
+void for_values(const RowPlan& plan, F f) {
+  parallel_for(plan.rows, plan.chunk, [=](std::int64_t begin, std::int64_t end) {
+    const std::int64_t stop = end * plan.channels;
+    for (std::int64_t i = begin * plan.channels; i < stop; i += plan.line()) {
+      by_register<P>(std::min(plan.line(), stop - i), [&](auto zero, std::int64_t c) { f(zero, i + c, c); });
+    }
+  });
 }
-
-namespace detail {
 
 // Adds to sums (n,channels) over lines of `line` values, first .. last-1. A few lines at a time are summed in
 // P, those sums in double: as fast as P alone, nearly as exact as double.
@@ -82,17 +82,15 @@ void sum_lines(std::int64_t first, std::int64_t last, std::int64_t line, std::in
   }
 }
 
-}  // namespace detail
-
 /// n sums per channel over rows begin .. end-1, to (n,channels): terms(zero, i, c, block) adds the terms of
 /// the values at i, at c in their line, to block[0] .. block[n-1].
 template <class P, int n, class Terms>
 void sum_rows(const RowPlan& plan, std::int64_t begin, std::int64_t end, double* sums, Terms terms) {
   std::fill_n(sums, n * plan.channels, 0.0);
   const std::int64_t lines_end = end - (end - begin) % plan.line_rows;
-  detail::sum_lines<P, n>(begin * plan.channels, lines_end * plan.channels, plan.line(), plan.channels, sums, terms);
+  sum_lines<P, n>(begin * plan.channels, lines_end * plan.channels, plan.line(), plan.channels, sums, terms);
   if (lines_end == end) return;
-  detail::sum_lines<P, n>(lines_end * plan.channels, end * plan.channels, plan.channels, plan.channels, sums, terms);
+  sum_lines<P, n>(lines_end * plan.channels, end * plan.channels, plan.channels, plan.channels, sums, terms);
 }
 
 /// Values (channels) in front of `line`, repeated to its end.
@@ -100,8 +98,6 @@ template <class P>
 void fill_line(const RowPlan& plan, P* line) {
   for (std::int64_t c = plan.channels; c < plan.line(); ++c) line[c] = line[c - plan.channels];
 }
-
-namespace detail {
 
 // Joins means and sums of squared deviations, (chunks,2,C), into those of all rows, in the first chunk's
 // place: Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances"
@@ -140,8 +136,6 @@ void guess_mean(const RowPlan& plan, const T* x, std::int64_t rows, double* sums
   fill_line(plan, guess);
 }
 
-}  // namespace detail
-
 /// (chunks,2,C) in double, of which the first (2,C) are every channel's mean and sum of squared deviations
 /// from it. One pass over memory: a chunk's deviations are from a guess, the mean of its first few rows, and
 /// their own sum puts that right. What cancels is at most rows-in-a-chunk / rows-in-the-guess times the sum
@@ -158,7 +152,7 @@ Tensor moments(const Tensor& x, const RowPlan& plan) {
     double* second = first + channels;
     Scratch<P> line(plan.line());
     P* guess = line.data();
-    detail::guess_mean(plan, values + begin * channels, end - begin, first, guess);
+    guess_mean(plan, values + begin * channels, end - begin, first, guess);
     sum_rows<P, 2>(plan, begin, end, first, [=](auto zero, std::int64_t i, std::int64_t c, auto* sums) {
       using V = decltype(zero);
       const V deviation = read<V>(values + i) - read<V>(guess + c);
@@ -172,7 +166,7 @@ Tensor moments(const Tensor& x, const RowPlan& plan) {
       first[c] = static_cast<double>(guess[c]) + slip;
     }
   });
-  detail::join_moments(plan, partial);
+  join_moments(plan, partial);
   return result;
 }
 

@@ -1,6 +1,5 @@
 #include "layers/conv2d.h"
 
-#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -54,8 +53,8 @@ ConvGeometry check_conv2d(const Tensor& x, const Tensor& w, const Tensor& b, con
   if (b.defined() && b.shape() != Shape{k}) {
     shape_error(kOp, "bias must be (" + std::to_string(k) + "): " + shapes + ", bias " + to_string(b.shape()));
   }
-  ConvGeometry g{x.size(0),       x.size(1),        x.size(2),     c, w.size(0), w.size(1), k, 0, 0, options.stride,
-                 options.padding, options.dilation, options.groups};
+  const auto& [kernel, stride, padding, dilation, groups, bias] = options;
+  ConvGeometry g{x.size(0), x.size(1), x.size(2), c, w.size(0), w.size(1), k, 0, 0, stride, padding, dilation, groups};
   g.p = output_size(g.rows());
   g.q = output_size(g.columns());
   if (g.p < 1 || g.q < 1) {
@@ -79,7 +78,7 @@ void forward(const ConvGeometry& g, const Tensor& x, const Tensor& w, const Tens
       epilogue.shift = epilogue.scale + g.k;
       epilogue.relu = relu;
     }
-    conv_forward(g, x.data<T>(), w.data<W>(), epilogue, static_cast<T*>(y));
+    Convolution<T>::forward(g, x.data<T>(), w.data<W>(), epilogue, static_cast<T*>(y));
   });
 }
 
@@ -113,7 +112,7 @@ class DeferredConv : public Deferred {
 Tensor backward_data(const ConvGeometry& g, const Tensor& dy, const Tensor& w) {
   return dispatch_floating(kOp, dy.dtype(), [&]<class T>(T) {
     Tensor dx = Tensor::empty({g.n, g.h, g.w, g.c}, dy.dtype());
-    if (g.n > 0) conv_backward_data(g, dy.data<T>(), w.data<ConvParameter<T>>(), dx.mutable_data<T>());
+    if (g.n > 0) Convolution<T>::backward_data(g, dy.data<T>(), w.data<ConvParameter<T>>(), dx.mutable_data<T>());
     return dx;
   });
 }
@@ -122,7 +121,7 @@ Tensor backward_weights(const ConvGeometry& g, const Tensor& x, const Tensor& dy
   return dispatch_floating(kOp, dy.dtype(), [&]<class T>(T) {
     if (g.n == 0) return Tensor::zeros({g.r, g.s, g.group_inputs(), g.k}, dtype);
     Tensor dw = Tensor::empty({g.r, g.s, g.group_inputs(), g.k}, dtype);
-    conv_backward_weights(g, x.data<T>(), dy.data<T>(), dw.mutable_data<ConvParameter<T>>());
+    Convolution<T>::backward_weights(g, x.data<T>(), dy.data<T>(), dw.mutable_data<ConvParameter<T>>());
     return dw;
   });
 }
@@ -170,14 +169,12 @@ Conv2d::Conv2d(Module& parent, std::string name, std::int64_t in_channels, std::
 
 LayerGeometry Conv2d::geometry(const Shape& input, const Shape& output) const {
   const auto per_output = static_cast<double>(weight.size(0) * weight.size(1) * weight.size(2));
-  const std::int64_t inputs = numel(input) / input[0];
-  const std::int64_t outputs = numel(output) / output[0];
-  const auto span = [](std::int64_t kernel, std::int64_t dilation) { return (kernel - 1) * dilation + 1; };
-  return {.kernel = std::max(span(options_.kernel_size.height, options_.dilation.height),
-                             span(options_.kernel_size.width, options_.dilation.width)),
-          .stride = std::max(options_.stride.height, options_.stride.width),
-          .multiply_adds = static_cast<double>(outputs) * per_output,
-          .dense_parameters = static_cast<double>(outputs) * (static_cast<double>(inputs) + 1)};
+  const auto inputs = static_cast<double>(numel(input) / input[0]);
+  const auto outputs = static_cast<double>(numel(output) / output[0]);
+  LayerGeometry result = window_geometry(options_.kernel_size, options_.stride, options_.dilation);
+  result.multiply_adds = outputs * per_output;
+  result.dense_parameters = outputs * (inputs + 1);
+  return result;
 }
 
 }  // namespace striate

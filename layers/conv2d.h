@@ -5,7 +5,7 @@
 #include <string>
 
 #include "core/module.h"
-#include "layers/extent.h"
+#include "layers/window.h"
 
 namespace striate {
 

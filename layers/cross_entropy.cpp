@@ -49,15 +49,23 @@ double spread_share(std::int64_t classes, const CrossEntropyOptions& options) {
 }
 
 template <class T>
-Factors label_factors(const Tensor& target, std::int64_t classes, const T* weight, const CrossEntropyOptions& options) {
+Factors factors_of(const Tensor& target, std::int64_t classes, const CrossEntropyOptions& options) {
   const std::int64_t n = target.size(0);
-  const auto* labels = target.data<std::int64_t>();
-  Factors result{Tensor::zeros({n, classes}, DTypeOf<T>::value), 0};
-  T* factor = result.factor.mutable_data<T>();
+  const auto* labels = target.dtype() == DType::i64 ? target.data<std::int64_t>() : nullptr;
+  Factors result{Tensor::zeros({n, classes}, DTypeOf<T>::value), labels != nullptr ? 0 : static_cast<double>(n)};
+  if (labels == nullptr) result.factor.copy_from(target);
+  Tensor weights = Tensor::full({classes}, 1, DTypeOf<T>::value);
+  if (options.weight.defined()) weights.copy_from(options.weight);
+  const T* weight = weights.data<T>();
   const double share = spread_share(classes, options);
   const T spread = static_cast<T>(share / static_cast<double>(classes));
   const T kept = static_cast<T>(1 - share);
-  for (std::int64_t i = 0; i < n; ++i) {
+  T* row = result.factor.mutable_data<T>();
+  for (std::int64_t i = 0; i < n; ++i, row += classes) {
+    if (labels == nullptr) {
+      for (std::int64_t k = 0; k < classes; ++k) row[k] = weight[k] * (kept * row[k] + spread);
+      continue;
+    }
     const std::int64_t label = labels[i];
     if (label == options.ignore_index) continue;
     if (label < 0 || label >= classes) {
@@ -65,40 +73,10 @@ Factors label_factors(const Tensor& target, std::int64_t classes, const T* weigh
                               std::to_string(classes) + " classes: label " + std::to_string(i) + " is " +
                               std::to_string(label));
     }
-    T* row = factor + i * classes;
     for (std::int64_t k = 0; k < classes; ++k) row[k] = spread * weight[k];
     row[label] += kept * weight[label];
     result.divisor += static_cast<double>(weight[label]);
   }
-  return result;
-}
-
-template <class T>
-Factors probability_factors(const Tensor& target, const T* weight, const CrossEntropyOptions& options) {
-  const std::int64_t n = target.size(0);
-  const std::int64_t classes = target.size(1);
-  Factors result{Tensor::empty({n, classes}, DTypeOf<T>::value), static_cast<double>(n)};
-  result.factor.copy_from(target);
-  T* factor = result.factor.mutable_data<T>();
-  const double share = spread_share(classes, options);
-  const T spread = static_cast<T>(share / static_cast<double>(classes));
-  const T kept = static_cast<T>(1 - share);
-  for (std::int64_t i = 0; i < n; ++i) {
-    for (std::int64_t k = 0; k < classes; ++k) {
-      T& value = factor[i * classes + k];
-      value = weight[k] * (kept * value + spread);
-    }
-  }
-  return result;
-}
-
-template <class T>
-Factors factors_of(const Tensor& target, std::int64_t classes, const CrossEntropyOptions& options) {
-  Tensor weight = Tensor::full({classes}, 1, DTypeOf<T>::value);
-  if (options.weight.defined()) weight.copy_from(options.weight);
-  const T* values = weight.data<T>();
-  Factors result = target.dtype() == DType::i64 ? label_factors<T>(target, classes, values, options)
-                                                : probability_factors<T>(target, values, options);
   if (options.reduction != Reduction::mean) result.divisor = 1;
   return result;
 }

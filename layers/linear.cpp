@@ -5,8 +5,8 @@
 
 #include "core/autograd.h"
 #include "core/check.h"
+#include "core/elementwise.h"
 #include "core/matmul.h"
-#include "core/parallel.h"
 #include "layers/init.h"
 
 namespace striate {
@@ -47,16 +47,6 @@ Tensor parameter_gradient(const Tensor& gradient, DType activations) {
 }
 
 template <class T>
-void add_rows(Tensor& y, const Tensor& b) {
-  const std::int64_t k = y.size(1);
-  T* out = y.mutable_data<T>();
-  const T* bias = b.data<T>();
-  for (std::int64_t i = 0; i < y.size(0); ++i) {
-    for (std::int64_t j = 0; j < k; ++j) out[i * k + j] += bias[j];
-  }
-}
-
-template <class T>
 Tensor sum_rows(const Tensor& dy) {
   const std::int64_t k = dy.size(1);
   Tensor total = Tensor::zeros({k}, DTypeOf<T>::value);
@@ -76,8 +66,7 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b) {
     using T = compute_t<X>;
     const DType dtype = x.dtype();
     Tensor y = matrix_product(Transpose::no, operand(x, dtype), Transpose::no, operand(w, dtype));
-    if (b.defined()) add_rows<T>(y, b);
-    y = stored(y, dtype);
+    y = stored(b.defined() ? y + b.detach() : y, dtype);
     record("linear", y, {x, w, b}, [x = Saved(x), w = Saved(w), dtype](Backward& bw) {
       const Tensor dy = operand(bw.dy(), dtype);
       if (bw.wants(0)) {
@@ -107,10 +96,7 @@ Linear::Linear(Module& parent, std::string name, std::int64_t in, std::int64_t o
 LayerGeometry Linear::geometry(const Shape& /*input*/, const Shape& /*output*/) const {
   const auto in = static_cast<double>(weight.size(0));
   const auto out = static_cast<double>(weight.size(1));
-  LayerGeometry result;
-  result.multiply_adds = in * out;
-  result.dense_parameters = in * out + out;
-  return result;
+  return {.multiply_adds = in * out, .dense_parameters = in * out + out};
 }
 
 }  // namespace striate

@@ -85,15 +85,16 @@ template <class T, class Tap>
 void forward(const Tensor& x, const PoolGeometry& g, Tensor& y, Tap* taps) {
   const T* from = x.data<T>();
   T* to = y.mutable_data<T>();
-  const std::vector<TapRange> rows = taps_inside(g.rows);
-  const std::vector<TapRange> columns = taps_inside(g.columns);
+  std::vector<TapRange> columns;
+  for (std::int64_t q = 0; q < g.columns.output; ++q) columns.push_back(g.columns.taps_inside(q));
   const std::int64_t row = g.columns.output * g.channels;
   const auto pool_row = [&](std::int64_t n, std::int64_t p) {
     const std::int64_t top = n * g.rows.input + g.rows.place(p, 0);
+    const TapRange rows = g.rows.taps_inside(p);
     for (std::int64_t q = 0; q < g.columns.output; ++q) {
       const std::int64_t corner = (top * g.columns.input + g.columns.place(q, 0)) * g.channels;
       const std::int64_t at = (n * g.rows.output + p) * row + q * g.channels;
-      window_maximum(from, corner, g, rows[static_cast<std::size_t>(p)], columns[static_cast<std::size_t>(q)], to + at,
+      window_maximum(from, corner, g, rows, columns[static_cast<std::size_t>(q)], to + at,
                      taps == nullptr ? nullptr : taps + at);
     }
   };
@@ -111,10 +112,9 @@ struct Cover {
 // For every input of the axis.
 std::vector<std::vector<Cover>> covers_of(const WindowAxis& axis) {
   std::vector<std::vector<Cover>> result(static_cast<std::size_t>(axis.input));
-  const std::vector<TapRange> inside = taps_inside(axis);
   for (std::int64_t i = 0; i < axis.output; ++i) {
-    const TapRange& taps = inside[static_cast<std::size_t>(i)];
-    for (std::int64_t tap = taps.begin; tap < taps.end; ++tap) {
+    const auto [begin, end] = axis.taps_inside(i);
+    for (std::int64_t tap = begin; tap < end; ++tap) {
       result[static_cast<std::size_t>(axis.place(i, tap))].push_back({i, tap});
     }
   }
@@ -173,13 +173,8 @@ void with_tap_type(const PoolGeometry& g, F&& f) {
 }  // namespace
 
 Tensor max_pool2d(const Tensor& x, const MaxPool2dOptions& options) {
-  const PoolGeometry g = check_pool("max_pool2d", x,
-                                    {.kernel_size = options.kernel_size,
-                                     .stride = options.stride.value_or(options.kernel_size),
-                                     .padding = options.padding,
-                                     .dilation = options.dilation,
-                                     .ceil_mode = options.ceil_mode});
-  Tensor y = Tensor::empty(g.output_shape(), x.dtype());
+  const PoolGeometry g = check_pool("max_pool2d", x, options);
+  Tensor y = Tensor::empty({g.batch, g.rows.output, g.columns.output, g.channels}, x.dtype());
   Tensor argmax;
   dispatch_floating("max_pool2d", x.dtype(), [&]<class T>(T) {
     with_tap_type(g, [&]<class Tap>(Tap) {
@@ -199,12 +194,7 @@ MaxPool2d::MaxPool2d(Module& parent, std::string name, const MaxPool2dOptions& o
     : Layer(parent, std::move(name)), options_(options) {}
 
 LayerGeometry MaxPool2d::geometry(const Shape& /*input*/, const Shape& /*output*/) const {
-  const Extent2d& kernel = options_.kernel_size;
-  const Extent2d stride = options_.stride.value_or(kernel);
-  return {
-      .kernel =
-          std::max((kernel.height - 1) * options_.dilation.height, (kernel.width - 1) * options_.dilation.width) + 1,
-      .stride = std::max(stride.height, stride.width)};
+  return window_geometry(options_.kernel_size, options_.stride.value_or(options_.kernel_size), options_.dilation);
 }
 
 }  // namespace striate

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "core/module.h"
-#include "layers/extent.h"
+#include "layers/window.h"
 
 namespace striate {
 
@@ -29,7 +29,6 @@ class MaxPool2d : public Layer {
   MaxPool2d(Module& parent, std::string name, const MaxPool2dOptions& options);
   Tensor forward(const Tensor& x) override { return max_pool2d(x, options_); }
   [[nodiscard]] std::string kind() const override { return "MaxPool2d"; }
-  /// Of the height.
   [[nodiscard]] LayerGeometry geometry(const Shape& input, const Shape& output) const override;
 
  private:

@@ -25,7 +25,11 @@ class Sequential : public Layer {
     return reference;
   }
 
-  Tensor forward(const Tensor& x) override;
+  Tensor forward(const Tensor& x) override {
+    Tensor y = x;
+    for (const auto& layer : layers_) y = (*layer)(y);
+    return y;
+  }
   [[nodiscard]] std::string kind() const override { return "Sequential"; }
 
   [[nodiscard]] std::size_t size() const { return layers_.size(); }

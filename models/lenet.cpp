@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "core/check.h"
+#include "layers/activations.h"
 #include "layers/flatten.h"
-#include "layers/relu.h"
 #include "models/model_options.h"
 
 namespace striate {

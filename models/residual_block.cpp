@@ -5,9 +5,9 @@
 
 #include "core/elementwise.h"
 #include "core/reshape.h"
+#include "layers/activations.h"
 #include "layers/avg_pool.h"
 #include "layers/init.h"
-#include "layers/relu.h"
 
 namespace striate {
 namespace {

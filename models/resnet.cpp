@@ -3,11 +3,11 @@
 #include <utility>
 
 #include "core/check.h"
+#include "layers/activations.h"
 #include "layers/batch_norm.h"
 #include "layers/conv2d.h"
 #include "layers/flatten.h"
 #include "layers/init.h"
-#include "layers/relu.h"
 #include "models/model_options.h"
 
 namespace striate {

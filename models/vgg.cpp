@@ -4,12 +4,12 @@
 #include <utility>
 
 #include "core/check.h"
+#include "layers/activations.h"
 #include "layers/batch_norm.h"
 #include "layers/conv2d.h"
 #include "layers/flatten.h"
 #include "layers/init.h"
 #include "layers/max_pool.h"
-#include "layers/relu.h"
 
 namespace striate {
 namespace {

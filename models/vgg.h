@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "layers/adaptive_avg_pool.h"
+#include "layers/avg_pool.h"
 #include "layers/dropout.h"
 #include "layers/linear.h"
 #include "layers/sequential.h"

@@ -6,11 +6,11 @@
 #include "core/elementwise.h"
 #include "core/reduce.h"
 #include "data/loader.h"
+#include "layers/activations.h"
 #include "layers/batch_norm.h"
 #include "layers/conv2d.h"
 #include "layers/cross_entropy.h"
 #include "layers/linear.h"
-#include "layers/relu.h"
 #include "optim/sgd.h"
 using namespace striate;
 

@@ -7,10 +7,10 @@
 
 #include "core/random.h"
 #include "core/reduce.h"
+#include "layers/activations.h"
 #include "layers/batch_norm.h"
 #include "layers/conv2d.h"
 #include "layers/linear.h"
-#include "layers/relu.h"
 using namespace striate;
 
 struct Net : Layer {

@@ -6,7 +6,6 @@
 #include <type_traits>
 
 #include "core/dtype.h"
-#include "layers/conv/epilogue.h"
 #include "layers/conv/geometry.h"
 
 namespace striate {
@@ -19,6 +18,18 @@ const char* to_string(ConvDirection direction);
 /// Parameters of activations T: f64 with f64, else f32.
 template <class T>
 using ConvParameter = std::conditional_t<std::is_same_v<T, double>, double, float>;
+
+/// What a convolution does to its sums before it stores them (a fused epilogue), so that no pass over memory has to:
+/// y = sum + bias; with a norm z = (y - mean) * scale + shift instead, and with relu max(z, 0). One value each
+/// for every output channel. bias may be null; without a norm the others are, and relu is false.
+template <class P>
+struct ConvEpilogue {
+  const P* bias = nullptr;
+  const P* mean = nullptr;
+  const P* scale = nullptr;
+  const P* shift = nullptr;
+  bool relu = false;
+};
 
 /// The three tensors of a convolution. Kernels take them, not bare pointers, so that exchanging two does not compile.
 template <class T>

@@ -1,5 +1,5 @@
 #pragma once
-// Applies a convolution's epilogue (epilogue.h) to sums in registers. Every kernel ends with it; the batch norm op has
+// Applies a convolution's epilogue (algorithm.h) to sums in registers. Every kernel ends with it; the batch norm op has
 // its formula from here.
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 #include <type_traits>
 
 #include "layers/by_register.h"
-#include "layers/conv/epilogue.h"
+#include "layers/conv/algorithm.h"
 
 namespace striate {
 

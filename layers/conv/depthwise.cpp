@@ -11,8 +11,8 @@
 #include "core/simd.h"
 #include "layers/conv/apply_epilogue.h"
 #include "layers/conv/machine.h"
-#include "layers/conv/partial_sums.h"
 #include "layers/conv/taps.h"
+#include "layers/conv/weight_gradient.h"
 
 namespace striate {
 namespace {
@@ -28,27 +28,18 @@ void for_channels(std::int64_t channels, F&& f) {
   for (; c < channels; c += lanes) f(std::integral_constant<int, 1>{}, c, std::min<std::int64_t>(lanes, channels - c));
 }
 
-/// A map (images, height, width, channels).
-template <class T>
-struct Map {
-  T* data;
-  std::int64_t height, width, channels;
-
-  [[nodiscard]] T* at(std::int64_t n, std::int64_t h, std::int64_t w) const {
-    return data + ((n * height + h) * width + w) * channels;
-  }
-};
-
 /// The taps of an axis that read inside the source for position i, as places in axis.taps.
 TapRange taps_inside(const TapAxis& axis, std::int64_t i) {
-  return striate::taps_inside(std::ssize(axis.taps), axis.size,
-                              [&](std::int64_t tap) { return i * axis.step + axis.tap(tap).offset; });
+  TapRange range{0, std::ssize(axis.taps)};
+  while (range.begin < range.end && i * axis.step + axis.tap(range.begin).offset < 0) ++range.begin;
+  while (range.begin < range.end && i * axis.step + axis.tap(range.end - 1).offset >= axis.size) --range.end;
+  return range;
 }
 
 /// The row of positions i of the map that is computed: to (width, channels) = epilogue of the sum over taps
 /// of image n times filter. w (taps, channels).
 template <class T, class To>
-void sum_taps(const TapAxis& rows, const TapAxis& columns, std::int64_t kernel_width, const Map<const T>& from,
+void sum_taps(const TapAxis& rows, const TapAxis& columns, std::int64_t kernel_width, const Images<const T>& from,
               const float* w, const ConvEpilogue<float>& epilogue, std::int64_t n, std::int64_t i, To* to) {
   const std::int64_t channels = from.channels;
   const TapRange in_rows = taps_inside(rows, i);
@@ -76,7 +67,7 @@ void sum_taps(const TapAxis& rows, const TapAxis& columns, std::int64_t kernel_w
 
 /// sums (taps, channels) += x times dy over row p of image n.
 template <class T>
-void add_row_gradient(const TapAxis& rows, const TapAxis& columns, const Map<const T>& x, const Map<const T>& dy,
+void add_row_gradient(const TapAxis& rows, const TapAxis& columns, const Images<const T>& x, const Images<const T>& dy,
                       std::int64_t n, std::int64_t p, float* sums) {
   const std::int64_t channels = x.channels;
   const TapRange in_rows = taps_inside(rows, p);
@@ -126,7 +117,7 @@ template <class T>
 void forward(const ConvGeometry& g, ConvInput<const T> x, ConvFilter<const float> w,
              const ConvEpilogue<float>& epilogue, ConvOutput<T> y) {
   Scratch<T> wide = repeated(g, x.data);
-  const Map<const T> from{wide.data() == nullptr ? x.data : wide.data(), g.h, g.w, g.k};
+  const Images<const T> from{wide.data() == nullptr ? x.data : wide.data(), g.h, g.w, g.k};
   const TapAxis rows = forward_taps(g.rows());
   const TapAxis columns = forward_taps(g.columns());
   parallel_for(g.n * g.p, task_rows(g, g.q), [&](std::int64_t begin, std::int64_t end) {
@@ -138,7 +129,7 @@ void forward(const ConvGeometry& g, ConvInput<const T> x, ConvFilter<const float
 template <class T>
 void backward_data(const ConvGeometry& g, ConvOutput<const T> dy, ConvFilter<const float> w, ConvInput<T> dx) {
   const std::int64_t filters = g.group_outputs();
-  const Map<const T> from{dy.data, g.p, g.q, g.k};
+  const Images<const T> from{dy.data, g.p, g.q, g.k};
   const auto all_rows = backward_taps(g.rows());
   const auto all_columns = backward_taps(g.columns());
   parallel_for(g.n * g.h, task_rows(g, g.w), [&](std::int64_t begin, std::int64_t end) {
@@ -148,13 +139,10 @@ void backward_data(const ConvGeometry& g, ConvOutput<const T> dy, ConvFilter<con
       const std::int64_t i = row % g.h / g.stride.height;
       const TapAxis& rows = all_rows[static_cast<std::size_t>(row % g.h % g.stride.height)];
       T* to = dx.data + row * g.w * g.c;
-      for (const TapAxis& columns : all_columns) {
-        if (filters == 1) {
-          sum_taps(rows, columns, g.s, from, w.data, {}, row / g.h, i, to);
-        } else {
-          sum_taps(rows, columns, g.s, from, w.data, {}, row / g.h, i, line.data());
-        }
-      }
+      const auto sum_to = [&](auto* sums) {
+        for (const TapAxis& columns : all_columns) sum_taps(rows, columns, g.s, from, w.data, {}, row / g.h, i, sums);
+      };
+      filters == 1 ? sum_to(to) : sum_to(line.data());
       for (std::int64_t at = 0; filters > 1 && at < g.w * g.c; ++at) {
         const float* sums = line.data() + at * filters;
         to[at] = static_cast<T>(std::accumulate(sums, sums + filters, 0.F));
@@ -168,8 +156,8 @@ template <class T>
 void backward_weights(const ConvGeometry& g, ConvInput<const T> x, ConvOutput<const T> dy, ConvFilter<float> dw) {
   constexpr std::int64_t most_groups = 32;
   Scratch<T> wide = repeated(g, x.data);
-  const Map<const T> from{wide.data() == nullptr ? x.data : wide.data(), g.h, g.w, g.k};
-  const Map<const T> gradient{dy.data, g.p, g.q, g.k};
+  const Images<const T> from{wide.data() == nullptr ? x.data : wide.data(), g.h, g.w, g.k};
+  const Images<const T> gradient{dy.data, g.p, g.q, g.k};
   const TapAxis rows = forward_taps(g.rows());
   const TapAxis columns = forward_taps(g.columns());
   const std::int64_t size = g.r * g.s * g.k;

@@ -11,7 +11,7 @@
 #include "layers/conv/apply_epilogue.h"
 #include "layers/conv/flip_filters.h"
 #include "layers/conv/machine.h"
-#include "layers/conv/pack_gradient.h"
+#include "layers/conv/weight_gradient.h"
 
 namespace striate {
 namespace {

@@ -4,8 +4,7 @@
 
 #include <cstdint>
 
-#include "layers/extent.h"
-#include "layers/window_axis.h"
+#include "layers/window.h"
 
 namespace striate {
 
@@ -30,6 +29,17 @@ struct ConvGeometry {
   [[nodiscard]] bool is_plain_3x3() const {
     return c > 0 && r == 3 && s == 3 && stride == Extent2d(1) && dilation == Extent2d(1) && groups == 1 &&
            (padding == Extent2d(0) || padding == Extent2d(1));
+  }
+};
+
+/// A tensor (batch, height, width, channels).
+template <class T>
+struct Images {
+  T* data;
+  std::int64_t height, width, channels;
+
+  [[nodiscard]] T* at(std::int64_t n, std::int64_t h, std::int64_t w) const {
+    return data + ((n * height + h) * width + w) * channels;
   }
 };
 

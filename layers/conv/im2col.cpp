@@ -13,8 +13,7 @@
 #include "layers/conv/im2col_gather.h"
 #include "layers/conv/im2col_pack.h"
 #include "layers/conv/machine.h"
-#include "layers/conv/pack_gradient.h"
-#include "layers/conv/partial_sums.h"
+#include "layers/conv/weight_gradient.h"
 
 namespace striate {
 namespace {
@@ -24,17 +23,16 @@ constexpr std::int64_t kDepth = 512;      // words of a row that are gathered at
 constexpr std::int64_t kColumns = 512;    // columns of the result at a time
 constexpr std::int64_t kPositions = 256;  // of a weight gradient, at a time
 
-/// Writes rows of panels to their positions in `to` (images, height, width, channels), from channel `channel` on.
+/// Writes rows of panels to their positions in `to`, from channel `channel` on.
 template <class T>
 struct Results {
-  T* to;
-  std::int64_t height, width, channels;
+  Images<T> to;
   ConvEpilogue<float> epilogue;
 
   [[nodiscard]] T* place(const Gather<T>& m, std::int64_t position) const {
     const std::int64_t h = m.rows->first + position / m.columns->count % m.rows->count * m.rows->stride;
     const std::int64_t w = m.columns->first + position % m.columns->count * m.columns->stride;
-    return to + ((position / m.positions_per_image() * height + h) * width + w) * channels;
+    return to.at(position / m.positions_per_image(), h, w);
   }
   void write(const Gather<T>& m, std::int64_t begin, std::int64_t end, std::int64_t channel, std::int64_t count,
              const float* sums) const {
@@ -115,7 +113,7 @@ void gathered_product(const Gather<T>& m, std::int64_t images, const Filters& f,
 
 /// Rows of values as left operands of a sum over rows: word (l, j) pairs rows 2l and 2l + 1. A missing last
 /// row is 0.
-inline void pair_rows(const bfloat16* from, std::int64_t count, std::int64_t width, BfloatPair* to) {
+void pair_rows(const bfloat16* from, std::int64_t count, std::int64_t width, BfloatPair* to) {
   for (std::int64_t i = 0; i < count; i += 2, from += 2 * width, to += width) {
     for (std::int64_t j = 0; j < width; ++j) {
       to[j] = pair_bf16(from[j], i + 1 < count ? from[width + j] : bfloat16{});
@@ -187,7 +185,7 @@ void forward(const ConvGeometry& g, ConvInput<const T> x, ConvFilter<const float
   const Groups groups(g.groups, g.group_inputs(), g.group_outputs());
   const Filters filters{groups, w.data, layout_of(g)};
   const Gather<T> gather{x.data, g.c, groups.product_rows(), &rows, &columns, word_depth<WordOf<T>>};
-  gathered_product(gather, g.n, filters, Results<T>{y.data, g.p, g.q, g.k, epilogue});
+  gathered_product(gather, g.n, filters, Results<T>{{y.data, g.p, g.q, g.k}, epilogue});
 }
 
 template <class T>
@@ -204,7 +202,7 @@ void backward_data(const ConvGeometry& g, ConvOutput<const T> dy, ConvFilter<con
   for (const TapAxis& rows : backward_taps(g.rows())) {
     for (const TapAxis& columns : all_columns) {
       const Gather<T> gather{dy.data, g.k, groups.product_rows(), &rows, &columns, word_depth<WordOf<T>>};
-      gathered_product(gather, g.n, filters, Results<T>{dx.data, g.h, g.w, g.c, {}});
+      gathered_product(gather, g.n, filters, Results<T>{{dx.data, g.h, g.w, g.c}, {}});
     }
   }
 }

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <type_traits>
 
 #include "core/panel_product.h"
 #include "core/simd.h"
@@ -56,64 +55,40 @@ struct Filters : Groups {
   FilterLayout layout;
 };
 
-/// Reads the filters of gathered values at, at + 1, ..., in columns first, ..., first + panel_width - 1 of a
-/// product.
-template <class T>
-class FilterReader {
- public:
-  FilterReader(const Filters& f, const Gather<T>& m, std::int64_t product, std::int64_t first, std::int64_t at)
-      : filters_(f), gather_(m), product_(product), first_(first), at_(at) {}
-
-  void next(float* to) {
-    if (left_ == 0) find();
-    if (count_ == panel_width) {
-      std::memcpy(to, from_, panel_width * sizeof(float));
-    } else {
-      std::fill_n(to, panel_width, 0.F);
-      std::copy_n(from_, count_, to + column_);
-    }
-    from_ += filters_.layout.row;
-    ++at_;
-    --left_;
-  }
-
- private:
-  // The run of values from at_ on whose filters follow each other: one tap's channels of one group.
-  void find() {
-    const GatheredValue value = gathered_value(gather_, at_);
-    left_ = value.channel >= gather_.count ? 1 : filters_.rows - value.channel % filters_.rows;
-    from_ = filters_.w;
-    count_ = 0;
-    filters_.columns_of(filters_.layout, product_, value, first_, first_ + panel_width,
-                        [&](std::int64_t from, std::int64_t column, std::int64_t count) {
-                          from_ += from;
-                          column_ = column - first_;
-                          count_ = count;
-                        });
-  }
-
-  const Filters& filters_;
-  const Gather<T>& gather_;
-  std::int64_t product_, first_, at_;
-  const float* from_ = nullptr;
-  std::int64_t left_ = 0, column_ = 0, count_ = 0;
-};
-
-/// Words [begin, end) of gathered rows as right operands: out[(l - begin)*panel_width + column].
+/// Words [begin, end) of gathered rows as right operands: out[(l - begin)*panel_width + column], for columns first,
+/// ..., first + panel_width - 1 of a product.
 template <class T>
 void pack_panel(const Filters& f, const Gather<T>& m, std::int64_t product, std::int64_t first, std::int64_t begin,
                 std::int64_t end, WordOf<T>* out) {
-  FilterReader<T> reader(f, m, product, first, begin * word_depth<WordOf<T>>);
-  for (std::int64_t l = begin; l < end; ++l, out += panel_width) {
-    if constexpr (std::is_same_v<T, float>) {
-      reader.next(out);
-    } else {
-      alignas(64) float low[panel_width];
-      alignas(64) float high[panel_width];
-      reader.next(low);
-      reader.next(high);
-      for (int column = 0; column < panel_width; column += lanes)
-        store(out + column, pair_bf16(load(low + column), load(high + column)));
+  constexpr std::int64_t depth = word_depth<WordOf<T>>;
+  alignas(64) float pair[2][panel_width];
+  for (std::int64_t at = begin * depth; at < end * depth;) {
+    // A run of values whose filters follow each other: one tap's channels of one group.
+    const GatheredValue value = gathered_value(m, at);
+    const std::int64_t run = value.channel >= m.count ? 1 : f.rows - value.channel % f.rows;
+    const float* from = f.w;
+    std::int64_t column = 0;
+    std::int64_t count = 0;
+    f.columns_of(f.layout, product, value, first, first + panel_width,
+                 [&](std::int64_t offset, std::int64_t to_column, std::int64_t columns) {
+                   from += offset;
+                   column = to_column - first;
+                   count = columns;
+                 });
+    for (const std::int64_t stop = std::min(at + run, end * depth); at < stop; ++at, from += f.layout.row) {
+      float* to = pair[at % 2];
+      if constexpr (depth == 1) to = out + (at - begin) * panel_width;
+      if (count == panel_width) {
+        std::memcpy(to, from, panel_width * sizeof(float));
+      } else {
+        std::fill_n(to, panel_width, 0.F);
+        std::copy_n(from, count, to + column);
+      }
+      if constexpr (depth == 2) {
+        if (at % 2 == 0) continue;
+        for (int j = 0; j < panel_width; j += lanes)
+          store(out + (at / 2 - begin) * panel_width + j, pair_bf16(load(pair[0] + j), load(pair[1] + j)));
+      }
     }
   }
 }

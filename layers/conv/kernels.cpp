@@ -1,12 +1,13 @@
 #include "layers/conv/kernels.h"
 
 #include <array>
-#include <stdexcept>
 #include <utility>
 
+#include "core/parallel.h"
 #include "core/profile.h"
-#include "core/text.h"
-#include "layers/conv/f16.h"
+#include "core/registry.h"
+#include "core/scratch.h"
+#include "layers/by_register.h"
 #include "layers/conv/machine.h"
 
 namespace striate {
@@ -18,17 +19,61 @@ constexpr std::array kAlgorithms = {&conv_by::winograd_line4, &conv_by::winograd
 
 thread_local const ConvAlgorithm* overriding = nullptr;
 
+Registry<const ConvAlgorithm*> by_name() {
+  Registry<const ConvAlgorithm*> all("convolution algorithm", {{"automatic", nullptr}});
+  for (const ConvAlgorithm* algorithm : kAlgorithms) all.add(algorithm->name, algorithm);
+  return all;
+}
+
 template <class T>
 bool has_kernel(const ConvKernels<T>& kernels, ConvDirection direction) {
-  switch (direction) {
-    case ConvDirection::forward:
-      return kernels.forward != nullptr;
-    case ConvDirection::backward_data:
-      return kernels.backward_data != nullptr;
-    case ConvDirection::backward_weights:
-      return kernels.backward_weights != nullptr;
+  if (direction == ConvDirection::forward) return kernels.forward != nullptr;
+  return direction == ConvDirection::backward_data ? kernels.backward_data != nullptr
+                                                   : kernels.backward_weights != nullptr;
+}
+
+// f16 by way of f32: results are those of f32's kernels on operands that f16 holds, parameters too, rounded to f16.
+
+template <class T>
+struct Values {
+  T* data;
+  std::int64_t count;
+
+  Values(T* values, std::int64_t of) : data(values), count(of) {}
+};
+
+template <class From, class To>
+void convert(const From* from, Values<To> to) {
+  parallel_for(to.count, 1 << 15, [=](std::int64_t begin, std::int64_t end) {
+    by_register<float>(end - begin, [=](auto zero, std::int64_t i) {
+      write(to.data + begin + i, read<decltype(zero)>(from + begin + i));
+    });
+  });
+}
+
+Scratch<float> in_f32(Values<const float16> values) {
+  Scratch<float> wide(values.count);
+  convert(values.data, Values(wide.data(), values.count));
+  return wide;
+}
+
+/// Parameters, as an f16 copy would hold them.
+Scratch<float> in_f32(Values<const float> values) {
+  Scratch<float16> low(values.count);
+  convert(values.data, Values(low.data(), values.count));
+  return in_f32(Values<const float16>(low.data(), values.count));
+}
+
+/// result = kernel(a, b, result) with all three in f32. Each is activations in f16 or parameters in f32.
+template <class A, class B, class Result, class Kernel>
+void by_way_of_f32(Values<const A> a, Values<const B> b, Values<Result> result, Kernel kernel) {
+  Scratch<float> wide(result.count);
+  kernel(in_f32(a).data(), in_f32(b).data(), wide.data());
+  if constexpr (std::is_same_v<Result, float>) {
+    convert(in_f32(Values<const float>(wide.data(), result.count)).data(), result);
+  } else {
+    convert(wide.data(), result);
   }
-  return false;
 }
 
 }  // namespace
@@ -45,21 +90,8 @@ bool ConvAlgorithm::fits(const ConvGeometry& g, DType dtype, ConvDirection direc
 
 std::span<const ConvAlgorithm* const> conv_algorithms() { return kAlgorithms; }
 
-std::vector<std::string> conv_algorithm_names() {
-  std::vector<std::string> names = {"automatic"};
-  for (const ConvAlgorithm* algorithm : kAlgorithms) names.emplace_back(algorithm->name);
-  return names;
-}
-
-const ConvAlgorithm* conv_algorithm(const std::string& name) {
-  if (name == "automatic") return nullptr;
-  for (const ConvAlgorithm* algorithm : kAlgorithms) {
-    if (algorithm->name == name) return algorithm;
-  }
-  const std::vector<std::string> names = conv_algorithm_names();
-  throw std::invalid_argument("unknown convolution algorithm '" + name + "': did you mean '" +
-                              nearest_name(name, names) + "'? Known: " + joined(names));
-}
+std::vector<std::string> conv_algorithm_names() { return by_name().names(); }
+const ConvAlgorithm* conv_algorithm(const std::string& name) { return by_name().at(name); }
 
 ConvAlgorithmOverride::ConvAlgorithmOverride(const ConvAlgorithm* wanted)
     : before_(std::exchange(overriding, wanted)) {}
@@ -80,12 +112,12 @@ const ConvAlgorithm& choose_conv(const ConvGeometry& g, DType dtype, ConvDirecti
 }
 
 template <class T>
-void conv_forward(const ConvGeometry& g, const T* x, const ConvParameter<T>* w,
-                  const ConvEpilogue<ConvParameter<T>>& epilogue, T* y) {
+void Convolution<T>::forward(const ConvGeometry& g, const T* x, const P* w, const ConvEpilogue<P>& epilogue, T* y) {
   if constexpr (std::is_same_v<T, float16>) {
-    by_way_of_f32(
-        Values(x, g.input_size()), Values(w, g.filter_size()), Values(y, g.output_size()),
-        [&](const float* x32, const float* w32, float* y32) { conv_forward<float>(g, x32, w32, epilogue, y32); });
+    by_way_of_f32(Values(x, g.input_size()), Values(w, g.filter_size()), Values(y, g.output_size()),
+                  [&](const float* x32, const float* w32, float* y32) {
+                    Convolution<float>::forward(g, x32, w32, epilogue, y32);
+                  });
   } else {
     const ConvAlgorithm& algorithm = choose_conv(g, DTypeOf<T>::value, ConvDirection::forward);
     const ProfileSpan span(profiled_place(), to_string(ConvDirection::forward), algorithm.name);
@@ -94,11 +126,12 @@ void conv_forward(const ConvGeometry& g, const T* x, const ConvParameter<T>* w,
 }
 
 template <class T>
-void conv_backward_data(const ConvGeometry& g, const T* dy, const ConvParameter<T>* w, T* dx) {
+void Convolution<T>::backward_data(const ConvGeometry& g, const T* dy, const P* w, T* dx) {
   if constexpr (std::is_same_v<T, float16>) {
-    by_way_of_f32(
-        Values(dy, g.output_size()), Values(w, g.filter_size()), Values(dx, g.input_size()),
-        [&](const float* dy32, const float* w32, float* dx32) { conv_backward_data<float>(g, dy32, w32, dx32); });
+    by_way_of_f32(Values(dy, g.output_size()), Values(w, g.filter_size()), Values(dx, g.input_size()),
+                  [&](const float* dy32, const float* w32, float* dx32) {
+                    Convolution<float>::backward_data(g, dy32, w32, dx32);
+                  });
   } else {
     const ConvAlgorithm& algorithm = choose_conv(g, DTypeOf<T>::value, ConvDirection::backward_data);
     const ProfileSpan span(profiled_place(), to_string(ConvDirection::backward_data), algorithm.name);
@@ -107,11 +140,12 @@ void conv_backward_data(const ConvGeometry& g, const T* dy, const ConvParameter<
 }
 
 template <class T>
-void conv_backward_weights(const ConvGeometry& g, const T* x, const T* dy, ConvParameter<T>* dw) {
+void Convolution<T>::backward_weights(const ConvGeometry& g, const T* x, const T* dy, P* dw) {
   if constexpr (std::is_same_v<T, float16>) {
-    by_way_of_f32(
-        Values(x, g.input_size()), Values(dy, g.output_size()), Values(dw, g.filter_size()),
-        [&](const float* x32, const float* dy32, float* dw32) { conv_backward_weights<float>(g, x32, dy32, dw32); });
+    by_way_of_f32(Values(x, g.input_size()), Values(dy, g.output_size()), Values(dw, g.filter_size()),
+                  [&](const float* x32, const float* dy32, float* dw32) {
+                    Convolution<float>::backward_weights(g, x32, dy32, dw32);
+                  });
   } else {
     const ConvAlgorithm& algorithm = choose_conv(g, DTypeOf<T>::value, ConvDirection::backward_weights);
     const ProfileSpan span(profiled_place(), to_string(ConvDirection::backward_weights), algorithm.name);
@@ -119,17 +153,9 @@ void conv_backward_weights(const ConvGeometry& g, const T* x, const T* dy, ConvP
   }
 }
 
-template void conv_forward(const ConvGeometry&, const float*, const float*, const ConvEpilogue<float>&, float*);
-template void conv_forward(const ConvGeometry&, const double*, const double*, const ConvEpilogue<double>&, double*);
-template void conv_forward(const ConvGeometry&, const bfloat16*, const float*, const ConvEpilogue<float>&, bfloat16*);
-template void conv_forward(const ConvGeometry&, const float16*, const float*, const ConvEpilogue<float>&, float16*);
-template void conv_backward_data(const ConvGeometry&, const float*, const float*, float*);
-template void conv_backward_data(const ConvGeometry&, const double*, const double*, double*);
-template void conv_backward_data(const ConvGeometry&, const bfloat16*, const float*, bfloat16*);
-template void conv_backward_data(const ConvGeometry&, const float16*, const float*, float16*);
-template void conv_backward_weights(const ConvGeometry&, const float*, const float*, float*);
-template void conv_backward_weights(const ConvGeometry&, const double*, const double*, double*);
-template void conv_backward_weights(const ConvGeometry&, const bfloat16*, const bfloat16*, float*);
-template void conv_backward_weights(const ConvGeometry&, const float16*, const float16*, float*);
+template struct Convolution<float>;
+template struct Convolution<double>;
+template struct Convolution<bfloat16>;
+template struct Convolution<float16>;
 
 }  // namespace striate

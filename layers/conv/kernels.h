@@ -26,8 +26,6 @@ class ConvAlgorithmOverride {
   ~ConvAlgorithmOverride();
   ConvAlgorithmOverride(const ConvAlgorithmOverride&) = delete;
   ConvAlgorithmOverride& operator=(const ConvAlgorithmOverride&) = delete;
-  ConvAlgorithmOverride(ConvAlgorithmOverride&&) = delete;
-  ConvAlgorithmOverride& operator=(ConvAlgorithmOverride&&) = delete;
 
  private:
   const ConvAlgorithm* before_;
@@ -36,18 +34,15 @@ class ConvAlgorithmOverride {
 /// The override's where that fits, else the cheapest that does.
 const ConvAlgorithm& choose_conv(const ConvGeometry& g, DType dtype, ConvDirection direction = ConvDirection::forward);
 
-/// Overwrites y. T is float, double, bfloat16 or float16. For f16, the kernels of f32 get operands that are rounded to
-/// f16, and what they make is rounded to f16, gradients of weights too, although they are handed over in f32.
+/// The three directions, each of which overwrites its last argument. T is float, double, bfloat16 or float16. For f16,
+/// the kernels of f32 get operands that are rounded to f16, and what they make is rounded to f16, gradients of weights
+/// too, although they are handed over in f32.
 template <class T>
-void conv_forward(const ConvGeometry& g, const T* x, const ConvParameter<T>* w,
-                  const ConvEpilogue<ConvParameter<T>>& epilogue, T* y);
-
-/// Overwrites dx.
-template <class T>
-void conv_backward_data(const ConvGeometry& g, const T* dy, const ConvParameter<T>* w, T* dx);
-
-/// Overwrites dw.
-template <class T>
-void conv_backward_weights(const ConvGeometry& g, const T* x, const T* dy, ConvParameter<T>* dw);
+struct Convolution {
+  using P = ConvParameter<T>;
+  static void forward(const ConvGeometry& g, const T* x, const P* w, const ConvEpilogue<P>& epilogue, T* y);
+  static void backward_data(const ConvGeometry& g, const T* dy, const P* w, T* dx);
+  static void backward_weights(const ConvGeometry& g, const T* x, const T* dy, P* dw);
+};
 
 }  // namespace striate

@@ -15,7 +15,7 @@
 #include "core/scratch.h"
 #include "layers/conv/flip_filters.h"
 #include "layers/conv/machine.h"
-#include "layers/conv/partial_sums.h"
+#include "layers/conv/weight_gradient.h"
 #include "layers/conv/winograd_filter.h"
 #include "layers/conv/winograd_scheme.h"
 #include "layers/conv/winograd_transform.h"
@@ -44,14 +44,11 @@ class PlaneScratch {
 };
 
 template <class T>
-class Zeros {
- public:
-  explicit Zeros(std::int64_t count) : memory_(count) { std::fill_n(memory_.data(), count, T{}); }
-  const T* data() { return memory_.data(); }
-
- private:
-  Scratch<T> memory_;
-};
+Scratch<T> make_zeros(std::int64_t count) {
+  Scratch<T> zeros(count);
+  std::fill_n(zeros.data(), count, T{});
+  return zeros;
+}
 
 /// w in panels: panel, position, depth, column.
 template <class Scheme, class Word>
@@ -152,7 +149,7 @@ void forward(const ConvGeometry& g, ConvInput<const T> x, ConvFilter<const float
   const std::int64_t words = ceil_div(g.c, word_depth<Word>);
   const Images<const T> in{x.data, g.h, g.w, g.c};
   const Images<T> out{y.data, g.p, g.q, g.k};
-  Zeros<T> zeros(g.c);
+  Scratch<T> zeros = make_zeros<T>(g.c);
   const auto gather = [&](std::int64_t first, std::int64_t count, const Planes<Word>& v) {
     gather_tiles<InputSide<Scheme>, Neighbours::channels, T>(grid, in, zeros.data(), origin, first, count, v);
   };
@@ -219,12 +216,6 @@ void multiply_weight_gradient(const ConvGeometry& g, std::int64_t depth, const P
   });
 }
 
-/// The tiles first .. last-1, whose weight gradient, or half of it, is summed on its own.
-struct TileRange {
-  std::int64_t first;
-  std::int64_t last;
-};
-
 /// With fewer tiles at a time, the transforms of the gradient would cost more than moving the planes through memory.
 std::int64_t enough_tiles(const ConvGeometry& g) {
   return std::max<std::int64_t>(3 * g.c * g.k / (2 * (g.c + g.k)), 16);
@@ -262,31 +253,32 @@ std::int64_t group_tiles(const ConvGeometry& g, std::int64_t tiles, std::int64_t
   return round_up(ceil_div(tiles, ceil_div(tiles, most)), 2);
 }
 
+/// dw, or the half of it that `Rows` give, over the tiles begin .. end-1.
 template <class Scheme, class Rows, class T>
-void sum_weight_gradient(const ConvGeometry& g, const TileRange& range, std::int64_t cache_bytes, const T* x,
-                         const T* dy, const T* zeros, float* dw) {
-  assert(range.first < range.last);
+void sum_weight_gradient(const ConvGeometry& g, std::int64_t begin, std::int64_t end, std::int64_t cache_bytes,
+                         const T* x, const T* dy, const T* zeros, float* dw) {
+  assert(begin < end);
   using Word = WordOf<T>;
   constexpr int planes = plane_count<Scheme, Rows>;
-  const std::int64_t group = group_tiles<Scheme, Rows, Word>(g, range.last - range.first, cache_bytes);
+  const std::int64_t group = group_tiles<Scheme, Rows, Word>(g, end - begin, cache_bytes);
   const TileGrid grid = tile_grid<Scheme>(g);
   const std::int64_t origin = Scheme::own_padding ? 0 : -g.padding.height;
   const Images<const T> in{x, g.h, g.w, g.c};
   const Images<const T> out{dy, g.p, g.q, g.k};
   PlaneScratch<Word> v(planes, group / word_depth<Word>, g.c);
   PlaneScratch<Word> z(planes, group / word_depth<Word>, g.k);
-  for (std::int64_t first = range.first; first < range.last; first += group) {
-    const std::int64_t count = std::min(group, range.last - first);
+  for (std::int64_t first = begin; first < end; first += group) {
+    const std::int64_t count = std::min(group, end - first);
     constexpr std::int64_t grain = 8;
-    parallel_for(count, grain, [&](std::int64_t begin, std::int64_t end) {
-      const std::int64_t word = begin / word_depth<Word>;
-      gather_tiles<InputSide<Scheme, Rows>, Neighbours::tiles, T>(grid, in, zeros, origin, first + begin, end - begin,
+    parallel_for(count, grain, [&](std::int64_t from, std::int64_t to) {
+      const std::int64_t word = from / word_depth<Word>;
+      gather_tiles<InputSide<Scheme, Rows>, Neighbours::tiles, T>(grid, in, zeros, origin, first + from, to - from,
                                                                   v.planes().from(word));
-      gather_tiles<OutputSide<Scheme, Rows>, Neighbours::tiles, T>(grid, out, zeros, 0, first + begin, end - begin,
+      gather_tiles<OutputSide<Scheme, Rows>, Neighbours::tiles, T>(grid, out, zeros, 0, first + from, to - from,
                                                                    z.planes().from(word));
     });
     multiply_weight_gradient<Scheme, Rows, Word>(g, ceil_div(count, word_depth<Word>), v.planes(), z.planes(),
-                                                 first == range.first, dw);
+                                                 first == begin, dw);
   }
 }
 
@@ -298,7 +290,7 @@ void backward_weights(const ConvGeometry& g, ConvInput<const T> x, ConvOutput<co
     std::fill_n(dw.data, size, 0.F);
     return;
   }
-  Zeros<T> zeros(std::max(g.c, g.k));
+  Scratch<T> zeros = make_zeros<T>(std::max(g.c, g.k));
   const WeightParts parts = weight_parts<Scheme, WordOf<T>>(g, tiles);
   const std::int64_t count = parts.count();
   const std::int64_t range_tiles = round_up(ceil_div(tiles, parts.ranges), 2);
@@ -307,7 +299,7 @@ void backward_weights(const ConvGeometry& g, ConvInput<const T> x, ConvOutput<co
   const auto sum_of = [&](std::int64_t part) { return part == 0 ? dw.data : sums.data() + (part - 1) * size; };
   const auto sum_part = [&]<class Rows>(Rows /*tag*/, std::int64_t part) {
     const std::int64_t first = part / parts.halves * range_tiles;
-    sum_weight_gradient<Scheme, Rows, T>(g, {first, std::min(tiles, first + range_tiles)}, cache_bytes, x.data, dy.data,
+    sum_weight_gradient<Scheme, Rows, T>(g, first, std::min(tiles, first + range_tiles), cache_bytes, x.data, dy.data,
                                          zeros.data(), sum_of(part));
   };
   // Threads that the parts would leave idle take them one after the other, each together: the same sums.

@@ -31,15 +31,6 @@ struct Planes {
   [[nodiscard]] Word* at(std::int64_t c) const { return data + c / panel_width * panel + c % panel_width; }
 };
 
-/// (batch, height, width, channels)
-template <class T>
-struct Images {
-  T* data;
-  std::int64_t height;
-  std::int64_t width;
-  std::int64_t channels;
-};
-
 /// Tiles that cover an image's outputs, numbered row by row, image by image.
 struct TileGrid {
   std::int64_t rows;
@@ -92,8 +83,7 @@ struct TileReader {
         const std::int64_t h = at.top + i;
         const std::int64_t w = at.left + j;
         const bool inside = h >= 0 && h < images.height && w >= 0 && w < images.width;
-        pixel[i][j] =
-            inside ? images.data + ((at.image * images.height + h) * images.width + w) * images.channels : zeros;
+        pixel[i][j] = inside ? images.at(at.image, h, w) : zeros;
       }
     }
   }
@@ -174,7 +164,7 @@ void scatter_tiles(const TileGrid& grid, const Images<T>& images, std::int64_t f
   for (std::int64_t t = 0; t < count; ++t) {
     const TilePlace at = place_tile<size>(grid, first + t, 0);
     const Planes<float> rows = planes.from(t);
-    T* corner = images.data + ((at.image * images.height + at.top) * images.width + at.left) * images.channels;
+    T* corner = images.at(at.image, at.top, at.left);
     const auto transform = [&](std::int64_t c, auto left) {
       const float* from = rows.at(c);
       Vec half[size][n];

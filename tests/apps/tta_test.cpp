@@ -3,9 +3,9 @@
 #include <vector>
 
 #include "apps/training/evaluate.h"
+#include "layers/activations.h"
 #include "layers/flatten.h"
 #include "layers/linear.h"
-#include "layers/relu.h"
 #include "tests/support/errors.h"
 #include "tests/support/random_tensor.h"
 

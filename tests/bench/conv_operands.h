@@ -31,11 +31,11 @@ struct ConvOperandTensors {
     const ConvAlgorithmOverride convolutions(&algorithm);
     switch (direction) {
       case ConvDirection::forward:
-        return conv_forward<T>(g, x.data<T>(), w.data<P>(), {}, y.mutable_data<T>());
+        return Convolution<T>::forward(g, x.data<T>(), w.data<P>(), {}, y.mutable_data<T>());
       case ConvDirection::backward_data:
-        return conv_backward_data<T>(g, y.data<T>(), w.data<P>(), x.mutable_data<T>());
+        return Convolution<T>::backward_data(g, y.data<T>(), w.data<P>(), x.mutable_data<T>());
       case ConvDirection::backward_weights:
-        return conv_backward_weights<T>(g, x.data<T>(), y.data<T>(), w.mutable_data<P>());
+        return Convolution<T>::backward_weights(g, x.data<T>(), y.data<T>(), w.mutable_data<P>());
     }
   }
 };

@@ -121,7 +121,7 @@ TEST(Activations, Layers) {
     EXPECT_EQ(layers[i]->kind(), names[i]);
     EXPECT_TRUE(layers[i]->geometry({3, 4}, {3, 4}).merges_into_previous);
   }
-  EXPECT_EQ(LeakyReLU(root, "default").negative_slope, 0.01);
+  expect_same_bits(LeakyReLU(root, "default")(x), leaky_relu(x, 0.01));
 }
 
 }  // namespace

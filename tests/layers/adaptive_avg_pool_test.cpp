@@ -1,5 +1,3 @@
-#include "layers/adaptive_avg_pool.h"
-
 #include <gtest/gtest.h>
 
 #include <stdexcept>
@@ -8,6 +6,7 @@
 #include "core/error.h"
 #include "core/gradcheck.h"
 #include "core/random.h"
+#include "layers/avg_pool.h"
 #include "tests/support/naive_pool.h"
 #include "tests/support/op_checks.h"
 #include "tests/support/rounding.h"

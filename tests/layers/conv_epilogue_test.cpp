@@ -75,11 +75,11 @@ void expect_as_behind(const ConvGeometry& g, const ConvAlgorithm& algorithm) {
   const auto mean = conv_values<P>(g.k, 5), scale = conv_values<P>(g.k, 6), shift = conv_values<P>(g.k, 7);
   for (const P* bias : {static_cast<const P*>(nullptr), in.bias.data()}) {
     std::vector<T> sums(in.dy.size());
-    conv_forward<T>(g, in.x.data(), in.w.data(), {.bias = bias}, sums.data());
+    Convolution<T>::forward(g, in.x.data(), in.w.data(), {.bias = bias}, sums.data());
     for (const bool relu : {false, true}) {
       const ConvEpilogue<P> epilogue{bias, mean.data(), scale.data(), shift.data(), relu};
       std::vector<T> fused(in.dy.size(), T(std::numeric_limits<float>::quiet_NaN()));
-      conv_forward<T>(g, in.x.data(), in.w.data(), epilogue, fused.data());
+      Convolution<T>::forward(g, in.x.data(), in.w.data(), epilogue, fused.data());
       expect_as_behind(epilogue, sums, fused, static_cast<std::size_t>(g.k));
     }
   }
@@ -104,7 +104,8 @@ TEST(ConvEpilogue, ReluKeepsNotANumber) {
   for (const ConvAlgorithm* algorithm : fitting(g)) {
     const ConvAlgorithmOverride convolutions(algorithm);
     std::vector<float> y(in.dy.size());
-    conv_forward<float>(g, in.x.data(), in.w.data(), {nullptr, ones.data(), ones.data(), ones.data(), true}, y.data());
+    Convolution<float>::forward(g, in.x.data(), in.w.data(), {nullptr, ones.data(), ones.data(), ones.data(), true},
+                                y.data());
     EXPECT_TRUE(std::isnan(y[0])) << algorithm->name;
   }
 }

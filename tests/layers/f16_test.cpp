@@ -10,13 +10,13 @@
 #include "core/elementwise.h"
 #include "core/random.h"
 #include "core/reduce.h"
+#include "layers/activations.h"
 #include "layers/batch_norm.h"
 #include "layers/conv2d.h"
 #include "layers/cross_entropy.h"
 #include "layers/flatten.h"
 #include "layers/linear.h"
 #include "layers/max_pool.h"
-#include "layers/relu.h"
 #include "tests/support/op_checks.h"
 
 namespace striate {

@@ -12,9 +12,9 @@
 #include "core/deferred.h"
 #include "core/elementwise.h"
 #include "core/reshape.h"
+#include "layers/activations.h"
 #include "layers/batch_norm.h"
 #include "layers/conv2d.h"
-#include "layers/relu.h"
 #include "layers/sequential.h"
 #include "tests/support/op_checks.h"
 

@@ -8,7 +8,6 @@
 
 #include "core/gradcheck.h"
 #include "layers/activations.h"
-#include "layers/adaptive_avg_pool.h"
 #include "layers/avg_pool.h"
 #include "layers/batch_norm.h"
 #include "layers/conv2d.h"
@@ -16,7 +15,6 @@
 #include "layers/flatten.h"
 #include "layers/linear.h"
 #include "layers/max_pool.h"
-#include "layers/relu.h"
 #include "layers/softmax.h"
 #include "tests/support/op_checks.h"
 

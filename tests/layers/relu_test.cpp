@@ -1,5 +1,3 @@
-#include "layers/relu.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -8,6 +6,7 @@
 #include <vector>
 
 #include "core/gradcheck.h"
+#include "layers/activations.h"
 #include "tests/support/op_checks.h"
 
 namespace striate {

@@ -11,11 +11,11 @@
 #include "core/autograd.h"
 #include "core/elementwise.h"
 #include "core/error.h"
+#include "layers/activations.h"
 #include "layers/batch_norm.h"
 #include "layers/conv2d.h"
 #include "layers/flatten.h"
 #include "layers/max_pool.h"
-#include "layers/relu.h"
 #include "tests/support/op_checks.h"
 
 namespace striate {

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
+#include "layers/activations.h"
 #include "layers/avg_pool.h"
 #include "layers/conv2d.h"
-#include "layers/relu.h"
 #include "layers/sequential.h"
 #include "models/summary.h"
 #include "models/vgg.h"

@@ -11,7 +11,7 @@
 #include "core/elementwise.h"
 #include "core/gradcheck.h"
 #include "core/state.h"
-#include "layers/relu.h"
+#include "layers/activations.h"
 #include "tests/support/op_checks.h"
 
 namespace striate {

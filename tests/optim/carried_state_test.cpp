@@ -7,12 +7,12 @@
 
 #include "core/random.h"
 #include "core/safetensors.h"
+#include "layers/activations.h"
 #include "layers/batch_norm.h"
 #include "layers/conv2d.h"
 #include "layers/cross_entropy.h"
 #include "layers/flatten.h"
 #include "layers/linear.h"
-#include "layers/relu.h"
 #include "optim/averages.h"
 #include "optim/checkpoint.h"
 #include "optim/groups.h"

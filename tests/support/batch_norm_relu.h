@@ -2,8 +2,8 @@
 // relu(batch_norm) as a layer's forward() runs it, in one pass; or batch_norm alone.
 
 #include "core/deferred.h"
+#include "layers/activations.h"
 #include "layers/batch_norm.h"
-#include "layers/relu.h"
 
 namespace striate::testing_support {
 

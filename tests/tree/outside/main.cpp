@@ -7,10 +7,10 @@
 #include "core/reduce.h"
 #include "data/dataset.h"
 #include "data/transform.h"
+#include "layers/activations.h"
 #include "layers/batch_norm.h"
 #include "layers/conv2d.h"
 #include "layers/linear.h"
-#include "layers/relu.h"
 #include "models/registry.h"
 #include "optim/registry.h"
 

@@ -1,5 +1,6 @@
 #pragma once
-// dy as the right operand of a product that sums over positions: weight gradients of direct.cpp and im2col.cpp.
+// What weight gradients share: dy as the right operand of a product that sums over positions, and the end of a sum that
+// was cut into parts, so that more threads share it or caches hold its operands.
 
 #include <algorithm>
 #include <cstdint>
@@ -7,6 +8,7 @@
 
 #include "core/integer.h"
 #include "core/panel_product.h"
+#include "core/parallel.h"
 #include "core/simd.h"
 
 namespace striate {
@@ -33,6 +35,16 @@ void pack_gradient(const T* dy, std::int64_t runs, std::int64_t length, std::int
       }
     }
   }
+}
+
+/// sum (size) += parts (count, size), one part after the other: the same bits for any number of threads.
+inline void add_parts(const float* parts, std::int64_t count, std::int64_t size, float* sum) {
+  if (count == 0) return;
+  parallel_for(size, 4096, [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t part = 0; part < count; ++part) {
+      for (std::int64_t i = begin; i < end; ++i) sum[i] += parts[part * size + i];
+    }
+  });
 }
 
 }  // namespace striate
