@@ -26,7 +26,7 @@ struct RandomStream {
 };
 
 /// What a stream is for; streams of different purposes never meet.
-enum class RandomUse : std::uint8_t { generator, shuffle, augment, mixup, generate, test, cutmix, transform };
+enum class RandomUse : std::uint8_t { generator, shuffle, augment, mixup, generate, test, cutmix, transform, subset };
 
 /// The stream for (use, a, b): a and b name it further, e.g. epoch and batch. a < 2^24, b < 2^32.
 RandomStream random_stream(std::uint64_t seed, RandomUse use, std::uint64_t a = 0, std::uint64_t b = 0);

@@ -4,6 +4,7 @@
 #include "data/cifar.h"
 
 #include <algorithm>
+#include <numeric>
 #include <sstream>
 
 #include "core/file.h"
@@ -72,7 +73,7 @@ std::int64_t read_records(const Records& records, const fs::path& file, std::int
 }
 
 /// The records of all valid files.
-void read_files(const Records& records, const std::vector<fs::path>& files, Dataset& dataset, Problems problems) {
+void read_files(const Records& records, const std::vector<fs::path>& files, Dataset& dataset, Problems& problems) {
   std::int64_t room = 0;
   for (const fs::path& file : files) {
     std::error_code error;  // that it cannot be read is said below
@@ -90,7 +91,11 @@ void read_files(const Records& records, const std::vector<fs::path>& files, Data
     });
   }
   if (done == 0) return;
-  if (done < room) all = first_images(all, done);
+  if (done < room) {
+    std::vector<std::int64_t> valid(static_cast<std::size_t>(done));
+    std::iota(valid.begin(), valid.end(), 0);
+    all = images_at(all, valid);
+  }
   dataset.images = all.images;
   dataset.labels = all.labels;
 }

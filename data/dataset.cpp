@@ -1,9 +1,12 @@
 #include "data/dataset.h"
 
 #include <algorithm>
+#include <cctype>
 #include <utility>
 
 #include "core/check.h"
+#include "core/parallel.h"
+#include "core/printable.h"
 #include "core/registry.h"
 #include "data/format.h"
 
@@ -23,11 +26,37 @@ Registry<DatasetFormat>& registry() {
   return formats;
 }
 
+constexpr std::size_t kMostNamed = 10;
+
 constexpr const char* kHowToGetData =
     "To draw a data set: striate generate --out DIR. To get CIFAR-10: "
     "curl -LO https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz && tar -xzf cifar-10-binary.tar.gz";
 
+/// images (N,H,W,C) -> (N,side,side,C).
+Tensor all_resized(const Tensor& images, std::int64_t side) {
+  const Shape& shape = images.shape();
+  if (shape[1] == side && shape[2] == side) return images;
+  Tensor result = Tensor::empty({shape[0], side, side, shape[3]}, DType::u8);
+  const auto* in = images.data<std::uint8_t>();
+  auto* out = result.mutable_data<std::uint8_t>();
+  parallel_for(shape[0], 16, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      Tensor image = Tensor::empty({shape[1], shape[2], shape[3]}, DType::u8);
+      std::copy_n(in + i * image.numel(), image.numel(), image.mutable_data<std::uint8_t>());
+      const Tensor small = resized(image, side, side);
+      std::copy_n(small.data<std::uint8_t>(), small.numel(), out + i * small.numel());
+    }
+  });
+  return result;
+}
+
 }  // namespace
+
+std::string lower_case(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
 
 std::string to_string(const ImageShape& shape) {
   return std::to_string(shape.height) + "x" + std::to_string(shape.width) + "x" + std::to_string(shape.channels);
@@ -71,17 +100,47 @@ std::string find_dataset(const fs::path& path) {
   throw FileError(path.string(), "no data set found. Looked for" + looked_for + "\n" + kHowToGetData);
 }
 
-Dataset load_dataset(const fs::path& path, Split split, const std::string& format) {
-  return read_dataset(format.empty() ? find_dataset(path) : format, {.path = path, .split = split});
+Dataset load_dataset(const fs::path& path, Split split, const std::string& format, const DataOptions& load) {
+  const std::string found = format.empty() ? find_dataset(path) : format;
+  std::vector<FileError> problems;
+  Dataset dataset = read_dataset(found, path, split, load, problems);
+  if (problems.size() == 1) throw problems[0];
+  if (!problems.empty()) {
+    std::string text = std::to_string(problems.size()) + " problems:";
+    for (std::size_t i = 0; i < std::min(problems.size(), kMostNamed); ++i)
+      text += std::string("\n  ") + problems[i].what();
+    if (problems.size() > kMostNamed) text += "\n  and " + std::to_string(problems.size() - kMostNamed) + " more";
+    throw FileError(path.string(), text);
+  }
+  finish_dataset(parse_name_and_options(found).name, dataset);
+  return dataset;
 }
 
-Dataset read_dataset(const std::string& format, ReadRequest request) {
+Dataset read_dataset(const std::string& format, const fs::path& path, Split split, const DataOptions& load,
+                     std::vector<FileError>& problems) {
+  expect(load.image_size >= 0 && load.image_size <= kMostOfASide, "load_dataset",
+         "an image size of 1 .. " + std::to_string(kMostOfASide) + ", or 0 for that of the files", load.image_size);
+  expect(load.max_pixels >= 1, "load_dataset", "at least 1 pixel", load.max_pixels);
   const auto [name, options] = parse_name_and_options(format);
   const DatasetFormat& found = dataset_format(name);
-  request.options = options;
-  Dataset dataset = found.read ? found.read(request) : found.load(request.path, request.split, options);
-  options.expect_all_read(name);
-  if (request.problems != nullptr && !dataset.labels.defined()) return dataset;
+  Dataset dataset;
+  attempt(problems, [&, &name = name, &options = options] {
+    dataset = found.read ? found.read({path, split, options, load, problems}) : found.load(path, split, options);
+    options.expect_all_read(name);
+  });
+  for (const std::string& class_name : dataset.class_names) {
+    if (!is_utf8(class_name)) {
+      problems.emplace_back(path.string(), "the name of the class " + printable(class_name) +
+                                               " is not UTF-8; rename it (convmv renames folders)");
+    }
+  }
+  if (load.image_size > 0 && dataset.images.defined() && dataset.images.rank() == 4) {
+    dataset.images = all_resized(dataset.images, load.image_size);
+  }
+  return dataset;
+}
+
+void finish_dataset(const std::string& name, Dataset& dataset) {
   check_dataset(name, dataset);
   const auto labels = dataset.labels.span<std::int64_t>();
   const auto [least, most] = std::minmax_element(labels.begin(), labels.end());
@@ -89,7 +148,6 @@ Dataset read_dataset(const std::string& format, ReadRequest request) {
          "labels 0 .. " + std::to_string(dataset.classes() - 1) + " (there are so many class names)",
          *least < 0 ? *least : *most);
   dataset.normalization = dataset.normalization.for_channels(dataset.channels());
-  return dataset;
 }
 
 }  // namespace striate

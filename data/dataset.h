@@ -11,6 +11,7 @@
 #include "core/named_options.h"
 #include "core/normalization.h"
 #include "core/tensor.h"
+#include "data/image.h"
 
 namespace striate {
 
@@ -27,12 +28,20 @@ struct ImageShape {
 /// "32x32x3".
 std::string to_string(const ImageShape& shape);
 
+/// How the images of any format are brought into memory.
+struct DataOptions {
+  /// Every image is resized to a square of this side, as `predict` does it; 0: all must have one size already.
+  std::int64_t image_size = 0;
+  std::int64_t max_pixels = kMaxPixels;  ///< a picture that says it has more is refused before it is decoded
+};
+
 /// Images kept once, as bytes. A copy shares the memory.
 struct Dataset {
   Tensor images{};                         ///< u8 (N,H,W,C)
   Tensor labels{};                         ///< i64 (N), each 0 .. class_names.size()-1
   std::vector<std::string> class_names{};  ///< by label
   Normalization normalization{};           ///< what Loader applies
+  std::vector<std::string> notes{};        ///< what was passed over in loading, a line each, to be shown to the user
 
   [[nodiscard]] std::int64_t size() const { return labels.size(0); }
   [[nodiscard]] std::int64_t classes() const { return static_cast<std::int64_t>(class_names.size()); }
@@ -51,12 +60,13 @@ std::string to_string(Split split);
 
 /// What a format is asked to read.
 struct ReadRequest {
-  std::filesystem::path path;  ///< may be empty or lead nowhere
-  Split split = Split::train;
-  NamedOptions options{};  ///< the format's own
-  /// Null to load: the first problem is thrown as FileError. Else (`striate verify`) every problem, a sentence that
-  /// names the file, is appended here, and the valid images are returned.
-  std::vector<std::string>* problems = nullptr;
+  const std::filesystem::path& path;  ///< may be empty or lead nowhere
+  Split split;
+  const NamedOptions& options;  ///< the format's own
+  const DataOptions& load;      ///< what a format leaves of image_size to do is done to its images
+  /// Where a format can go on after a problem, it appends it here and returns the valid images; load_dataset throws all
+  /// of them together, `striate verify` lists them.
+  std::vector<FileError>& problems;
 };
 
 /// How a kind of data set is recognised and read.
@@ -86,8 +96,10 @@ const DatasetFormat& dataset_format(const std::string& name);
 std::string find_dataset(const std::filesystem::path& path);
 
 /// Loads one split. `format` is a name, with options if it has some: "cifar100:coarse=true"; empty: what find_dataset
-/// finds. The result has passed check_dataset, every label has a class name, and the normalization a value for every
-/// channel. Throws FileError, and std::invalid_argument for unknown names and options.
-Dataset load_dataset(const std::filesystem::path& path, Split split, const std::string& format = "");
+/// finds. The result has passed check_dataset, every label has a class name of UTF-8, and the normalization a value for
+/// every channel. Throws FileError, for several files one that names the first ten, and std::invalid_argument for
+/// unknown names and options.
+Dataset load_dataset(const std::filesystem::path& path, Split split, const std::string& format = "",
+                     const DataOptions& load = {});
 
 }  // namespace striate

@@ -1,6 +1,6 @@
 #pragma once
-// The built-in formats, which data/dataset.cpp lists, and what they share: files are looked for in several folders;
-// loading throws the first problem, `verify` collects all of them.
+// The built-in formats, which data/dataset.cpp lists, and what they share: files are looked for in several folders,
+// and problems are collected.
 
 #include <algorithm>
 #include <filesystem>
@@ -34,29 +34,33 @@ DatasetFormat mnist_format();
 DatasetFormat fashion_mnist_format();
 
 /// train/<class>/*.png, test/<class>/*.jpg, ... The classes are the subfolders of train/, or of test/ where there is no
-/// train/; classes and files are taken in the order of their names' bytes, and files without an image's extension are
-/// ignored. The option channels=1 reads grey images instead of colour. Normalised by default_normalization(). FileError
-/// where the split or its images are missing, for a class of test/ that is not in train/, for an image that cannot be
-/// decoded, and for one of another size than the first.
+/// train/; classes and files are taken in the order of their names' bytes. Files without an image's ending and folders
+/// in a class are passed over, which a note says. The option channels=1 reads grey images instead of colour. Normalised
+/// by default_normalization(). FileError where the split or its images are missing, for a class of test/ that is not in
+/// train/, for an image that cannot be decoded, and without an image size for one of another size than the first.
 DatasetFormat image_folder_format();
 
-/// Null to load: the first problem is thrown. Else problems are appended.
-using Problems = std::vector<std::string>*;
+using Problems = std::vector<FileError>;
 
 /// Runs f(); what it throws as FileError is a problem.
 template <class F>
-void attempt(Problems problems, F&& f) {
+void attempt(Problems& problems, F&& f) {
   try {
     std::forward<F>(f)();
   } catch (const FileError& error) {
-    if (problems == nullptr) throw;
-    problems->emplace_back(error.what());
+    problems.push_back(error);
   }
 }
 
-/// load_dataset and verify_dataset: `format` is a name, with its options, which the request does not need to have. With
-/// problems, the result has no tensors where no image is valid.
-Dataset read_dataset(const std::string& format, ReadRequest request);
+/// What load_dataset and verify_dataset begin with: the valid images, no tensors where there are none.
+Dataset read_dataset(const std::string& format, const std::filesystem::path& path, Split split, const DataOptions& load,
+                     Problems& problems);
+
+/// What they end with: the checks that load_dataset promises. `name` is the format's.
+void finish_dataset(const std::string& name, Dataset& dataset);
+
+/// With a .. z for A .. Z.
+std::string lower_case(std::string text);
 
 /// The first of the folder itself and these subfolders that holds any of the files.
 inline std::optional<std::filesystem::path> folder_with(const std::vector<std::string>& files,

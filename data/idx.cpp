@@ -3,7 +3,6 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <cctype>
 #include <memory>
 
 #include "core/file.h"
@@ -16,7 +15,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::int64_t kClasses = 10;
-constexpr std::uint64_t kMostOfASide = 16384;
+constexpr std::uint64_t kMostOfAnAxis = 16384;
 
 /// The first `count` bytes of a file, of what is in it where it is a gzip file; all where there are fewer. What is
 /// allocated grows with what is read.
@@ -64,10 +63,10 @@ Idx read_idx(const fs::path& file, std::size_t rank) {
   for (std::size_t axis = 0; axis < rank; ++axis) {
     const std::uint64_t size = number(4 + 4 * axis);
     // At most 2^32 images of 2^14 x 2^14: the product does not overflow.
-    if (size == 0 || (axis > 0 && size > kMostOfASide)) {
+    if (size == 0 || (axis > 0 && size > kMostOfAnAxis)) {
       throw FileError(file.string(),
                       "axis " + std::to_string(axis) + " has size " + std::to_string(size) + ", expected at least 1" +
-                          (axis > 0 ? " and at most " + std::to_string(kMostOfASide) : "") + "; the file is damaged");
+                          (axis > 0 ? " and at most " + std::to_string(kMostOfAnAxis) : "") + "; the file is damaged");
     }
     idx.sizes.push_back(size);
     expected *= size;
@@ -144,10 +143,7 @@ bool says_fashion(const fs::path& folder) {
   fs::path path = fs::absolute(folder).lexically_normal();
   if (path.filename().empty()) path = path.parent_path();
   if (path.filename() == "raw") path = path.parent_path();
-  std::string name = path.filename().string();
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return name.find("fashion") != std::string::npos;
+  return lower_case(path.filename().string()).find("fashion") != std::string::npos;
 }
 
 DatasetFormat format_for(const Published& published, bool fashion) {

@@ -2,25 +2,14 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
-#include <climits>
-#include <cstring>
-#include <memory>
 #include <new>
 #include <string>
+#include <string_view>
 
 #include "core/check.h"
 #include "core/file.h"
-
-#define STB_IMAGE_IMPLEMENTATION
-#define STB_IMAGE_STATIC
-#define STBI_NO_STDIO
-#define STBI_NO_HDR
-#define STBI_NO_LINEAR
-#define STBI_NO_PSD
-#define STBI_NO_PIC
-#define STBI_MAX_DIMENSIONS 16384
-#include <stb/stb_image.h>
+#include "data/decoders.h"
+#include "data/format.h"
 
 #define STB_IMAGE_RESIZE_IMPLEMENTATION
 #define STB_IMAGE_RESIZE_STATIC
@@ -28,43 +17,96 @@
 
 namespace striate {
 
-bool is_image_file(const std::filesystem::path& file) {
-  std::string extension = file.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  constexpr std::array known = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tga", ".ppm"};
-  return std::find(known.begin(), known.end(), extension) != known.end();
+namespace {
+
+/// A kind of file by its first bytes, and those that are not read, to say so.
+struct Kind {
+  std::string_view start;
+  const char* name;
+  Tensor (*decode)(const Encoded&) = nullptr;
+};
+
+constexpr std::array kKinds = {Kind{"\xff\xd8\xff", "JPEG", decode_jpeg},
+                               Kind{"\x89PNG\r\n\x1a\n", "PNG", decode_png},
+                               Kind{"BM", "BMP", decode_bmp},
+                               Kind{"P6", "PPM", decode_pnm},
+                               Kind{"P5", "PGM", decode_pnm},
+                               Kind{"GIF8", "GIF"},
+                               Kind{"RIFF", "WebP"},
+                               Kind{{"II*\0", 4}, "TIFF"},
+                               Kind{{"MM\0*", 4}, "TIFF"},
+                               Kind{"P1", "PBM"},
+                               Kind{"P2", "plain PGM"},
+                               Kind{"P3", "plain PPM"},
+                               Kind{"P4", "PBM"},
+                               Kind{"8BPS", "Photoshop"}};
+
+Tensor decode_colours(const Encoded& from) {
+  const std::string_view text(reinterpret_cast<const char*>(from.bytes.data()),  // NOLINT(*-reinterpret-cast)
+                              from.bytes.size());
+  if (text.empty()) throw DecodeError("the file is empty");
+  for (const Kind& kind : kKinds) {
+    if (!text.starts_with(kind.start)) continue;
+    if (kind.decode != nullptr) return kind.decode(from);
+    throw DecodeError(std::string("a ") + kind.name + " file; convert it to PNG");
+  }
+  throw DecodeError("it begins as none of JPEG, PNG, BMP, PPM and PGM; convert it to PNG");
 }
 
-Tensor read_image(const std::filesystem::path& file, std::int64_t channels) {
-  expect(channels == 1 || channels == 3, "read_image", "1 or 3 channels", channels);
-  const std::vector<std::uint8_t> bytes = read_bytes(file);
-  if (bytes.empty()) throw FileError(file.string(), "expected an image, the file is empty");
-  if (bytes.size() > INT_MAX) throw FileError(file.string(), "expected an image, the file is over 2 GiB");
-  int width = 0;
-  int height = 0;
-  int stored_channels = 0;
-  const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
-      stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &stored_channels, 3),
-      stbi_image_free);
-  if (pixels == nullptr) {
-    throw FileError(file.string(), std::string("cannot be decoded as an image: ") + stbi_failure_reason());
+}  // namespace
+
+bool is_image_file(const std::filesystem::path& file) {
+  constexpr std::array known = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".ppm", ".pgm", ".pnm"};
+  return std::find(known.begin(), known.end(), lower_case(file.extension().string())) != known.end();
+}
+
+Tensor picture_of(std::uint64_t height, std::uint64_t width, const Encoded& from, std::uint64_t per_byte) {
+  const std::string size = std::to_string(width) + "x" + std::to_string(height) + " pixels";
+  if (height < 1 || width < 1 || std::max(height, width) > std::uint64_t{kMostOfASide}) {
+    throw DecodeError("its size is " + size + ", and a side can have 1 .. " + std::to_string(kMostOfASide));
   }
-  Tensor image = Tensor::empty({height, width, channels}, DType::u8);
-  if (channels == 3) {
-    std::memcpy(image.mutable_raw(), pixels.get(), image.bytes());
-    return image;
+  const auto fits = [&](std::uint64_t most) { return height <= most / width; };
+  if (!fits(per_byte * from.bytes.size())) {
+    throw DecodeError("it says that it has " + size + ", which its " + std::to_string(from.bytes.size()) +
+                      " bytes cannot hold: it is truncated or damaged");
   }
-  const stbi_uc* pixel = pixels.get();
+  if (!fits(static_cast<std::uint64_t>(from.max_pixels))) {
+    throw DecodeError("it says that it has " + size + ", more than " + std::to_string(from.max_pixels) +
+                      "; if it is good, raise the limit (--max-pixels)");
+  }
+  return Tensor::empty({static_cast<std::int64_t>(height), static_cast<std::int64_t>(width), 3}, DType::u8);
+}
+
+Tensor decode_image(std::span<const std::uint8_t> bytes, std::int64_t channels, std::int64_t max_pixels) {
+  expect(channels == 1 || channels == 3, "decode_image", "1 or 3 channels", channels);
+  expect(max_pixels >= 1, "decode_image", "at least 1 pixel", max_pixels);
+  const Tensor colours = decode_colours({bytes, max_pixels});
+  if (channels == 3) return colours;
+  Tensor image = Tensor::empty({colours.size(0), colours.size(1), 1}, DType::u8);
+  const auto* pixel = colours.data<std::uint8_t>();
   auto* grey = image.mutable_data<std::uint8_t>();
   for (std::int64_t i = 0; i < image.numel(); ++i, pixel += 3) grey[i] = luma(pixel[0], pixel[1], pixel[2]);
   return image;
 }
 
+Tensor read_image(const std::filesystem::path& file, std::int64_t channels, std::int64_t max_pixels) {
+  const std::vector<std::uint8_t> bytes = read_bytes(file);
+  try {
+    return decode_image(bytes, channels, max_pixels);
+  } catch (const DecodeError& error) {
+    throw FileError(file.string(), std::string("cannot be decoded as an image: ") + error.what());
+  } catch (const std::bad_alloc&) {
+    throw FileError(file.string(), "cannot be decoded as an image: there is not enough memory for its pixels");
+  }
+}
+
 Tensor resized(const Tensor& image, std::int64_t height, std::int64_t width) {
-  if (image.rank() != 3 || image.numel() == 0 || height < 1 || width < 1) {
-    shape_error("resized", "an image must be (H,W,C) and the new size positive: image " + to_string(image.shape()) +
-                               ", size " + std::to_string(height) + "x" + std::to_string(width));
+  const auto fits = [](std::int64_t side) { return side >= 1 && side <= kMostOfASide; };
+  if (image.rank() != 3 || !fits(image.size(0)) || !fits(image.size(1)) || image.size(2) < 1 || !fits(height) ||
+      !fits(width)) {
+    shape_error("resized", "an image must be (H,W,C) and sides 1 .. " + std::to_string(kMostOfASide) + ": image " +
+                               to_string(image.shape()) + ", size " + std::to_string(height) + "x" +
+                               std::to_string(width));
   }
   if (image.size(0) == height && image.size(1) == width) return image;
   Tensor result = Tensor::empty({height, width, image.size(2)}, DType::u8);

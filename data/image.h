@@ -3,12 +3,19 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 
 #include "core/tensor.h"
 
 namespace striate {
 
-/// True for the extensions that read_image understands: jpg, jpeg, png, bmp, gif, tga, ppm (in any case).
+/// What a picture may have without being taken for a trap (Pillow's figure): a quarter of a GiB when decoded.
+inline constexpr std::int64_t kMaxPixels = 89478485;
+
+/// Of a side of a picture, decoded or resized: stb_image_resize counts the bytes of its buffers in ints.
+inline constexpr std::int64_t kMostOfASide = 65535;
+
+/// True for the endings of what decode_image understands: jpg, jpeg, jpe, jfif, png, bmp, ppm, pgm, pnm (in any case).
 bool is_image_file(const std::filesystem::path& file);
 
 /// Grey of a colour, as ITU-R 601 weights it and Pillow's convert("L") rounds it.
@@ -16,9 +23,15 @@ inline std::uint8_t luma(std::uint8_t red, std::uint8_t green, std::uint8_t blue
   return static_cast<std::uint8_t>((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16);
 }
 
-/// Decodes an image file: u8 (H,W,channels) of 3 channels or 1. Colour becomes luma() in one channel, grey three equal
-/// channels; alpha is dropped. Throws FileError with the decoder's reason where it cannot.
-Tensor read_image(const std::filesystem::path& file, std::int64_t channels = 3);
+/// Decodes JPEG, PNG, BMP, PPM and PGM, told by their first bytes: u8 (H,W,channels) of 3 channels or 1. Colours are
+/// those of Pillow's convert("RGB"): alpha is dropped. Of 16 bits the upper eight count. Colour becomes luma() in one
+/// channel, grey three equal channels. Throws std::runtime_error with the reason for what is truncated, damaged or of
+/// another kind, and for more pixels than max_pixels or than the bytes can hold.
+Tensor decode_image(std::span<const std::uint8_t> bytes, std::int64_t channels = 3,
+                    std::int64_t max_pixels = kMaxPixels);
+
+/// The same of a file. Throws FileError.
+Tensor read_image(const std::filesystem::path& file, std::int64_t channels = 3, std::int64_t max_pixels = kMaxPixels);
 
 /// An image u8 (H,W,C) at another size: u8 (height,width,C), filtered in linear steps (stb_image_resize); the image
 /// itself where it has that size already. Throws ShapeError for other ranks.

@@ -1,10 +1,11 @@
 // Images in folders, the format image-folder. data/image.h decodes.
 #include <algorithm>
+#include <array>
 #include <cstring>
-#include <utility>
 
 #include "core/check.h"
 #include "core/parallel.h"
+#include "core/printable.h"
 #include "data/format.h"
 #include "data/image.h"
 #include "data/subset.h"
@@ -15,35 +16,42 @@ namespace fs = std::filesystem;
 
 namespace {
 
-enum class Entry : std::uint8_t { folder, image };
-
-/// Names of the subfolders or of the image files of a folder, sorted.
-std::vector<std::string> list_names(const fs::path& folder, Entry wanted) {
-  std::vector<std::string> names;
-  try {
-    for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-      const bool taken =
-          wanted == Entry::folder ? entry.is_directory() : entry.is_regular_file() && is_image_file(entry.path());
-      std::string name = entry.path().filename().string();
-      if (taken && name.front() != '.') names.push_back(std::move(name));
-    }
-  } catch (const fs::filesystem_error& error) {
-    throw FileError(folder.string(), "cannot be listed: " + error.code().message());
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 bool is_folder(const fs::path& path) {
   std::error_code ignored;
   return fs::is_directory(path, ignored);
 }
 
-std::vector<std::string> class_names_of(const fs::path& folder) {
-  const fs::path split = folder / (is_folder(folder / "train") ? "train" : "test");
-  std::vector<std::string> names = list_names(split, Entry::folder);
-  if (names.empty()) throw FileError(split.string(), "expected a subfolder for each class, found none");
-  return names;
+/// What a folder holds.
+struct Listing {
+  std::vector<std::string> folders{};  ///< names, sorted
+  std::vector<std::string> images{};
+  std::vector<std::string> others{};  ///< of files that are no images by their endings
+};
+
+/// Hidden files and what desktops leave behind are in none of the three. A link that leads nowhere or around is a
+/// problem.
+Listing list_folder(const fs::path& folder, Problems& problems) {
+  constexpr std::array left_by_desktops = {"Thumbs.db", "ehthumbs.db", "desktop.ini", "Icon\r"};
+  Listing listing;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error); !error && entry != fs::directory_iterator();
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    const bool junk = std::find(left_by_desktops.begin(), left_by_desktops.end(), name) != left_by_desktops.end();
+    if (name.front() == '.' || junk) continue;
+    std::error_code unclear;
+    const fs::file_status status = entry->status(unclear);
+    if (unclear) {
+      problems.emplace_back(entry->path().string(), "cannot be followed: " + unclear.message());
+    } else if (fs::is_directory(status)) {
+      listing.folders.push_back(name);
+    } else {
+      (fs::is_regular_file(status) && is_image_file(name) ? listing.images : listing.others).push_back(name);
+    }
+  }
+  if (error) problems.emplace_back(folder.string(), "cannot be listed: " + error.message());
+  for (auto* names : {&listing.folders, &listing.images, &listing.others}) std::sort(names->begin(), names->end());
+  return listing;
 }
 
 struct LabelledFile {
@@ -51,89 +59,117 @@ struct LabelledFile {
   std::int64_t label = 0;
 };
 
-/// The image files of a split, class by class.
-std::vector<LabelledFile> list_images(const fs::path& folder, Split split,
-                                      const std::vector<std::string>& class_names) {
-  const fs::path root = folder / to_string(split);
-  if (!is_folder(root)) {
-    throw FileError(root.string(), "missing; expected a folder with a subfolder of images for each class");
-  }
+/// The image files in the classes of a split, class by class. A note says what was passed over.
+std::vector<LabelledFile> list_images(const fs::path& root, const Listing& classes, Dataset& dataset,
+                                      Problems& problems) {
   std::vector<LabelledFile> files;
-  for (const std::string& name : list_names(root, Entry::folder)) {
-    const auto found = std::find(class_names.begin(), class_names.end(), name);
-    if (found == class_names.end()) {
-      throw FileError((root / name).string(), "no class of this name in train/, which fixes the labels");
+  std::vector<std::string> passed_over;
+  const auto pass_over = [&](const fs::path& folder, const std::vector<std::string>& names) {
+    for (const std::string& name : names) passed_over.push_back((folder / name).string());
+  };
+  pass_over(root, classes.images);
+  pass_over(root, classes.others);
+  for (const std::string& name : classes.folders) {
+    const auto found = std::find(dataset.class_names.begin(), dataset.class_names.end(), name);
+    if (found == dataset.class_names.end()) {
+      problems.emplace_back((root / name).string(), "no class of this name in train/, which fixes the labels");
+      continue;
     }
-    for (const std::string& image : list_names(root / name, Entry::image)) {
-      files.push_back({root / name / image, found - class_names.begin()});
+    const Listing inside = list_folder(root / name, problems);
+    for (const std::string& image : inside.images) {
+      files.push_back({root / name / image, found - dataset.class_names.begin()});
     }
+    pass_over(root / name, inside.others);
+    pass_over(root / name, inside.folders);
   }
-  if (files.empty()) throw FileError(root.string(), "expected image files in <class>/, found none");
+  if (!passed_over.empty()) {
+    dataset.notes.push_back(root.string() + ": " + std::to_string(passed_over.size()) +
+                            " files and folders are passed over, such as " + printable(passed_over[0]) +
+                            "; what is read are jpg, png, bmp, ppm and pgm files right in the folder of a class");
+  }
   return files;
 }
 
-/// The place and the shape of the first image that can be decoded.
-std::pair<std::size_t, Shape> first_readable(const std::vector<LabelledFile>& files, std::int64_t channels) {
-  for (std::size_t i = 0;; ++i) {
-    try {
-      return {i, read_image(files[i].file, channels).shape()};
-    } catch (const FileError&) {
-      if (i + 1 == files.size()) throw;
-    }
-  }
-}
-
 /// Decodes the valid images in parallel.
-void read_images(const std::vector<LabelledFile>& files, std::int64_t channels, Dataset& dataset, Problems problems) {
-  const auto [first, shape] = first_readable(files, channels);
+void read_images(const std::vector<LabelledFile>& files, std::int64_t channels, const DataOptions& load,
+                 Dataset& dataset, Problems& problems) {
+  const auto read = [&](const fs::path& file) {
+    const Tensor image = read_image(file, channels, load.max_pixels);
+    return load.image_size > 0 ? resized(image, load.image_size, load.image_size) : image;
+  };
+  Shape shape;  // of the first image that can be decoded, which the others must have
+  std::size_t first = 0;
+  for (; shape.empty() && first < files.size(); ++first) {
+    Problems said_below;
+    attempt(said_below, [&] { shape = read(files[first].file).shape(); });
+  }
+  if (shape.empty()) shape = {0, 0, channels};
   const auto count = static_cast<std::int64_t>(files.size());
-  dataset.images = Tensor::empty({count, shape[0], shape[1], channels}, DType::u8);
-  dataset.labels = Tensor::empty({count}, DType::i64);
-  auto* images = dataset.images.mutable_data<std::uint8_t>();
-  auto* labels = dataset.labels.mutable_data<std::int64_t>();
-  std::vector<std::vector<std::string>> found(files.size());
-  parallel_for(count, 16, [&, first = first, &shape = shape](std::int64_t begin, std::int64_t end) {
+  Dataset all = dataset;
+  all.images = Tensor::empty({count, shape[0], shape[1], channels}, DType::u8);
+  all.labels = Tensor::empty({count}, DType::i64);
+  auto* images = all.images.mutable_data<std::uint8_t>();
+  auto* labels = all.labels.mutable_data<std::int64_t>();
+  std::vector<Problems> found(files.size());
+  parallel_for(count, 16, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const auto& [file, label] = files[static_cast<std::size_t>(i)];
       labels[i] = label;
-      attempt(problems == nullptr ? nullptr : &found[static_cast<std::size_t>(i)], [&, &file = file] {
-        const Tensor image = read_image(file, channels);
+      attempt(found[static_cast<std::size_t>(i)], [&, &file = file] {
+        const Tensor image = read(file);
         if (image.shape() != shape) {
           throw FileError(file.string(), "expected an image of size " + to_string(shape) + " as " +
-                                             files[first].file.string() + ", got " + to_string(image.shape()));
+                                             files[first - 1].file.string() + ", got " + to_string(image.shape()) +
+                                             "; to bring all to one size, give it (--image-size)");
         }
         std::memcpy(images + i * image.numel(), image.raw(), image.bytes());
       });
     }
   });
-  if (problems == nullptr) return;
   std::vector<std::int64_t> good;
   for (std::size_t i = 0; i < found.size(); ++i) {
     if (found[i].empty()) good.push_back(static_cast<std::int64_t>(i));
-    problems->insert(problems->end(), found[i].begin(), found[i].end());
+    problems.insert(problems.end(), found[i].begin(), found[i].end());
   }
-  dataset = images_at(dataset, good);
+  if (good.empty()) return;
+  dataset = good.size() == files.size() ? all : images_at(all, good);
 }
 
 Dataset read_folder(const ReadRequest& request) {
   const std::int64_t channels = request.options.integer("channels", 3);
   expect(channels == 1 || channels == 3, "image-folder", "1 or 3 channels", channels);
+  const fs::path root = request.path / to_string(request.split);
+  const fs::path naming = request.path / (is_folder(request.path / "train") ? "train" : "test");
   Dataset dataset{.normalization = default_normalization(channels)};
-  attempt(request.problems, [&] {
-    dataset.class_names = class_names_of(request.path);
-    read_images(list_images(request.path, request.split, dataset.class_names), channels, dataset, request.problems);
-  });
+  const Listing names = list_folder(naming, request.problems);
+  dataset.class_names = names.folders;
+  if (names.folders.empty()) {
+    request.problems.emplace_back(naming.string(), "expected a subfolder for each class, found none");
+  } else if (!is_folder(root)) {
+    request.problems.emplace_back(root.string(),
+                                  "missing; expected a folder with a subfolder of images for each class");
+  } else {
+    const std::size_t before = request.problems.size();
+    const Listing classes = root == naming ? names : list_folder(root, request.problems);
+    const std::vector<LabelledFile> files = list_images(root, classes, dataset, request.problems);
+    if (!files.empty()) {
+      read_images(files, channels, request.load, dataset, request.problems);
+    } else if (request.problems.size() == before) {
+      request.problems.emplace_back(root.string(), "expected image files in <class>/, found none");
+    }
+  }
   return dataset;
 }
 
 }  // namespace
 
 DatasetFormat image_folder_format() {
-  return {.help =
-              "image files train/<class>/*.png and test/<class>/*.png (also jpg, bmp, gif, tga, ppm), all of one size; "
-              "the option channels=1 makes them grey",
-          .recognises = [](const fs::path& path) { return is_folder(path / "train") || is_folder(path / "test"); },
-          .read = read_folder};
+  return {
+      .help =
+          "image files train/<class>/*.png and test/<class>/*.png (also jpg, bmp, ppm, pgm), all of one size or with "
+          "an image size; the option channels=1 makes them grey",
+      .recognises = [](const fs::path& path) { return is_folder(path / "train") || is_folder(path / "test"); },
+      .read = read_folder};
 }
 
 }  // namespace striate

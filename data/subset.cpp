@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 #include <stdexcept>
 
 #include "core/check.h"
+#include "core/random.h"
 #include "core/text.h"
 
 namespace striate {
@@ -74,10 +74,18 @@ Dataset choose_classes(const Dataset& dataset, const std::vector<std::string>& n
   return result;
 }
 
-Dataset first_images(const Dataset& dataset, std::int64_t count) {
-  expect(count >= 1, "first_images", "a count of at least 1", count);
-  std::vector<std::int64_t> places(static_cast<std::size_t>(std::min(count, dataset.size())));
-  std::iota(places.begin(), places.end(), 0);
+Dataset sample_images(const Dataset& dataset, std::int64_t count, std::uint64_t seed) {
+  expect(count >= 1, "sample_images", "a count of at least 1", count);
+  if (count >= dataset.size()) return dataset;
+  // Every (size / count)-th of the images, shuffled and then in the order of their classes.
+  std::vector<std::int64_t> order = permutation(random_stream(seed, RandomUse::subset), dataset.size());
+  const auto* labels = dataset.labels.data<std::int64_t>();
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return labels[a] < labels[b]; });
+  std::vector<std::int64_t> places;
+  for (std::int64_t i = 0; i < count; ++i) {
+    places.push_back(order[static_cast<std::size_t>((2 * i + 1) * dataset.size() / (2 * count))]);
+  }
+  std::sort(places.begin(), places.end());
   return images_at(dataset, places);
 }
 

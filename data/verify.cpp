@@ -1,7 +1,7 @@
 #include "data/verify.h"
 
 #include <algorithm>
-#include <utility>
+#include <stdexcept>
 
 #include "data/format.h"
 
@@ -9,31 +9,38 @@ namespace striate {
 
 namespace {
 
+/// Both splits may have the same, of a file of class names.
+void add_once(std::vector<std::string>& lines, const std::string& line) {
+  if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
+}
+
 SplitReport count(const Dataset& dataset) {
   SplitReport report{.class_counts = std::vector<std::int64_t>(dataset.class_names.size())};
   if (!dataset.labels.defined()) return report;
   report.images = dataset.size();
   report.image_shape = dataset.image_shape();
   for (const std::int64_t label : dataset.labels.span<std::int64_t>()) {
-    ++report.class_counts.at(static_cast<std::size_t>(label));
+    ++report.class_counts[static_cast<std::size_t>(label)];
   }
   return report;
 }
 
 }  // namespace
 
-DatasetReport verify_dataset(const std::filesystem::path& path, const std::string& format) {
+DatasetReport verify_dataset(const std::filesystem::path& path, const std::string& format, const DataOptions& load) {
   const std::string found = format.empty() ? find_dataset(path) : format;
   DatasetReport report{.format = parse_name_and_options(found).name};
   for (const Split split : {Split::train, Split::test}) {
-    std::vector<std::string> problems;
-    Dataset dataset;
-    attempt(&problems, [&] { dataset = read_dataset(found, {.path = path, .split = split, .problems = &problems}); });
-    for (std::string& problem : problems) {
-      // Both splits may have the same, of a file of class names.
-      const bool is_new = std::find(report.problems.begin(), report.problems.end(), problem) == report.problems.end();
-      if (is_new) report.problems.push_back(std::move(problem));
+    Problems problems;
+    Dataset dataset = read_dataset(found, path, split, load, problems);
+    try {
+      if (dataset.labels.defined()) finish_dataset(report.format, dataset);
+    } catch (const std::invalid_argument& error) {  // what a format of a user's own gave
+      problems.emplace_back(path.string(), error.what());
+      dataset = {.class_names = dataset.class_names};
     }
+    for (const FileError& problem : problems) add_once(report.problems, problem.what());
+    for (const std::string& note : dataset.notes) add_once(report.notes, note);
     SplitReport& counts = split == Split::train ? report.train : report.test;
     counts = count(dataset);
     if (report.class_names.empty()) report.class_names = dataset.class_names;
@@ -47,7 +54,8 @@ DatasetReport verify_dataset(const std::filesystem::path& path, const std::strin
   }
   if (report.train.images > 0 && report.test.images > 0 && report.train.image_shape != report.test.image_shape) {
     report.problems.push_back(path.string() + ": images of train are " + to_string(report.train.image_shape) +
-                              ", of test " + to_string(report.test.image_shape));
+                              ", of test " + to_string(report.test.image_shape) +
+                              "; give an image size (--image-size)");
   }
   return report;
 }

@@ -25,11 +25,14 @@ struct DatasetReport {
   /// unreadable, labels out of range, sizes that differ, classes without images.
   std::vector<std::string> problems = {};
 
+  std::vector<std::string> notes = {};  ///< Dataset::notes of both splits
+
   [[nodiscard]] bool ok() const { return problems.empty(); }
 };
 
-/// Reads every image of both splits. `format` as in load_dataset. Throws FileError only where no format is given and
-/// none recognises the path; std::invalid_argument for unknown names and options.
-DatasetReport verify_dataset(const std::filesystem::path& path, const std::string& format = "");
+/// Reads every image of both splits. `format` and `load` as in load_dataset. Throws FileError only where no format is
+/// given and none recognises the path; std::invalid_argument for unknown names and options.
+DatasetReport verify_dataset(const std::filesystem::path& path, const std::string& format = "",
+                             const DataOptions& load = {});
 
 }  // namespace striate

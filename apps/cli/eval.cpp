@@ -75,7 +75,7 @@ Dataset load_data(const EvalOptions& options, const ModelCard& card) {
                                 card.channels, options.weights, to_string(dataset.image_shape())));
   }
   dataset.normalization = card.normalization;
-  return options.limit > 0 ? first_images(dataset, options.limit) : dataset;
+  return options.limit > 0 ? sample_images(dataset, options.limit) : dataset;
 }
 
 Evaluation measure(const EvalOptions& options, const LoadedModel& loaded, const Dataset& dataset,

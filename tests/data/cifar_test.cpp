@@ -42,6 +42,8 @@ TEST(Cifar10, TakesNamesFromTheFolderOrItsOwn) {
   EXPECT_EQ(names()[9], "last one");
   folder.write("batches.meta.txt", "a\nb\n");
   expect_error<FileError>(names, {"batches.meta.txt", "expected 10 class names", "got 2"});
+  folder.write("batches.meta.txt", "a\nb\nc\nd\ne\nf\ng\nh\ni\ncaf\xe9\n");
+  expect_error<FileError>(names, {"caf\\xe9", "not UTF-8"});
 }
 
 TEST(Cifar10, WritesWhatItReads) {

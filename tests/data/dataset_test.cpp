@@ -110,18 +110,24 @@ TEST(Dataset, ChecksWhatAFormatLoads) {
   EXPECT_EQ(load_dataset("", Split::train, "broken").normalization, default_normalization(1));
 }
 
-TEST(Dataset, TakesTheFirstImages) {
+TEST(Dataset, BringsTheImagesOfAnyFormatToASize) {
   TempFolder folder;
   write_cifar10(folder);
   const Dataset all = load_dataset(folder.path(), Split::train);
-  const Dataset some = first_images(all, 2);
-  EXPECT_EQ(some.images.shape(), (Shape{2, 32, 32, 3}));
-  EXPECT_EQ(some.labels.to_vector(), (std::vector<double>{0, 1}));
-  EXPECT_EQ(some.images.span<std::uint8_t>()[3072], all.images.span<std::uint8_t>()[3072]);
-  EXPECT_EQ(some.classes(), 10);
-  EXPECT_EQ(some.normalization, all.normalization);
-  EXPECT_EQ(first_images(all, 100).size(), 6);
-  expect_error<std::invalid_argument>([&] { first_images(all, 0); }, {"at least 1, got 0"});
+  const Dataset small = load_dataset(folder.path(), Split::train, "cifar10", {.image_size = 20});
+  ASSERT_EQ(small.images.shape(), (Shape{6, 20, 20, 3}));
+  const Tensor last = resized(images_at(all, {5}).images.viewed_as({32, 32, 3}), 20, 20);
+  EXPECT_EQ(images_at(small, {5}).images.to_vector(), last.to_vector());
+  EXPECT_EQ(load_dataset("", Split::train, "dots", {.image_size = 3}).image_shape(), (ImageShape{3, 3, 1}));
+}
+
+TEST(Dataset, NamesAllFilesThatAreBroken) {
+  TempFolder folder;
+  write_cifar10(folder);
+  folder.write("data_batch_2.bin", "short");
+  folder.write("data_batch_4.bin", "");
+  expect_error<FileError>([&] { load_dataset(folder.path(), Split::train); },
+                          {"2 problems", "data_batch_2.bin", "5 bytes", "data_batch_4.bin", "empty"});
 }
 
 }  // namespace

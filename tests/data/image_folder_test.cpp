@@ -50,7 +50,7 @@ TEST(Image, DecodesToThreeChannels) {
   const auto alpha = read_image(folder.write("c.png", picture(".png", 5, 3, {1, 2, 3, 0})));
   EXPECT_EQ(first_pixel(alpha), (std::vector<double>{1, 2, 3}));
   EXPECT_TRUE(is_image_file("x.JPG"));
-  EXPECT_FALSE(is_image_file("x.txt"));
+  for (const char* name : {"x.txt", "x.gif", "x.tga", "x.webp", "x"}) EXPECT_FALSE(is_image_file(name)) << name;
 }
 
 TEST(Image, DecodesToOneChannel) {
@@ -67,7 +67,7 @@ TEST(Image, DecodesToOneChannel) {
 TEST(Image, SaysWhyItCannotBeDecoded) {
   TempFolder folder;
   expect_error<FileError>([&] { read_image(folder.write("bad.png", "no picture")); },
-                          {"bad.png", "cannot be decoded", "unknown image type"});
+                          {"bad.png", "cannot be decoded", "none of JPEG, PNG"});
   expect_error<FileError>([&] { read_image(folder.write("none.png", "")); }, {"none.png", "empty"});
   expect_error<FileError>([&] { read_image(folder.path() / "gone.png"); }, {"gone.png"});
   const std::string whole = picture(".png", 32, 32, {1, 2, 3});
@@ -119,9 +119,66 @@ TEST(ImageFolder, NamesWhatIsWrong) {
   expect_error<FileError>([&] { load_dataset(folder.path(), Split::test, "image-folder"); },
                           {"test/b", "no class of this name"});
   folder.write("train/a/2.png", picture(".png", 5, 4, {1, 1, 1}));
-  expect_error<FileError>(load, {"2.png", "(4,4,3)", "1.png", "(4,5,3)"});
+  expect_error<FileError>(load, {"2.png", "(4,4,3)", "1.png", "(4,5,3)", "--image-size"});
   folder.write("train/a/2.png", "broken");
   expect_error<FileError>(load, {"2.png", "cannot be decoded"});
+}
+
+TEST(ImageFolder, BringsImagesToOneSize) {
+  TempFolder folder;
+  const auto a = folder.write("train/a/1.png", picture(".png", 4, 4, {10, 20, 30}));
+  const auto b = folder.write("train/a/2.PNG", picture(".png", 9, 5, {40, 50, 60}));
+  const Dataset both = load_dataset(folder.path(), Split::train, "", {.image_size = 3});
+  ASSERT_EQ(both.images.shape(), (Shape{2, 3, 3, 3}));
+  const std::vector<double> pixels = both.images.to_vector();
+  const std::vector<double> second = resized(read_image(b), 3, 3).to_vector();
+  EXPECT_TRUE(std::equal(second.begin(), second.end(), pixels.begin() + 27));
+  expect_error<FileError>([&] { load_dataset(folder.path(), Split::train, "", {.image_size = 3, .max_pixels = 40}); },
+                          {"2.PNG", "9x5 pixels", "--max-pixels"});
+  expect_error<std::invalid_argument>([&] { load_dataset(folder.path(), Split::train, "", {.image_size = -1}); },
+                                      {"image size", "-1"});
+}
+
+TEST(ImageFolder, SaysWhatItPassesOver) {
+  TempFolder folder;
+  folder.write("train/a/1.png", picture(".png", 4, 4, {1, 1, 1}));
+  folder.write("train/a/2.JPG", picture(".jpg", 4, 4, {1, 1, 1}));
+  folder.write("train/a/.DS_Store", "");
+  folder.write("train/a/Thumbs.db", "");
+  folder.write("train/.hidden/1.png", "");
+  EXPECT_TRUE(load_dataset(folder.path(), Split::train).notes.empty());
+  folder.write("train/a/3.webp", "");
+  folder.write("train/a/4", "");
+  folder.write("train/a/more/5.png", "");
+  folder.write("train/6.png", "");
+  const Dataset train = load_dataset(folder.path(), Split::train);
+  EXPECT_EQ(train.size(), 2);
+  ASSERT_EQ(train.notes.size(), 1U);
+  EXPECT_NE(train.notes[0].find("4 files and folders are passed over, such as"), std::string::npos) << train.notes[0];
+  EXPECT_NE(train.notes[0].find("6.png"), std::string::npos) << train.notes[0];
+}
+
+TEST(ImageFolder, NamesAllThatIsBroken) {
+  TempFolder folder;
+  folder.write("train/a/good.png", picture(".png", 4, 4, {1, 1, 1}));
+  for (const char* name : {"01", "02", "03", "04", "05", "06", "07", "08", "09", "10"}) {
+    folder.write(std::string("train/a/") + name + ".png", "broken");
+  }
+  std::filesystem::create_directories(folder.path() / "train/b");
+  std::filesystem::create_symlink("loop.png", folder.path() / "train/b/loop.png");
+  std::filesystem::create_symlink("nowhere", folder.path() / "train/b/gone.png");
+  const auto load = [&] { load_dataset(folder.path(), Split::train); };
+  expect_error<FileError>(
+      load, {"12 problems", "loop.png: cannot be followed", "gone.png", "01.png", "08.png: cannot be", "and 2 more"});
+  std::filesystem::remove_all(folder.path() / "train/a");
+  expect_error<FileError>(load, {"2 problems", "loop.png", "gone.png"});
+}
+
+TEST(ImageFolder, WantsClassNamesOfUtf8) {
+  TempFolder folder;
+  folder.write("train/caf\xe9/1.png", picture(".png", 4, 4, {1, 1, 1}));
+  folder.write("train/th\xc3\xa9/1.png", picture(".png", 4, 4, {1, 1, 1}));
+  expect_error<FileError>([&] { load_dataset(folder.path(), Split::train); }, {"caf\\xe9", "not UTF-8", "rename"});
 }
 
 TEST(ImageFolder, DecodesTheSameWithAnyNumberOfThreads) {

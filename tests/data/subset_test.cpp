@@ -55,6 +55,29 @@ TEST(ChooseClasses, SaysWhatItCannotFind) {
   expect_error<std::invalid_argument>([] { choose_classes(places(), {}); }, {"got none", "cat, dog, frog"});
 }
 
+TEST(SampleImages, GivesEveryClassItsShare) {
+  Dataset many;
+  many.class_names = {"often", "seldom"};
+  std::vector<std::int64_t> labels;
+  for (std::int64_t i = 0; i < 120; ++i) labels.push_back(i < 90 ? 0 : 1);
+  many.labels = Tensor::from({120}, labels);
+  many.images = Tensor::empty({120, 1, 1, 1}, DType::u8);
+  for (std::int64_t i = 0; i < 120; ++i) many.images.mutable_data<std::uint8_t>()[i] = static_cast<std::uint8_t>(i);
+  const Dataset some = sample_images(many, 40);
+  ASSERT_EQ(some.size(), 40);
+  const Values chosen = some.images.to_vector();
+  EXPECT_TRUE(std::is_sorted(chosen.begin(), chosen.end()));
+  const Values drawn = some.labels.to_vector();
+  EXPECT_EQ(std::count(drawn.begin(), drawn.end(), 1), 10);
+  EXPECT_NE(chosen[39], 39);  // not the first ones
+  EXPECT_EQ(sample_images(many, 40).images.to_vector(), chosen);
+  EXPECT_NE(sample_images(many, 40, 1).images.to_vector(), chosen);
+  EXPECT_EQ(sample_images(many, 1).size(), 1);
+  EXPECT_EQ(sample_images(many, 119).size(), 119);
+  EXPECT_EQ(places_in(sample_images(places(), 100)), places_in(places()));
+  expect_error<std::invalid_argument>([] { sample_images(places(), 0); }, {"at least 1, got 0"});
+}
+
 TEST(FirstPerClass, TakesTheFirstOfEveryClass) {
   const Dataset two = first_per_class(places(), 2);
   EXPECT_EQ(places_in(two), (Values{0, 1, 2, 3, 4, 5}));

@@ -68,6 +68,38 @@ TEST(Verify, ListsEveryProblemOfAnImageFolder) {
   EXPECT_EQ(report.train.class_counts, (std::vector<std::int64_t>{1, 0}));
 }
 
+TEST(Verify, BringsImagesToOneSizeAndTellsWhatItPassesOver) {
+  TempFolder folder;
+  folder.write("train/a/1.ppm", "P6 1 1 255\nabc");
+  folder.write("train/a/2.pgm", "P5 2 1 255\nab");
+  folder.write("train/a/3.webp", "");
+  folder.write("test/a/1.ppm", "P6 1 2 255\nabcdef");
+  const DatasetReport report = verify_dataset(folder.path(), "", {.image_size = 4});
+  EXPECT_TRUE(report.ok());
+  EXPECT_EQ(report.train.images, 2);
+  EXPECT_EQ(report.test.image_shape, (ImageShape{4, 4, 3}));
+  ASSERT_EQ(report.notes.size(), 1U);
+  EXPECT_TRUE(mentions(report.notes, "1 files and folders are passed over", "3.webp"));
+  EXPECT_TRUE(mentions(verify_dataset(folder.path()).problems, "2.pgm", "--image-size"));
+}
+
+TEST(Verify, NamesLabelsThatAFormatOfTheUsersHasNoClassFor) {
+  register_dataset(
+      "wrong-labels", {.load = [](const auto&, Split, const auto&) {
+        return Dataset{Tensor::zeros({2, 1, 1, 1}, DType::u8), Tensor::from<std::int64_t>({2}, {0, 7}), {"only"}};
+      }});
+  const DatasetReport report = verify_dataset("", "wrong-labels");
+  EXPECT_TRUE(mentions(report.problems, "labels 0 .. 0", "got 7"));
+  EXPECT_EQ(report.train.images, 0);
+}
+
+TEST(Verify, ListsClassNamesThatAreNotUtf8) {
+  TempFolder folder;
+  folder.write("train/caf\xe9/1.ppm", "P6 1 1 255\nabc");
+  folder.write("test/caf\xe9/1.ppm", "P6 1 1 255\nabc");
+  EXPECT_TRUE(mentions(verify_dataset(folder.path()).problems, "caf\\xe9", "not UTF-8"));
+}
+
 TEST(Verify, ThrowsWhereThereIsNoData) {
   TempFolder folder;
   testing_support::expect_error<FileError>([&] { verify_dataset(folder.path()); }, {"no data set found"});

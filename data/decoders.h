@@ -1,0 +1,35 @@
+#pragma once
+// The decoders behind decode_image (data/image.h), one for each kind of file. Each gives bytes (height,width,3) with
+// the colours of Pillow's convert("RGB"), and throws DecodeError for whatever is not a whole, undamaged picture.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <stdexcept>
+
+#include "core/tensor.h"
+
+namespace striate {
+
+/// Why bytes are no picture, without the name of the file.
+struct DecodeError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// A file of a picture, and how many pixels it may have.
+struct Encoded {
+  std::span<const std::uint8_t> bytes;
+  std::int64_t max_pixels;
+};
+
+/// Memory for the pixels. Throws DecodeError for sizes below 1, for more pixels than allowed, and for more than the
+/// bytes can hold: `per_byte` is what the kind of file can pack into a byte at most. So a few bytes never take much
+/// memory.
+Tensor picture_of(std::uint64_t height, std::uint64_t width, const Encoded& from, std::uint64_t per_byte);
+
+Tensor decode_jpeg(const Encoded& from);
+Tensor decode_png(const Encoded& from);
+Tensor decode_bmp(const Encoded& from);
+Tensor decode_pnm(const Encoded& from);
+
+}  // namespace striate
