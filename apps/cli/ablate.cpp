@@ -3,15 +3,14 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
-#include <numeric>
 
 #include "apps/ablate/recipe.h"
 #include "apps/ablate/report.h"
 #include "apps/ablate/runs.h"
 #include "apps/ablate/schedule.h"
 #include "apps/cli/commands.h"
-#include "apps/cli/data_path.h"
 #include "apps/cli/interrupt.h"
+#include "apps/cli/shared_flags.h"
 #include "apps/cli/train_flags.h"
 #include "apps/training/content_hash.h"
 #include "apps/training/run_folder.h"
@@ -70,15 +69,11 @@ Recipe read_recipe(const AblateOptions& options) {
 
 std::vector<std::size_t> chosen_cells(const Recipe& recipe, const std::string& only) {
   std::vector<std::size_t> chosen;
-  if (only.empty()) {
-    chosen.resize(recipe.cells.size());
-    std::iota(chosen.begin(), chosen.end(), std::size_t{0});
-    return chosen;
-  }
   for (const std::string& name : list_of(only, "only")) {
     const std::size_t cell = recipe.find(name);
     if (std::find(chosen.begin(), chosen.end(), cell) == chosen.end()) chosen.push_back(cell);
   }
+  for (std::size_t cell = 0; only.empty() && cell < recipe.cells.size(); ++cell) chosen.push_back(cell);
   return chosen;
 }
 

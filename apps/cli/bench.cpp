@@ -10,8 +10,7 @@
 
 #include "apps/bench/layers.h"
 #include "apps/cli/commands.h"
-#include "apps/cli/conv_flag.h"
-#include "apps/cli/model_flags.h"
+#include "apps/cli/shared_flags.h"
 #include "apps/training/evaluate.h"
 #include "core/autograd.h"
 #include "core/parallel.h"
@@ -51,7 +50,7 @@ BenchOptions parse_bench(const Arguments& arguments) {
   app.add_option("--batch-size", options.batch_size, "Images a step")->capture_default_str();
   add_threads_flag(app, options.threads);
   app.add_option("--steps", options.steps, "Timed steps, after two that are not")->capture_default_str();
-  add_conv_flag(app, options.conv);
+  app.add_option("--conv", options.conv, conv_flag_help())->capture_default_str();
   app.add_flag("--layers", options.layers, "Then show where the time of a training step goes");
   app.add_flag("--json", options.json, "Print one JSON object");
   parse(app, arguments);

@@ -2,27 +2,28 @@
 
 namespace striate::cli {
 
-const std::uint32_t kBuiltFor = 0U
+const char kBuiltFor[] =
+    ""
 #if defined(__AVX__)
-                                | kAvx
+    "AVX "
 #endif
 #if defined(__AVX2__)
-                                | kAvx2
+    "AVX2 "
 #endif
 #if defined(__FMA__)
-                                | kFma
+    "FMA "
 #endif
 #if defined(__BMI2__)
-                                | kBmi2
+    "BMI2 "
 #endif
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__)
-                                | kAvx512
+    "AVX-512 "
 #endif
 #if defined(__AVX512BF16__)
-                                | kAvx512Bf16
+    "AVX512-BF16 "
 #endif
 #if defined(__AVX512VBMI__)
-                                | kAvx512Vbmi
+    "AVX512-VBMI "
 #endif
     ;
 

@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 
 #include "core/file.h"
-#include "core/parallel.h"
 #include "core/text.h"
 
 namespace striate::cli {
@@ -23,8 +22,6 @@ std::vector<std::string> flags_of(const CLI::App& app) {
   }
   return flags;
 }
-
-std::string flag_name(const std::string& argument) { return argument.substr(0, argument.find('=')); }
 
 void check_known(const CLI::App& app, const std::string& flag, const std::string& where) {
   const auto flags = flags_of(app);
@@ -68,8 +65,8 @@ bool is_utf8(const std::string& text) {
 
 template <class T>
 std::string whole_number_problem(const std::string& text) {
-  const bool leading_zero = text.size() > 1 && (text[0] == '0' || text.starts_with("-0"));
-  if (number_in<T>(text) && !leading_zero) return "";
+  const auto number = number_in<T>(text);
+  if (number && std::to_string(*number) == text) return "";  // not 010
   return "expected a whole number" + std::string(std::is_unsigned_v<T> ? " from 0 to 2^64-1" : "") + ", got " + text;
 }
 
@@ -91,7 +88,7 @@ void parse(CLI::App& app, const Arguments& arguments) {
   Arguments all;
   if (const std::string path = config_path(arguments); !path.empty()) all = from_config(app, path);
   for (const std::string& argument : arguments) {
-    if (argument.starts_with("--") && argument != "--") check_known(app, flag_name(argument), "");
+    if (argument.starts_with("--") && argument != "--") check_known(app, argument.substr(0, argument.find('=')), "");
     all.push_back(argument);
   }
   for (const std::string& argument : all) {
@@ -109,22 +106,12 @@ void parse(CLI::App& app, const Arguments& arguments) {
   }
 }
 
-void add_threads_flag(CLI::App& app, std::int64_t& threads) {
-  app.add_option("--threads", threads, kThreadsHelp)->capture_default_str();
-}
-
-void use_threads(std::int64_t threads) {
-  within("threads", threads, 0, kMostThreads);
-  if (threads > 0) set_num_threads(static_cast<int>(threads));
-}
-
 void require(bool good, const std::string& flag, const std::string& expected, const std::string& got) {
   if (!good) throw UsageError("--" + flag + " must be " + expected + ", got " + got);
 }
 
-std::size_t one_of(const std::string& flag, const std::string& value, const std::vector<std::string>& names) {
-  const auto found = std::find(names.begin(), names.end(), value);
-  if (found != names.end()) return static_cast<std::size_t>(found - names.begin());
+void one_of(const std::string& flag, const std::string& value, const std::vector<std::string>& names) {
+  if (std::find(names.begin(), names.end(), value) != names.end()) return;
   throw UsageError("--" + flag + " must be one of " + joined(names) + ", got " + value + "; did you mean " +
                    nearest_name(value, names) + "?");
 }
@@ -137,17 +124,6 @@ std::vector<std::string> split(const std::string& text, char separator) {
     begin = end + 1;
   }
   return items;
-}
-
-std::vector<std::int64_t> parse_sizes(const std::string& text, const std::string& flag) {
-  std::vector<std::int64_t> sizes;
-  for (const std::string& item : split(text, 'x')) {
-    const bool good = item.size() < 6 && whole_number_problem<std::int64_t>(item).empty() && std::stoll(item) > 0;
-    require(good, flag, "HxWxC like 32x32x3", text);
-    sizes.push_back(std::stoll(item));
-  }
-  require(sizes.size() == 3, flag, "HxWxC like 32x32x3", text);
-  return sizes;
 }
 
 }  // namespace striate::cli

@@ -34,13 +34,6 @@ using Arguments = std::vector<std::string>;
 /// CLI::CallForHelp for --help.
 void parse(CLI::App& app, const Arguments& arguments);
 
-inline constexpr std::int64_t kMostThreads = 1024;
-inline constexpr const char* kThreadsHelp = "Threads of the arithmetic; 0: all processors";
-
-/// Declares --threads on `app`; call use_threads with its value after parsing (0: all processors).
-void add_threads_flag(CLI::App& app, std::int64_t& threads);
-void use_threads(std::int64_t threads);
-
 /// Throws UsageError("--flag must be EXPECTED, got GOT") unless `good`.
 void require(bool good, const std::string& flag, const std::string& expected, const std::string& got);
 
@@ -55,8 +48,8 @@ void within(const std::string& flag, T value, std::type_identity_t<T> least, std
   require(value >= least && value <= most, flag, fmt::format("from {} to {}", least, most), fmt::format("{}", value));
 }
 
-/// The place of the value among the names; the error tells the nearest.
-std::size_t one_of(const std::string& flag, const std::string& value, const std::vector<std::string>& names);
+/// Throws UsageError with the nearest name where the value is none of them.
+void one_of(const std::string& flag, const std::string& value, const std::vector<std::string>& names);
 
 /// The number that the whole text is; nothing where it is none.
 template <class T>
@@ -68,8 +61,5 @@ std::optional<T> number_in(const std::string& text) {
 
 /// "a,b" to {"a", "b"}, "" to {""}.
 std::vector<std::string> split(const std::string& text, char separator);
-
-/// "32x32x3" to (32,32,3); throws UsageError naming `flag` for anything else.
-std::vector<std::int64_t> parse_sizes(const std::string& text, const std::string& flag);
 
 }  // namespace striate::cli

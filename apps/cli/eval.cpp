@@ -8,42 +8,33 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/cli/commands.h"
-#include "apps/cli/data_path.h"
-#include "apps/cli/model_flags.h"
+#include "apps/cli/shared_flags.h"
 #include "apps/training/evaluate.h"
-#include "core/parallel.h"
 #include "data/subset.h"
 
 namespace striate::cli {
 namespace {
 
-struct EvalOptions {
-  std::string weights;
+struct EvalOptions : WeightsFlags {
   std::string data;
   std::string format;
-  ModelFlags model;
   std::string split = "test";
   std::int64_t limit = 0;
   std::int64_t batch_size = 128;
   std::string tta;
-  std::int64_t threads = 0;
-  bool json = false;
 };
 
 EvalOptions parse_eval(const Arguments& arguments) {
   EvalOptions options;
   CLI::App app("Measures loss (plain cross entropy) and accuracy (a fraction) of a file of weights.", "eval");
-  app.add_option("--weights", options.weights, "A safetensors file")->required();
+  add_weights_flags(app, options);
   app.add_option("--data", options.data, "Path of the data, as for train");
   app.add_option("--dataset", options.format,
                  "What it holds, with options: cifar100:coarse=true (default: by looking)");
-  add_model_flags(app, options.model, " (default: the file's)");
   app.add_option("--split", options.split, "test or train")->capture_default_str();
   app.add_option("--limit", options.limit, "Only the first so many images; 0: all")->capture_default_str();
   app.add_option("--batch-size", options.batch_size, "Images at a time")->capture_default_str();
   app.add_option("--tta", options.tta, "Also measure with test-time augmentation: flip, shift or flip+shift");
-  add_threads_flag(app, options.threads);
-  app.add_flag("--json", options.json, "Print one JSON object");
   parse(app, arguments);
   one_of("split", options.split, {"test", "train"});
   at_least("limit", options.limit, 0);
@@ -89,21 +80,21 @@ Evaluation measure(const EvalOptions& options, const LoadedModel& loaded, const 
   return *result;
 }
 
-void print_json(const EvalOptions& options, const LoadedModel& loaded, const Dataset& dataset, const Evaluation& plain,
-                const std::optional<Evaluation>& augmented) {
-  nlohmann::json result = {{"model", loaded.card.model}, {"precision", loaded.card.precision}, {"split", options.split},
-                           {"images", dataset.size()},   {"classes", dataset.class_names},     {"loss", plain.loss},
-                           {"accuracy", plain.accuracy}};
-  if (augmented) {
-    result["tta"] = options.tta;
-    result["tta_loss"] = augmented->loss;
-    result["tta_accuracy"] = augmented->accuracy;
+void print(const EvalOptions& options, const LoadedModel& loaded, const Dataset& dataset, const Evaluation& plain,
+           const std::optional<Evaluation>& augmented) {
+  if (options.json) {
+    nlohmann::json result = {{"model", loaded.card.model},     {"precision", loaded.card.precision},
+                             {"split", options.split},         {"images", dataset.size()},
+                             {"classes", dataset.class_names}, {"loss", plain.loss},
+                             {"accuracy", plain.accuracy}};
+    if (augmented) {
+      result["tta"] = options.tta;
+      result["tta_loss"] = augmented->loss;
+      result["tta_accuracy"] = augmented->accuracy;
+    }
+    fmt::print("{}\n", result.dump());
+    return;
   }
-  fmt::print("{}\n", result.dump());
-}
-
-void print_text(const EvalOptions& options, const LoadedModel& loaded, const Dataset& dataset, const Evaluation& plain,
-                const std::optional<Evaluation>& augmented) {
   fmt::print("{} on {} {} images of {} classes: loss {:.4f}, accuracy {:.4f}", loaded.card.model, dataset.size(),
              options.split, dataset.classes(), plain.loss, plain.accuracy);
   if (augmented)
@@ -115,14 +106,13 @@ void print_text(const EvalOptions& options, const LoadedModel& loaded, const Dat
 
 int run_eval(const Arguments& arguments) {
   const EvalOptions options = parse_eval(arguments);
-  use_threads(options.threads);
-  const LoadedModel loaded = load_weights(options.weights, load_options(options.model));
+  const LoadedModel loaded = load(options);
   const Dataset dataset = load_data(options, loaded.card);
   const Evaluation plain = measure(options, loaded, dataset, {});
   const TtaOptions tta{.flip = options.tta.starts_with("flip"), .shift = options.tta.ends_with("shift")};
   std::optional<Evaluation> augmented;
   if (tta.flip || tta.shift) augmented = measure(options, loaded, dataset, tta);
-  (options.json ? print_json : print_text)(options, loaded, dataset, plain, augmented);
+  print(options, loaded, dataset, plain, augmented);
   return 0;
 }
 

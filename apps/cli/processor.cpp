@@ -8,34 +8,31 @@
 #include <cstring>
 
 namespace striate::cli {
-namespace {
-
-void say(const char* text) {
-  if (write(STDERR_FILENO, text, std::strlen(text)) < 0) _exit(1);
-}
-
-bool name_missing(std::uint32_t bit, bool here, const char* name) {
-  if ((kBuiltFor & bit) == 0 || here) return false;
-  say(name);
-  return true;
-}
-
-}  // namespace
 
 #if defined(__x86_64__)
 __attribute__((constructor(101))) void check_processor() {
   __builtin_cpu_init();
-  bool missing = name_missing(kAvx, static_cast<bool>(__builtin_cpu_supports("avx")), "AVX ");
-  missing |= name_missing(kAvx2, static_cast<bool>(__builtin_cpu_supports("avx2")), "AVX2 ");
-  missing |= name_missing(kFma, static_cast<bool>(__builtin_cpu_supports("fma")), "FMA ");
-  missing |= name_missing(kBmi2, static_cast<bool>(__builtin_cpu_supports("bmi2")), "BMI2 ");
-  missing |= name_missing(kAvx512,
-                          static_cast<bool>(__builtin_cpu_supports("avx512f")) &&
-                              static_cast<bool>(__builtin_cpu_supports("avx512bw")) &&
-                              static_cast<bool>(__builtin_cpu_supports("avx512vl")),
-                          "AVX-512 ");
-  missing |= name_missing(kAvx512Bf16, static_cast<bool>(__builtin_cpu_supports("avx512bf16")), "AVX512-BF16 ");
-  missing |= name_missing(kAvx512Vbmi, static_cast<bool>(__builtin_cpu_supports("avx512vbmi")), "AVX512-VBMI ");
+  const auto has = [](int supported) { return supported != 0; };
+  const struct {
+    const char* name;
+    bool here;
+  } sets[] = {{"AVX ", has(__builtin_cpu_supports("avx"))},
+              {"AVX2 ", has(__builtin_cpu_supports("avx2"))},
+              {"FMA ", has(__builtin_cpu_supports("fma"))},
+              {"BMI2 ", has(__builtin_cpu_supports("bmi2"))},
+              {"AVX-512 ", has(__builtin_cpu_supports("avx512f")) && has(__builtin_cpu_supports("avx512bw")) &&
+                               has(__builtin_cpu_supports("avx512vl"))},
+              {"AVX512-BF16 ", has(__builtin_cpu_supports("avx512bf16"))},
+              {"AVX512-VBMI ", has(__builtin_cpu_supports("avx512vbmi"))}};
+  const auto say = [](const char* text) {
+    if (write(STDERR_FILENO, text, std::strlen(text)) < 0) _exit(1);
+  };
+  bool missing = false;
+  for (const auto& set : sets) {
+    if (set.here || std::strstr(kBuiltFor, set.name) == nullptr) continue;
+    say(set.name);
+    missing = true;
+  }
   if (!missing) return;
   say("is what this program was built for and this processor lacks. Build it here, or anywhere for every such "
       "processor: cmake --preset release -DSTRIATE_ARCH=x86-64-v3 (AVX2) or -DSTRIATE_ARCH=x86-64 (any)\n");

@@ -7,7 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include "apps/cli/commands.h"
-#include "apps/cli/model_flags.h"
+#include "apps/cli/shared_flags.h"
 
 namespace striate::cli {
 

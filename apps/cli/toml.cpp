@@ -1,146 +1,113 @@
 #include "apps/cli/toml.h"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <algorithm>
-#include <cctype>
-#include <regex>
-#include <sstream>
+#include <map>
 
 #include "apps/cli/command_line.h"
 #include "core/text.h"
 
+// With the limits below a file cannot nest so deep that reading it overflows the stack.
+#define TOML_MAX_NESTED_VALUES 8
+#include <toml++/toml.h>
+
 namespace striate::cli {
 namespace {
 
-const std::regex& number() {
-  static const std::regex pattern(R"([+-]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?|[+-]?(inf|nan))");
-  return pattern;
+constexpr std::size_t kMostBytes = std::size_t{1} << 20U;
+constexpr std::ptrdiff_t kMostDots = 500;  // of a line: each may be a table in a table
+
+std::string real_text(double value) {
+  const std::string text = fmt::format("{}", value);
+  return text.find_first_not_of("-0123456789") == std::string::npos ? text + ".0" : text;
 }
 
-// Reads one line from left to right.
-class LineReader {
- public:
-  LineReader(const std::string& line, std::string where) : line_(line), where_(std::move(where)) {}
+// In front of what is wrong there.
+std::string place(const std::string& name, const toml::source_region& source) {
+  return fmt::format("{}, line {}: ", name, source.begin.line);
+}
 
-  void skip_space() {
-    while (at_ < line_.size() && (line_[at_] == ' ' || line_[at_] == '\t' || line_[at_] == '\r')) ++at_;
-  }
-  [[nodiscard]] bool at_end() const { return at_ == line_.size() || line_[at_] == '#'; }
-  [[nodiscard]] char peek() const { return at_ < line_.size() ? line_[at_] : '\0'; }
-  [[noreturn]] void fail(const std::string& expected) const {
-    throw UsageError(where_ + ": expected " + expected + ", got \"" + line_.substr(at_) + "\"");
-  }
+std::string scalar_text(const toml::node& node, const std::string& name) {
+  if (const auto* text = node.as_string()) return text->get();
+  if (const auto* number = node.as_integer()) return std::to_string(number->get());
+  if (const auto* number = node.as_floating_point()) return real_text(number->get());
+  if (const auto* flag = node.as_boolean()) return flag->get() ? "true" : "false";
+  throw UsageError(place(name, node.source()) + "expected a number, true, false, text in quotes, or an array of these");
+}
 
-  void expect(char wanted) {
-    skip_space();
-    if (peek() != wanted) fail(std::string("'") + wanted + "'");
-    ++at_;
-    skip_space();
-  }
-  std::string word(const char* what) {
-    const std::size_t begin = at_;
-    while (std::isalnum(static_cast<unsigned char>(peek())) != 0 ||
-           (peek() != '\0' && std::string("+-._").find(peek()) != std::string::npos))
-      ++at_;
-    if (at_ == begin) fail(what);
-    return line_.substr(begin, at_ - begin);
-  }
-  std::string scalar() {
-    if (peek() == '"' || peek() == '\'') return quoted(peek());
-    const std::size_t begin = at_;
-    std::string bare = word("a value");
-    if (bare == "true" || bare == "false" || std::regex_match(bare, number())) return bare;
-    at_ = begin;
-    fail("a number, true, false, or text in quotes");
-  }
-  std::string value() {
-    if (peek() != '[') return scalar();
-    std::vector<std::string> items;
-    for (expect('['); peek() != ']';) {
-      items.push_back(scalar());
-      skip_space();
-      if (peek() != ']') expect(',');
+std::string value_text(const toml::node& node, const std::string& name) {
+  if (!node.is_array()) return scalar_text(node, name);
+  std::vector<std::string> items;
+  for (const toml::node& item : *node.as_array()) items.push_back(scalar_text(item, name));
+  return joined(items, ",");
+}
+
+using Position = toml::source_position;
+
+// The lines of a table and of those in it, with their places in the file: toml++ sorts all by name. A table that only
+// holds others ("trick" of [trick.cosine]) is not there.
+void flatten(const toml::table& table, const std::string& header, const std::string& name,
+             std::map<Position, TomlTable>& tables) {
+  std::map<Position, Values::value_type> lines;
+  bool holds_others = false;
+  for (const auto& [key, node] : table) {
+    const std::string own(key.str());
+    if (const auto* inner = node.as_table()) {
+      holds_others = true;
+      flatten(*inner, header.empty() ? own : header + "." + own, name, tables);
+    } else {
+      lines.emplace(node.source().begin, Values::value_type(own, value_text(node, name)));
     }
-    ++at_;
-    return joined(items, ",");
   }
+  if (lines.empty() && holds_others && !header.empty()) return;
+  TomlTable& flat = tables[header.empty() ? Position{} : table.source().begin];
+  flat.header = header;
+  for (auto& [at, line] : lines) flat.values.push_back(std::move(line));
+}
 
- private:
-  // Text in double quotes knows \" \\ \n \t; in single ones everything stands for itself.
-  std::string quoted(char quote) {
-    std::string text;
-    for (++at_; peek() != quote; ++at_) {
-      if (at_ >= line_.size()) fail("a closing quote");
-      if (quote == '"' && peek() == '\\') {
-        const std::string escapes = "\"\"\\\\n\nt\t";
-        ++at_;
-        std::size_t found = 0;
-        while (found < escapes.size() && escapes[found] != peek()) found += 2;
-        if (found >= escapes.size()) fail("one of \\\" \\\\ \\n \\t");
-        text += escapes[found + 1];
-      } else {
-        text += peek();
-      }
-    }
-    ++at_;
-    return text;
-  }
+// Whether the value read back without quotes is the same text again.
+bool bare(const std::string& value) {
+  if (value == "true" || value == "false") return true;
+  if (const auto whole = number_in<std::int64_t>(value)) return std::to_string(*whole) == value;
+  const auto real = number_in<double>(value);
+  return real && std::isfinite(*real) && real_text(*real) == value;
+}
 
-  const std::string& line_;
-  std::string where_;
-  std::size_t at_ = 0;
-};
-
-std::string escaped(const std::string& text) {
+std::string quoted(const std::string& text) {
   std::string result;
   for (const char c : text) {
     if (c == '"' || c == '\\') result += '\\';
-    result += c == '\n' ? "\\n" : c == '\t' ? "\\t" : std::string(1, c);
+    if (c == '\n' || c == '\t') {
+      result += c == '\n' ? "\\n" : "\\t";
+    } else if ((c >= 0 && c < ' ') || c == '\x7f') {
+      result += fmt::format("\\u{:04X}", static_cast<int>(c));
+    } else {
+      result += c;
+    }
   }
-  return result;
-}
-
-std::string read_header(LineReader& reader) {
-  reader.expect('[');
-  std::string header = reader.word("a table's name");
-  reader.expect(']');
-  return header;
-}
-
-std::pair<std::string, std::string> read_value(LineReader& reader) {
-  std::string key = reader.word("a flag's name");
-  reader.expect('=');
-  std::string value = reader.value();
-  reader.skip_space();
-  return {std::move(key), std::move(value)};
+  return '"' + result + '"';
 }
 
 }  // namespace
 
 std::vector<TomlTable> parse_toml_tables(const std::string& text, const std::string& name) {
-  std::vector<TomlTable> tables(1);
-  std::istringstream lines(text);
-  int count = 0;
-  for (std::string line; std::getline(lines, line);) {
-    const std::string where = name + ", line " + std::to_string(++count);
-    LineReader reader(line, where);
-    reader.skip_space();
-    if (reader.at_end()) continue;
-    const bool header = reader.peek() == '[';
-    if (header) {
-      tables.push_back({.header = read_header(reader), .values = {}});
-    } else {
-      tables.back().values.push_back(read_value(reader));
-    }
-    if (!reader.at_end()) reader.fail("the end of the line");
-    const TomlTable& table = tables.back();
-    const auto& keys = table.values;
-    const bool twice = header ? std::any_of(tables.begin(), tables.end() - 1,
-                                            [&](const TomlTable& other) { return other.header == table.header; })
-                              : std::any_of(keys.begin(), keys.end() - 1,
-                                            [&](const auto& other) { return other.first == keys.back().first; });
-    if (twice) throw UsageError(where + ": " + (header ? table.header : keys.back().first) + " stands there twice");
+  if (text.size() > kMostBytes) throw UsageError(name + ": expected a file of flags, got more than a megabyte");
+  std::size_t line = 0;
+  for (const std::string& content : split(text, '\n')) {
+    ++line;
+    if (std::count(content.begin(), content.end(), '.') <= kMostDots) continue;
+    throw UsageError(fmt::format("{}, line {}: expected at most {} dots in a line", name, line, kMostDots));
   }
-  return tables;
+  try {
+    std::map<Position, TomlTable> tables;
+    flatten(toml::parse(text), "", name, tables);
+    std::vector<TomlTable> in_order;
+    for (auto& [at, table] : tables) in_order.push_back(std::move(table));
+    return in_order;
+  } catch (const toml::parse_error& error) {
+    throw UsageError(place(name, error.source()) + std::string(error.description()));
+  }
 }
 
 Values parse_toml(const std::string& text, const std::string& name) {
@@ -152,9 +119,7 @@ Values parse_toml(const std::string& text, const std::string& name) {
 std::string to_toml(const Values& values) {
   std::string text;
   for (const auto& [name, value] : values) {
-    if (value.empty()) continue;
-    const bool bare = value == "true" || value == "false" || std::regex_match(value, number());
-    text += name + " = " + (bare ? value : "\"" + escaped(value) + "\"") + "\n";
+    if (!value.empty()) text += name + " = " + (bare(value) ? value : quoted(value)) + "\n";
   }
   return text;
 }

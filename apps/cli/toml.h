@@ -1,7 +1,6 @@
 #pragma once
-// The part of TOML that files of flags (config.toml, --config) and recipes need: `key = value` lines, comments,
-// strings, numbers, booleans, arrays of those on one line, and [tables] of such lines. Anything else is an error with
-// its line.
+// Files of flags (config.toml, --config) and recipes: TOML whose values are numbers, booleans, strings and arrays of
+// these. toml++ reads it.
 
 #include <string>
 #include <utility>

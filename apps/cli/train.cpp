@@ -3,15 +3,13 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 
 #include "apps/cli/commands.h"
-#include "apps/cli/conv_flag.h"
-#include "apps/cli/data_path.h"
 #include "apps/cli/interrupt.h"
 #include "apps/cli/progress.h"
+#include "apps/cli/shared_flags.h"
 #include "apps/cli/train_flags.h"
 #include "apps/cli/train_setup.h"
 #include "apps/training/trainer.h"
@@ -30,10 +28,9 @@ std::string or_none(const std::string& value) { return value.empty() ? "not give
 // The flags of the interrupted run (its config.toml, from the checkpoint), then the ones given now, which may
 // not contradict it.
 TrainFlags merged_with_run(const Arguments& arguments, TrainFlags now, const std::string& config) {
-  const Values saved = parse_toml(config, "the checkpoint's flags");
   Arguments merged;
   Arguments unknown;
-  for (const auto& [name, value] : saved) {
+  for (const auto& [name, value] : parse_toml(config, "the checkpoint's flags")) {
     (find_train_flag(name) != nullptr ? merged : unknown).push_back("--" + name + "=" + value);
   }
   if (!unknown.empty()) {
@@ -50,8 +47,7 @@ TrainFlags merged_with_run(const Arguments& arguments, TrainFlags now, const std
     const std::string& value = value_of(values, name);
     const OnResume rule = find_train_flag(name)->on_resume;
     // Where its teacher lies may change, but not whether a run has one.
-    const bool may_change = rule == OnResume::change || (rule == OnResume::move && !old.empty());
-    if (may_change || old == value) continue;
+    if (old == value || rule == OnResume::change || (rule == OnResume::move && !old.empty())) continue;
     refused += fmt::format(" --{} was {} and is now {};", name, or_none(old), or_none(value));
   }
   if (!refused.empty()) {
@@ -97,10 +93,8 @@ std::shared_ptr<spdlog::logger> open_log(const RunFiles& files, bool append) {
 
 // In quotes where a shell would see more than one word.
 std::string quoted(const std::string& text) {
-  const bool plain = std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 || std::string("/._-+=:,").find(static_cast<char>(c)) != std::string::npos;
-  });
-  if (plain) return text;
+  constexpr const char* plain = "/._-+=:,0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  if (text.find_first_not_of(plain) == std::string::npos) return text;
   std::string result = "'";
   for (const char c : text) result += c == '\'' ? "'\\''" : std::string(1, c);
   return result + "'";

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "apps/cli/conv_flag.h"
+#include "apps/cli/shared_flags.h"
 #include "apps/cli/train_setup.h"
 #include "core/precision.h"
 #include "core/text.h"
@@ -27,8 +27,6 @@ constexpr double kOtherLr = 1e-3;
 constexpr double kOtherWeightDecay = 1e-2;
 
 // Checks of one value, called with the flag's name.
-const auto kAny = [](const std::string&, const auto&) {};
-
 template <class T>
 auto from(T least) {
   return [least](const std::string& flag, auto value) { at_least(flag, value, least); };
@@ -57,7 +55,21 @@ auto any_of(std::vector<std::string> names) {
   return [names = std::move(names)](const std::string& flag, const std::string& value) { one_of(flag, value, names); };
 }
 
+// What `read` throws for.
+template <class Read>
+auto read_by(Read read) {
+  return [read](const std::string&, const std::string& value) { read(value); };
+}
+
 const auto kList = [](const std::string& flag, const std::string& value) { list_of(value, flag); };
+
+const auto kDataset = [](const std::string& flag, const std::string& value) {
+  if (!value.empty()) one_of(flag, name_part(value), dataset_names());
+};
+
+const auto kClasses = [](const std::string& flag, const std::string& value) {
+  require(list_of(value, flag).size() != 1, flag, "two names or more", value);
+};
 
 struct Rules {
   OnResume on_resume = OnResume::keep;
@@ -69,11 +81,16 @@ class Table {
   void group(const char* title) { group_ = title; }
   template <class T, class Check>
   void flag(const char* name, T F::*field, const Check& check, const std::string& help, const Rules& rules = {}) {
+    flag(name, field, help, rules);
+    rows.back().check = [=](const F& flags) { check(name, flags.*field); };
+  }
+  template <class T>
+  void flag(const char* name, T F::*field, const std::string& help, const Rules& rules = {}) {
     rows.push_back({.name = name,
                     .group = group_,
                     .field = field,
                     .help = help,
-                    .check = [=](const F& flags) { check(name, flags.*field); },
+                    .check = [](const F&) {},
                     .on_resume = rules.on_resume,
                     .only_for = rules.only_for});
   }
@@ -83,25 +100,21 @@ class Table {
   const char* group_ = "";
 };
 
-void add_model_flags(Table& t) {
+std::vector<TrainFlag> make_table() {
+  Table t;
   t.group("Model");
   t.flag("model", &F::model, name_of(model_names),
          joined(model_names()) + "; with options as NAME:option=value,option=value");
   t.flag("width-multiplier", &F::width_multiplier, kAbove0, "The model's option width_multiplier; 1: the model's own");
   t.flag("dropout", &F::dropout, between(0.0, 1.0), "The model's option dropout; 0: the model's own");
-  t.flag("zero-gamma", &F::zero_gamma, kAny, "The model's option zero_gamma: residual blocks start as their shortcut");
-  t.flag("whiten", &F::whiten, kAny, "The first convolution starts as one that whitens the training images");
+  t.flag("zero-gamma", &F::zero_gamma, "The model's option zero_gamma: residual blocks start as their shortcut");
+  t.flag("whiten", &F::whiten, "The first convolution starts as one that whitens the training images");
   t.flag("precision", &F::precision, name_of(precision_names), joined(precision_names()));
-  t.flag(
-      "loss-scale", &F::loss_scale, [](const std::string&, const std::string& value) { loss_scale_of(value); },
-      "A number, dynamic (as PyTorch's GradScaler), or automatic: dynamic for fp16");
-  t.flag(
-      "conv", &F::conv, [](const std::string&, const std::string& value) { conv_algorithm_of(value); },
-      conv_flag_help());
-  t.flag("seed", &F::seed, kAny, "Fixes the run, byte for byte");
-}
+  t.flag("loss-scale", &F::loss_scale, read_by(loss_scale_of),
+         "A number, dynamic (as PyTorch's GradScaler), or automatic: dynamic for fp16");
+  t.flag("conv", &F::conv, read_by(conv_algorithm_of), conv_flag_help());
+  t.flag("seed", &F::seed, "Fixes the run, byte for byte");
 
-void add_optimiser_flags(Table& t) {
   t.group("Optimiser");
   t.flag("epochs", &F::epochs, between<std::int64_t>(1, kMost), "Passes over the training set");
   t.flag("batch-size", &F::batch_size, between<std::int64_t>(1, kMost),
@@ -111,17 +124,15 @@ void add_optimiser_flags(Table& t) {
   t.flag("optimizer", &F::optimizer, name_of(optimizer_names),
          joined(optimizer_names()) + "; with options as NAME:option=value,option=value");
   t.flag("momentum", &F::momentum, from(0.0), "sgd: momentum", {.only_for = "sgd"});
-  t.flag("nesterov", &F::nesterov, kAny, "sgd: Nesterov momentum (default on)", {.only_for = "sgd"});
+  t.flag("nesterov", &F::nesterov, "sgd: Nesterov momentum (default on)", {.only_for = "sgd"});
   t.flag("beta1", &F::beta1, kBelow1, "adamw: decay of the gradient's average", {.only_for = "adamw"});
   t.flag("beta2", &F::beta2, kBelow1, "adamw: decay of the squared gradient's average", {.only_for = "adamw"});
   t.flag("eps", &F::eps, from(0.0), "adamw: added to the denominator", {.only_for = "adamw"});
   t.flag("weight-decay", &F::weight_decay, from(0.0),
          fmt::format("sgd: L2 penalty; adamw: decoupled. Default of optimizers other than sgd: {}", kOtherWeightDecay));
-  t.flag("no-bias-decay", &F::no_bias_decay, kAny, "Weight decay on conv and linear weights only");
+  t.flag("no-bias-decay", &F::no_bias_decay, "Weight decay on conv and linear weights only");
   t.flag("clip-norm", &F::clip_norm, from(0.0), "Clip the gradient's total L2 norm; 0: off");
-}
 
-void add_rate_flags(Table& t) {
   t.group("Learning rate");
   t.flag("lr", &F::lr, from(0.0),
          fmt::format("The schedule's highest learning rate. Default of optimizers other than sgd: {}", kOtherLr));
@@ -133,34 +144,20 @@ void add_rate_flags(Table& t) {
   t.flag("warmup-epochs", &F::warmup_epochs, between<double>(0, kMost), "Epochs of linear warmup from 0");
   t.flag("step-size", &F::step_size, from<std::int64_t>(1), "schedule step: epochs between drops");
   t.flag("gamma", &F::gamma, kAbove0, "schedules step, multistep, exponential: factor of a drop");
-  t.flag(
-      "milestones", &F::milestones, [](const std::string&, const std::string& value) { milestones_of(value); },
-      "schedule multistep: epochs of the drops, \"60,90\"");
+  t.flag("milestones", &F::milestones, read_by(milestones_of), "schedule multistep: epochs of the drops, \"60,90\"");
   t.flag("power", &F::power, kAbove0, "schedule poly: the exponent");
-}
 
-void add_data_flags(Table& t) {
   t.group("Data");
-  t.flag("data", &F::data, kAny, "The data set's folder or file (striate verify --help lists what is known)",
+  t.flag("data", &F::data, "The data set's folder or file (striate verify --help lists what is known)",
          {.on_resume = OnResume::change});
-  t.flag(
-      "dataset", &F::dataset,
-      [](const std::string& flag, const std::string& value) {
-        if (!value.empty()) one_of(flag, name_part(value), dataset_names());
-      },
-      joined(dataset_names()) + "; with options as NAME:option=value. Default: what --data looks like");
-  t.flag(
-      "classes", &F::classes,
-      [](const std::string& flag, const std::string& value) {
-        require(list_of(value, flag).size() != 1, flag, "two names or more", value);
-      },
-      "Only these, in this order: \"cat,dog\"");
+  t.flag("dataset", &F::dataset, kDataset,
+         joined(dataset_names()) + "; with options as NAME:option=value. Default: what --data looks like");
+  t.flag("classes", &F::classes, kClasses, "Only these, in this order: \"cat,dog\"");
   t.flag("per-class", &F::per_class, from<std::int64_t>(0),
          "Only the first so many training images of each class; 0: all");
-  t.flag("no-shuffle", &F::no_shuffle, kAny, "Take images in the files' order");
-  t.flag(
-      "transform", &F::transform, [](const std::string&, const std::string& value) { transforms_of(value); },
-      joined(transform_names()) + "; with options, one after the other: \"NAME:option=value;NAME\"");
+  t.flag("no-shuffle", &F::no_shuffle, "Take images in the files' order");
+  t.flag("transform", &F::transform, read_by(transforms_of),
+         joined(transform_names()) + "; with options, one after the other: \"NAME:option=value;NAME\"");
   t.flag("augment", &F::augment, any_of({"standard", "none"}), "standard (crop with padding 4, and flip) or none");
   t.flag("pad", &F::pad, any_of({"zero", "reflect"}),
          "augment standard: what a crop finds outside the image, zero or reflect");
@@ -170,44 +167,37 @@ void add_data_flags(Table& t) {
   t.flag("mixup", &F::mixup, from(0.0), "lambda from Beta(A, A) for this A; 0: off");
   t.flag("cutmix", &F::cutmix, from(0.0),
          "lambda from Beta(A, A) for this A; with --mixup each batch gets one of them; 0: off");
-}
 
-void add_loss_flags(Table& t) {
   t.group("Loss");
   t.flag("label-smoothing", &F::label_smoothing, between(0.0, 1.0), "Share E of the target spread over the classes");
   t.flag("label-smoothing-form", &F::label_smoothing_form, any_of({"pytorch", "paper"}),
          "pytorch (E/K to each of K) or paper (E/(K-1) to the others)");
-  t.flag("teacher", &F::teacher, kAny, "Add distillation from the model of this file of weights",
+  t.flag("teacher", &F::teacher, "Add distillation from the model of this file of weights",
          {.on_resume = OnResume::move});
   t.flag("temperature", &F::temperature, kAbove0, "T, of teacher and student in distillation");
   t.flag("distill-weight", &F::distill_weight, kAbove0, "A in loss + A * T^2 * cross entropy with the teacher");
-}
 
-void add_transfer_flags(Table& t) {
   t.group("Transfer learning");
-  t.flag("init", &F::init, kAny, "Start from this file of weights; a head for other classes keeps its first values");
+  t.flag("init", &F::init, "Start from this file of weights; a head for other classes keeps its first values");
   t.flag("freeze", &F::freeze, kList,
          "Keep what is below these paths as it is, running statistics too: \"features.0,features.1\"");
-}
 
-void add_average_flags(Table& t) {
   t.group("Averages of weights, tested and saved beside the plain ones");
   t.flag("ema", &F::ema, kBelow1, "Exponential average with this decay an update; 0: off");
   t.flag("swa-from", &F::swa_from, from<std::int64_t>(0),
          "Mean of the weights at the ends of this epoch and of later ones, with new batch-norm statistics; 0: off");
-}
 
-void add_run_flags(Table& t) {
-  const Rules free{.on_resume = OnResume::change};
   t.group("Run");
-  t.flag("out", &F::out, kAny, "Folder of the run (default runs/MODEL)", free);
+  const Rules free{.on_resume = OnResume::change};
+  t.flag("out", &F::out, "Folder of the run (default runs/MODEL)", free);
   t.flag("threads", &F::threads, between<std::int64_t>(0, kMostThreads), kThreadsHelp, free);
   t.flag("workers", &F::workers, between<std::int64_t>(0, 256), "Threads that prepare batches; 0: none", free);
   t.flag("max-steps", &F::max_steps, from<std::int64_t>(0), "Stop after so many updates of the run; 0: at its end",
          free);
   t.flag("checkpoint-minutes", &F::checkpoint_minutes, from(0.0), "Save within an epoch that often", free);
-  t.flag("resume", &F::resume, kAny,
+  t.flag("resume", &F::resume,
          "Resume from the checkpoint in --out, with its flags; the result is that of an uninterrupted run", free);
+  return std::move(t.rows);
 }
 
 void declare(CLI::App& app, const TrainFlag& row, TrainFlags& flags) {
@@ -236,14 +226,7 @@ void refuse_unless(bool on, bool changed, const std::string& flag, const std::st
 }  // namespace
 
 const std::vector<TrainFlag>& train_flag_table() {
-  static const std::vector<TrainFlag> rows = [] {
-    Table table;
-    for (const auto add : {add_model_flags, add_optimiser_flags, add_rate_flags, add_data_flags, add_loss_flags,
-                           add_transfer_flags, add_average_flags, add_run_flags}) {
-      add(table);
-    }
-    return std::move(table.rows);
-  }();
+  static const std::vector<TrainFlag> rows = make_table();
   return rows;
 }
 

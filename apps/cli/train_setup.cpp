@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "apps/cli/data_path.h"
+#include "apps/cli/shared_flags.h"
 #include "core/random.h"
 #include "core/text.h"
 #include "data/subset.h"
@@ -53,15 +53,6 @@ std::vector<Shorthand> model_shorthands(const TrainFlags& f) {
           {"zero-gamma", "zero_gamma", f.zero_gamma, f.zero_gamma}};
 }
 
-// The flag that an error of the model is about.
-std::string flag_of(const std::string& message, const TrainFlags& flags) {
-  for (const Shorthand& shorthand : model_shorthands(flags)) {
-    if (shorthand.on && message.find(std::string("no option ") + shorthand.option) != std::string::npos)
-      return shorthand.flag;
-  }
-  return "model";
-}
-
 std::unique_ptr<Layer> new_model(const TrainFlags& flags, const Dataset& train) {
   try {
     return make_model(name_part(flags.model), {.classes = train.classes(),
@@ -70,7 +61,13 @@ std::unique_ptr<Layer> new_model(const TrainFlags& flags, const Dataset& train) 
                                                .width = train.images.size(2),
                                                .options = model_options(flags)});
   } catch (const std::invalid_argument& error) {
-    throw UsageError("--" + flag_of(error.what(), flags) + ": " + error.what());
+    const std::string message = error.what();
+    std::string flag = "model";
+    for (const Shorthand& shorthand : model_shorthands(flags)) {
+      if (shorthand.on && message.find(std::string("no option ") + shorthand.option) != std::string::npos)
+        flag = shorthand.flag;
+    }
+    throw UsageError("--" + flag + ": " + message);
   }
 }
 
@@ -114,34 +111,16 @@ GroupOptions group_options(const TrainFlags& flags, Module& model) {
   return groups;
 }
 
-LoaderOptions loader_options(const TrainFlags& flags) {
-  LoaderOptions loader;
-  loader.batch_size = flags.batch_size;
-  loader.shuffle = !flags.no_shuffle;
-  loader.seed = flags.seed;
-  loader.transforms = transforms_of(flags.transform);
+AugmentOptions augment_of(const TrainFlags& flags) {
+  AugmentOptions augment;
   if (flags.augment == "standard") {
-    loader.augment = AugmentOptions::standard();
-    if (flags.pad == "reflect") loader.augment.pad_mode = PadMode::reflect;
-    if (flags.flip == "none") loader.augment.flip = FlipMode::none;
-    if (flags.flip == "alternating") loader.augment.flip = FlipMode::alternating;
+    augment = AugmentOptions::standard();
+    if (flags.pad == "reflect") augment.pad_mode = PadMode::reflect;
+    if (flags.flip == "none") augment.flip = FlipMode::none;
+    if (flags.flip == "alternating") augment.flip = FlipMode::alternating;
   }
-  loader.augment.cutout = flags.cutout;
-  loader.mixup = flags.mixup;
-  loader.cutmix = flags.cutmix;
-  loader.workers = static_cast<int>(flags.workers);
-  return loader;
-}
-
-ScheduleOptions schedule_of(const TrainFlags& flags) {
-  ScheduleOptions schedule;
-  schedule.kind = flags.schedule;
-  schedule.lr = flags.lr;
-  schedule.step_size = flags.step_size;
-  schedule.gamma = flags.gamma;
-  schedule.milestones = milestones_of(flags.milestones);
-  schedule.power = flags.power;
-  return schedule;
+  augment.cutout = flags.cutout;
+  return augment;
 }
 
 DistillationOptions distillation_of(const TrainFlags& flags, const std::vector<std::string>& class_names) {
@@ -236,7 +215,14 @@ StartingModel starting_model(const TrainFlags& flags, const Dataset& train, bool
 TrainerOptions trainer_options(const TrainFlags& flags, Module& model, const Dataset& train) {
   return {.epochs = flags.epochs,
           .max_steps = flags.max_steps,
-          .loader = loader_options(flags),
+          .loader = {.batch_size = flags.batch_size,
+                     .shuffle = !flags.no_shuffle,
+                     .seed = flags.seed,
+                     .transforms = transforms_of(flags.transform),
+                     .augment = augment_of(flags),
+                     .mixup = flags.mixup,
+                     .cutmix = flags.cutmix,
+                     .workers = static_cast<int>(flags.workers)},
           .objective = {.label_smoothing = flags.label_smoothing,
                         .smoothing_form =
                             flags.label_smoothing_form == "paper" ? SmoothingForm::paper : SmoothingForm::pytorch,
@@ -246,7 +232,12 @@ TrainerOptions trainer_options(const TrainFlags& flags, Module& model, const Dat
           .accumulate = flags.accumulate,
           .clip_norm = flags.clip_norm,
           .averages = {.ema_decay = flags.ema, .swa_from = flags.swa_from},
-          .schedule = schedule_of(flags),
+          .schedule = {.kind = flags.schedule,
+                       .lr = flags.lr,
+                       .step_size = flags.step_size,
+                       .gamma = flags.gamma,
+                       .milestones = milestones_of(flags.milestones),
+                       .power = flags.power},
           .warmup_epochs = flags.warmup_epochs,
           .base_batch_size = flags.base_batch_size,
           .precision = precision_of(flags.precision),

@@ -7,7 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include "apps/cli/commands.h"
-#include "apps/cli/data_path.h"
+#include "apps/cli/shared_flags.h"
 #include "core/text.h"
 
 namespace striate::cli {

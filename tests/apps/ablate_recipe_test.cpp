@@ -130,9 +130,11 @@ TEST(Recipe, IsRefusedWithTheReason) {
   expect_refused(title + "titel = \"u\"\n[cell.a]\n", "did you mean title?");
   expect_refused(title + "[trik.a]\n", "got [trik.a]");
   expect_refused(title + "[trick.a.b]\n", "got [trick.a.b]");
-  expect_refused(title + "[trick.a\n", "line 2: expected ']'");
-  expect_refused(title + "[trick.a]\n[trick.a]\n", "line 3: trick.a stands there twice");
-  expect_refused(title + "[trick.a]\nlr = 1\nlr = 2\n", "line 4: lr stands there twice");
+  expect_refused(title + "[trick.a\n", "line 2: Error while parsing table header: expected ']'");
+  expect_refused(title + "[trick.a]\n[trick.a]\n",
+                 "line 3: Error while parsing table header: cannot redefine existing table");
+  expect_refused(title + "[trick.a]\nlr = 1\nlr = 2\n",
+                 "line 4: Error while parsing key-value pair: cannot redefine existing");
   expect_refused(title + "[trick.a]\nlearning = 1\n", "cell +a: unknown flag --learning");
   expect_refused(title + "[trick.a]\nlr = \"fast\"\n", "cell +a: ");
   expect_refused(title + "[trick.a]\nmodel = \"vgg61\"\n", "cell +a: --model must be one of ");

@@ -1,5 +1,7 @@
 // Flags, config files, and what is said about wrong ones.
 
+#include "apps/cli/command_line.h"
+
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -109,13 +111,16 @@ TEST(CommandLine, BadConfigFiles) {
   expect_refused({"train", "--config", folder.path().string()}, "--config needs a file");
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"epohcs = 3", "unknown flag --epohcs in "},
-      {"lr = [0.5", "line 1: expected ','"},
-      {"lr = = 3", "line 1: expected a value"},
-      {"lr = 0.5 0.6", "line 1: expected the end of the line"},
-      {"\nlr", "line 2: expected '='"},
-      {"lr = fast", "line 1: expected a number, true, false, or text in quotes"},
-      {"model = \"vgg16", "line 1: expected a closing quote"},
-      {"lr = 1\nlr = 2", "line 2: lr stands there twice"},
+      {"lr = [0.5", "bad.toml, line 1: Error while parsing array"},
+      {"lr = = 3", "line 1: Error while parsing value"},
+      {"lr = 0.5 0.6", "line 1: Error while parsing key-value pair"},
+      {"\nlr", "line 2: Error while parsing key-value pair: expected '='"},
+      {"lr = fast", "line 1: Error while parsing"},
+      {"model = \"vgg16", "line 1: Error while parsing string"},
+      {"lr = 1\nlr = 2", "line 2: Error while parsing key-value pair: cannot redefine existing integer 'lr'"},
+      {"lr = 1979-05-27", "line 1: expected a number, true, false, text in quotes, or an array of these"},
+      {"\nmilestones = [1, [2]]", "line 2: expected a number"},
+      {"[lr]\nvalue = 1", "expected flags alone, got a table [lr]"},
       {"config = \"other.toml\"", "cannot name another"},
   };
   for (const auto& [text, message] : cases) {
@@ -143,7 +148,44 @@ TEST(Toml, ReadsBackWhatItWrote) {
   expected.pop_back();
   EXPECT_EQ(cli::parse_toml(cli::to_toml(values), "x"), expected);
   EXPECT_EQ(cli::parse_toml("milestones = [1, 2] # both\n  lr=1e-1\n\n# all\nname = 'a\\b'\n", "x"),
-            (cli::Values{{"milestones", "1,2"}, {"lr", "1e-1"}, {"name", "a\\b"}}));
+            (cli::Values{{"milestones", "1,2"}, {"lr", "0.1"}, {"name", "a\\b"}}));
+}
+
+// What reads back as another number, or as none, is written as text.
+TEST(Toml, WritesTextThatLooksLikeNumbers) {
+  const cli::Values values = {{"a", "1.50"}, {"b", "010"}, {"c", "18446744073709551615"},
+                              {"d", "+1"},   {"e", "inf"}, {"f", "1e5"},
+                              {"g", "1.0"},  {"h", "-3"},  {"i", "\x01\x7f\n"}};
+  EXPECT_EQ(cli::parse_toml(cli::to_toml(values), "x"), values);
+}
+
+TEST(Toml, IsTheWholeStandard) {
+  EXPECT_EQ(
+      cli::parse_toml("\xef\xbb\xbfmilestones = [\n  60, # first\n  90,\n]\r\nseed = 0x1F\n\"lr\" = 1_0.5\n", "x"),
+      (cli::Values{{"milestones", "60,90"}, {"seed", "31"}, {"lr", "10.5"}}));
+  const auto tables = cli::parse_toml_tables("[trick.b]\nx = 1\n[cell.c]\n[trick.a]\nz = 2\ny = 3\n", "x");
+  ASSERT_EQ(tables.size(), 4U);
+  EXPECT_EQ(tables[0].header, "");
+  EXPECT_EQ(tables[1].header, "trick.b");
+  EXPECT_EQ(tables[2].header, "cell.c");
+  EXPECT_EQ(tables[3].values, (cli::Values{{"z", "2"}, {"y", "3"}}));
+}
+
+TEST(Toml, LongAndDeepTextIsReadOrRefused) {
+  const auto times = [](int count, const std::string& text) {
+    std::string all;
+    for (int i = 0; i < count; ++i) all += text;
+    return all;
+  };
+  for (const std::string& text :
+       {"a = " + times(100000, "1"), "a = " + times(100000, "["), times(200000, "a.") + "b = 1",
+        "a = " + times(9, "{a = "), "[" + times(200000, "a.") + "b]", "a = '" + times(2000000, "b") + "'",
+        "a = " + times(100000, "-1e")}) {
+    EXPECT_THROW(cli::parse_toml(text, "x"), cli::UsageError) << text.substr(0, 20);
+  }
+  EXPECT_EQ(cli::parse_toml_tables("[" + times(200000, "a") + "]\n", "x").size(), 2U);
+  const std::string path = times(100000, "a");
+  EXPECT_EQ(cli::parse_toml("a = '" + path + "'", "x"), (cli::Values{{"a", path}}));
 }
 
 }  // namespace

@@ -1,0 +1,113 @@
+#include "apps/cli/shared_flags.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+
+#include "apps/cli/command_line.h"
+#include "core/named_options.h"
+#include "core/parallel.h"
+#include "core/text.h"
+#include "data/dataset.h"
+
+namespace striate::cli {
+namespace {
+
+NamedOptions width_option(const ModelFlags& flags) {
+  NamedOptions options;
+  if (!flags.width_multiplier) return options;
+  if (parse_name_and_options(flags.model).options.has("width_multiplier")) {
+    throw UsageError("--width-multiplier and " + flags.model + " both set width_multiplier; give one of them");
+  }
+  options.set("width_multiplier", *flags.width_multiplier);
+  return options;
+}
+
+}  // namespace
+
+void add_threads_flag(CLI::App& app, std::int64_t& threads) {
+  app.add_option("--threads", threads, kThreadsHelp)->capture_default_str();
+}
+
+void use_threads(std::int64_t threads) {
+  within("threads", threads, 0, kMostThreads);
+  if (threads > 0) set_num_threads(static_cast<int>(threads));
+}
+
+std::string conv_flag_help() {
+  return "Algorithm of convolutions: " + joined(conv_algorithm_names()) +
+         "; automatic takes the fastest of each layer, and stands in where the other cannot do it";
+}
+
+const ConvAlgorithm* conv_algorithm_of(const std::string& name) {
+  one_of("conv", name, conv_algorithm_names());
+  return conv_algorithm(name);
+}
+
+bool needs_path(const std::string& format) {
+  return format.empty() || dataset_format(parse_name_and_options(format).name).recognises;
+}
+
+std::filesystem::path data_path(const std::string& given, const std::string& format) {
+  if (!given.empty()) return given;
+  if (const char* data = std::getenv("STRIATE_DATA"); data != nullptr && *data != '\0') return data;
+  const std::string name = parse_name_and_options(format).name;
+  if (const char* home = std::getenv("HOME"); home != nullptr && (name.empty() || name == "cifar10")) {
+    const auto cached = std::filesystem::path(home) / ".cache/striate/cifar-10-batches-bin";
+    if (std::filesystem::is_directory(cached)) return cached;
+  }
+  if (!needs_path(format)) return {};
+  throw UsageError(
+      "no data: give --data DIR or set STRIATE_DATA (./quickstart fetches CIFAR-10; `striate generate --out "
+      "DIR` draws a set of its own)");
+}
+
+void add_shape_flags(CLI::App& app, ModelFlags& flags, const std::string& otherwise) {
+  app.add_option("--width-multiplier", flags.width_multiplier, "Factor on all channel counts" + otherwise);
+  app.add_option("--input", flags.input, "Size of an image" + otherwise)->type_name("HxWxC")->capture_default_str();
+}
+
+void add_model_flags(CLI::App& app, ModelFlags& flags, const std::string& otherwise) {
+  app.add_option("--model", flags.model, "Model by name, with its options: resnet20:dropout=0.1" + otherwise)
+      ->capture_default_str();
+  app.add_option("--precision", flags.precision, "fp32, bf16, fp16 or fp64" + otherwise)->capture_default_str();
+  add_shape_flags(app, flags, otherwise);
+}
+
+Shape input_of(const ModelFlags& flags) {
+  if (flags.input.empty()) return {32, 32, 3};
+  Shape sizes;
+  std::string again;
+  for (const std::string& item : split(flags.input, 'x')) {
+    const std::int64_t size = number_in<std::int64_t>(item).value_or(0);
+    if (size > 0 && size < 100000) sizes.push_back(size);
+    again += (again.empty() ? "" : "x") + std::to_string(size);
+  }
+  require(sizes.size() == 3 && again == flags.input, "input", "HxWxC like 32x32x3", flags.input);
+  return sizes;
+}
+
+ModelOptions model_options(const ModelFlags& flags) {
+  const Shape input = input_of(flags);
+  return {.in_channels = input[2], .height = input[0], .width = input[1], .options = width_option(flags)};
+}
+
+LoadOptions load_options(const ModelFlags& flags) {
+  LoadOptions options{.model = flags.model, .options = width_option(flags), .precision = flags.precision};
+  if (!flags.precision.empty()) one_of("precision", flags.precision, precision_names());
+  if (!flags.input.empty()) options.input = input_of(flags);
+  return options;
+}
+
+void add_weights_flags(CLI::App& app, WeightsFlags& flags) {
+  app.add_option("--weights", flags.weights, "A safetensors file")->required();
+  add_model_flags(app, flags, " (default: the file's)");
+  add_threads_flag(app, flags.threads);
+  app.add_flag("--json", flags.json, "Print JSON, an object a line");
+}
+
+LoadedModel load(const WeightsFlags& flags) {
+  use_threads(flags.threads);
+  return load_weights(flags.weights, load_options(flags));
+}
+
+}  // namespace striate::cli

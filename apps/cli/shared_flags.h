@@ -1,0 +1,69 @@
+#pragma once
+// Flags that several subcommands have: --threads, --conv, --data, and those that name a model.
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "layers/conv/kernels.h"
+#include "models/registry.h"
+#include "models/weights.h"
+
+namespace CLI {
+class App;
+}
+
+namespace striate::cli {
+
+inline constexpr std::int64_t kMostThreads = 1024;
+inline constexpr const char* kThreadsHelp = "Threads of the arithmetic; 0: all processors";
+
+/// Declares --threads on `app`; call use_threads with its value after parsing (0: all processors).
+void add_threads_flag(CLI::App& app, std::int64_t& threads);
+void use_threads(std::int64_t threads);
+
+/// What --conv does, with the names of the algorithms.
+std::string conv_flag_help();
+/// The algorithm of this name, null for automatic. Throws UsageError with the nearest name.
+const ConvAlgorithm* conv_algorithm_of(const std::string& name);
+
+/// Whether the data set `format` (as in load_dataset) lies somewhere: those that are found by their names only need
+/// not.
+bool needs_path(const std::string& format);
+/// The given path, else $STRIATE_DATA, else, for CIFAR-10, ~/.cache/striate/cifar-10-batches-bin. Where none of them is
+/// there, an empty path for a `format` that needs none; throws UsageError for others.
+std::filesystem::path data_path(const std::string& given, const std::string& format);
+
+/// Empty where a flag was not given.
+struct ModelFlags {
+  std::string model = {};
+  std::optional<double> width_multiplier = {};
+  std::string precision = {};
+  std::string input = {};  ///< an image's size, HxWxC
+};
+
+/// Declares --width-multiplier and --input; `otherwise` tells in the help what holds where they are not given.
+void add_shape_flags(CLI::App& app, ModelFlags& flags, const std::string& otherwise = "");
+/// Declares --model and --precision too.
+void add_model_flags(CLI::App& app, ModelFlags& flags, const std::string& otherwise = "");
+
+/// --input as (height,width,channels), 32x32x3 where it was not given. Throws UsageError.
+Shape input_of(const ModelFlags& flags);
+/// What make_model takes besides the name. Throws UsageError.
+ModelOptions model_options(const ModelFlags& flags);
+/// What wins over the card of a file of weights. Throws UsageError.
+LoadOptions load_options(const ModelFlags& flags);
+
+/// What eval and predict share.
+struct WeightsFlags : ModelFlags {
+  std::string weights;
+  std::int64_t threads = 0;
+  bool json = false;
+};
+
+void add_weights_flags(CLI::App& app, WeightsFlags& flags);
+/// Sets the number of threads and loads the model. Throws UsageError and FileError.
+LoadedModel load(const WeightsFlags& flags);
+
+}  // namespace striate::cli
