@@ -48,7 +48,7 @@ Tensor decode_bmp(const Encoded& from) {
     throw DecodeError("a BMP file of a rare kind (" + std::to_string(bits) + " bits, coding " + std::to_string(coding) +
                       "); convert it to PNG");
   }
-  const std::uint64_t rows = static_cast<std::uint64_t>(std::abs(std::int64_t{height}));
+  const auto rows = static_cast<std::uint64_t>(std::abs(std::int64_t{height}));
   Tensor picture = picture_of(rows, width < 0 ? 0 : static_cast<std::uint64_t>(width), from, 8);
   std::uint64_t colours = number(from, header + 32, 4);
   if (colours == 0 || colours > 256) colours = std::uint64_t{1} << std::min(bits, 8U);

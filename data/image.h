@@ -24,7 +24,7 @@ inline std::uint8_t luma(std::uint8_t red, std::uint8_t green, std::uint8_t blue
 }
 
 /// Decodes JPEG, PNG, BMP, PPM and PGM, told by their first bytes: u8 (H,W,channels) of 3 channels or 1. Colours are
-/// those of Pillow's convert("RGB"): alpha is dropped. Of 16 bits the upper eight count. Colour becomes luma() in one
+/// those of Pillow's convert("RGB"): alpha is dropped, 16 bits are scaled to eight. Colour becomes luma() in one
 /// channel, grey three equal channels. Throws std::runtime_error with the reason for what is truncated, damaged or of
 /// another kind, and for more pixels than max_pixels or than the bytes can hold.
 Tensor decode_image(std::span<const std::uint8_t> bytes, std::int64_t channels = 3,

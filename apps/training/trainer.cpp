@@ -52,6 +52,11 @@ TrainerOptions completed(TrainerOptions options, const Dataset& train, const Dat
   expect(options.stop != nullptr, "trainer", "a function to ask whether to stop", "none");
   expect(test.class_names == train.class_names, "trainer",
          "test classes like those of training (" + joined(train.class_names) + ")", joined(test.class_names));
+  // Transforms may change the size of what is trained on.
+  const ImageShape shape = train.image_shape();
+  expect(test.image_shape() == shape || test.image_shape() == output_shape(options.loader.transforms, shape), "trainer",
+         "test images of " + to_string(shape) + " as those of training (an image size brings both to one)",
+         to_string(test.image_shape()));
   options.loader.dtype = options.precision.parameters;
   ModelCard& card = options.card;
   card.class_names = test.class_names;

@@ -292,6 +292,14 @@ TEST(Trainer, ChecksItsOptions) {
   });
 }
 
+TEST(Trainer, RefusesTestImagesOfAnotherSize) {
+  Net net;
+  Dataset wide = images(Split::test);
+  wide.images = Tensor::zeros({wide.size(), 32, 48, 3}, DType::u8);
+  expect_error<std::invalid_argument>([&] { Trainer(net, images(Split::train), wide, small_options()); },
+                                      {"test images of 32x32x3", "got 32x48x3"});
+}
+
 TEST(Trainer, RefusesAnOptimizerOfOtherTensors) {
   Net net;
   const Net other;
