@@ -34,7 +34,8 @@ bool draw_flip(FlipMode mode, const DrawPlace& place) {
 }  // namespace
 
 void check_augment(const AugmentOptions& options, std::int64_t height, std::int64_t width) {
-  expect(options.crop_padding >= 0, "augment", "a crop padding of at least 0", options.crop_padding);
+  expect(options.crop_padding >= 0 && options.crop_padding <= kMostOfASide, "augment",
+         "a crop padding of 0 .. " + std::to_string(kMostOfASide), options.crop_padding);
   expect(options.cutout >= 0, "augment", "a cutout of at least 0", options.cutout);
   const std::int64_t all = 2 * std::max(height, width);
   expect(options.cutout < all, "augment",

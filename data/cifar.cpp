@@ -7,6 +7,7 @@
 #include <numeric>
 #include <sstream>
 
+#include "core/check.h"
 #include "core/file.h"
 #include "core/parallel.h"
 #include "data/format.h"
@@ -187,6 +188,9 @@ void write_cifar10_file(const fs::path& file, const Dataset& dataset, std::int64
   if (dataset.image_shape() != kCifarImage) {
     shape_error("write_cifar10_file", "images must be (N,32,32,3): " + to_string(dataset.images.shape()));
   }
+  expect(begin >= 0 && begin <= end && end <= dataset.size(), "write_cifar10_file",
+         "a part of " + std::to_string(dataset.size()) + " images",
+         std::to_string(begin) + " .. " + std::to_string(end));
   const auto* images = dataset.images.data<std::uint8_t>();
   const auto* labels = dataset.labels.data<std::int64_t>();
   write_atomically(file, [&](const AppendBytes& append) {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "core/check.h"
@@ -15,10 +16,13 @@ namespace striate {
 
 namespace {
 
+constexpr int kMostAtATime = 1024;
+
 void check(const LoaderOptions& options) {
   expect(options.batch_size >= 1, "loader", "a batch size of at least 1", options.batch_size);
-  expect(options.workers >= 0, "loader", "at least 0 workers", options.workers);
-  expect(options.prefetch >= 1, "loader", "a prefetch of at least 1", options.prefetch);
+  expect(options.workers >= 0 && options.workers <= kMostAtATime, "loader", "0 .. 1024 workers", options.workers);
+  expect(options.prefetch >= 1 && options.prefetch <= kMostAtATime, "loader", "a prefetch of 1 .. 1024",
+         options.prefetch);
   expect(std::isfinite(options.mixup) && options.mixup >= 0, "loader", "a finite mixup alpha of at least 0",
          options.mixup);
   expect(std::isfinite(options.cutmix) && options.cutmix >= 0, "loader", "a finite cutmix alpha of at least 0",
@@ -56,13 +60,17 @@ void Loader::start_epoch(std::int64_t epoch, std::int64_t first_batch) {
   next_to_take_ = first_batch;
   slots_ = std::vector<Slot>(static_cast<std::size_t>(options_.prefetch));
   stopping_ = false;
-  for (int i = 0; i < options_.workers; ++i) threads_.emplace_back([this] { work(); });
+  try {
+    for (int i = 0; i < options_.workers; ++i) threads_.emplace_back([this] { work(); });
+  } catch (const std::system_error&) {
+    // The system has no more threads to give: with fewer, or none, the batches are the same.
+  }
 }
 
 bool Loader::next(Batch& batch) {
   if (next_to_take_ >= end_) return false;
   Slot taken;
-  if (options_.workers == 0) {
+  if (threads_.empty()) {
     taken = make_slot(next_to_take_++);
   } else {
     std::unique_lock lock(mutex_);

@@ -36,6 +36,8 @@ std::vector<std::int64_t> places_where(const Dataset& dataset, Wanted&& wanted) 
   std::vector<std::int64_t> places;
   const auto* labels = dataset.labels.data<std::int64_t>();
   for (std::int64_t i = 0; i < dataset.size(); ++i) {
+    expect(labels[i] >= 0 && labels[i] < dataset.classes(), "subset",
+           "labels 0 .. " + std::to_string(dataset.classes() - 1), labels[i]);
     if (wanted(labels[i])) places.push_back(i);
   }
   return places;
@@ -55,6 +57,8 @@ Dataset images_at(const Dataset& dataset, const std::vector<std::int64_t>& place
   auto* out = result.images.mutable_data<std::uint8_t>();
   auto* out_label = result.labels.mutable_data<std::int64_t>();
   for (const std::int64_t place : places) {
+    expect(place >= 0 && place < dataset.size(), "images_at", "places 0 .. " + std::to_string(dataset.size() - 1),
+           place);
     std::memcpy(out, images + static_cast<std::size_t>(place) * image_bytes, image_bytes);
     out += image_bytes;
     *out_label++ = labels[place];
@@ -64,7 +68,7 @@ Dataset images_at(const Dataset& dataset, const std::vector<std::int64_t>& place
 
 Dataset choose_classes(const Dataset& dataset, const std::vector<std::string>& names) {
   const std::vector<std::int64_t> renumbered = new_labels(dataset, names);
-  const auto label_of = [&](std::int64_t old) { return renumbered.at(static_cast<std::size_t>(old)); };
+  const auto label_of = [&](std::int64_t old) { return renumbered[static_cast<std::size_t>(old)]; };
   const std::vector<std::int64_t> places =
       places_where(dataset, [&](std::int64_t label) { return label_of(label) >= 0; });
   Dataset result = images_at(dataset, places);
@@ -93,7 +97,7 @@ Dataset first_per_class(const Dataset& dataset, std::int64_t count) {
   expect(count >= 1, "first_per_class", "a count of at least 1", count);
   std::vector<std::int64_t> seen(dataset.class_names.size());
   return images_at(dataset, places_where(dataset, [&](std::int64_t label) {
-                     return seen.at(static_cast<std::size_t>(label))++ < count;
+                     return seen[static_cast<std::size_t>(label)]++ < count;
                    }));
 }
 

@@ -9,7 +9,7 @@
 
 namespace striate {
 
-/// The images at these places, copied, with their labels.
+/// The images at these places, copied, with their labels. Throws std::invalid_argument for places beyond the end.
 Dataset images_at(const Dataset& dataset, const std::vector<std::int64_t>& places);
 
 /// `count` images (all where there are fewer) that stand for the whole, copied, in the data set's order: every class

@@ -205,6 +205,8 @@ TEST(Augment, AlternatingFlipTurnsEveryImageEverySecondEpoch) {
 
 TEST(Augment, RefusesBadOptions) {
   expect_error<std::invalid_argument>([] { check_augment({.crop_padding = -1}, 32, 32); }, {"crop padding", "-1"});
+  expect_error<std::invalid_argument>([] { check_augment({.crop_padding = std::int64_t{1} << 62}, 32, 32); },
+                                      {"crop padding of 0 .. 65535"});
   expect_error<std::invalid_argument>([] { check_augment({.cutout = -2}, 32, 32); }, {"cutout", "-2"});
   expect_error<std::invalid_argument>([] { check_augment({.cutout = 64}, 16, 32); }, {"cutout", "less than 64"});
   check_augment({.cutout = 63}, 16, 32);

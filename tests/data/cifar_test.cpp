@@ -54,6 +54,7 @@ TEST(Cifar10, WritesWhatItReads) {
   EXPECT_EQ(read_bytes(folder.path() / "copy.bin"), read_bytes(folder.path() / "test_batch.bin"));
   write_cifar10_file(folder.path() / "test_batch.bin", test, 1, 2);
   EXPECT_EQ(load_dataset(folder.path(), Split::test, "cifar10").labels.to_vector(), (std::vector<double>{7}));
+  expect_error<std::invalid_argument>([&] { write_cifar10_file(folder.path() / "x", test, 1, 3); }, {"1 .. 3"});
   const Dataset other{Tensor::zeros({1, 16, 64, 3}, DType::u8), Tensor::zeros({1}, DType::i64), {}};
   expect_error<ShapeError>([&] { write_cifar10_file(folder.path() / "x", other, 0, 1); }, {"(1,16,64,3)"});
 }

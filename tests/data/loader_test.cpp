@@ -257,7 +257,9 @@ TEST(Loader, RefusesBadOptions) {
   const auto make = [](LoaderOptions options) { return [options] { Loader(images_103(), options); }; };
   expect_error<std::invalid_argument>(make({.batch_size = 0}), {"[loader]", "batch size", "got 0"});
   expect_error<std::invalid_argument>(make({.workers = -1}), {"workers", "got -1"});
+  expect_error<std::invalid_argument>(make({.workers = 1 << 30}), {"1024 workers"});
   expect_error<std::invalid_argument>(make({.prefetch = 0}), {"prefetch", "got 0"});
+  expect_error<std::invalid_argument>(make({.prefetch = 1 << 30}), {"prefetch"});
   expect_error<std::invalid_argument>(make({.mixup = -0.5}), {"mixup", "-0.5"});
   expect_error<std::invalid_argument>(make({.cutmix = -1}), {"cutmix", "-1"});
   expect_error<std::invalid_argument>(make({.dtype = DType::bf16}), {"f32 or f64", "bf16"});

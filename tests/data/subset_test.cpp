@@ -55,6 +55,15 @@ TEST(ChooseClasses, SaysWhatItCannotFind) {
   expect_error<std::invalid_argument>([] { choose_classes(places(), {}); }, {"got none", "cat, dog, frog"});
 }
 
+TEST(ImagesAt, ChecksPlacesAndLabels) {
+  expect_error<std::invalid_argument>([] { images_at(places(), {9}); }, {"places 0 .. 8", "got 9"});
+  expect_error<std::invalid_argument>([] { images_at(places(), {-1}); }, {"got -1"});
+  Dataset wrong = places();
+  wrong.class_names = {"cat", "dog"};
+  expect_error<std::invalid_argument>([&] { first_per_class(wrong, 1); }, {"labels 0 .. 1", "got 2"});
+  expect_error<std::invalid_argument>([&] { choose_classes(wrong, {"cat"}); }, {"labels 0 .. 1", "got 2"});
+}
+
 TEST(SampleImages, GivesEveryClassItsShare) {
   Dataset many;
   many.class_names = {"often", "seldom"};
