@@ -9,6 +9,7 @@
 #include "core/printable.h"
 #include "core/registry.h"
 #include "data/format.h"
+#include "data/subset.h"
 
 namespace striate {
 
@@ -32,17 +33,15 @@ constexpr const char* kHowToGetData =
     "To draw a data set: striate generate --out DIR. To get CIFAR-10: "
     "curl -LO https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz && tar -xzf cifar-10-binary.tar.gz";
 
-/// images (N,H,W,C) -> (N,side,side,C).
-Tensor all_resized(const Tensor& images, std::int64_t side) {
-  const Shape& shape = images.shape();
-  if (shape[1] == side && shape[2] == side) return images;
+/// The images as (N,side,side,C).
+Tensor all_resized(const Dataset& dataset, std::int64_t side) {
+  const Shape& shape = dataset.images.shape();
+  if (shape[1] == side && shape[2] == side) return dataset.images;
   Tensor result = Tensor::empty({shape[0], side, side, shape[3]}, DType::u8);
-  const auto* in = images.data<std::uint8_t>();
   auto* out = result.mutable_data<std::uint8_t>();
   parallel_for(shape[0], 16, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      Tensor image = Tensor::empty({shape[1], shape[2], shape[3]}, DType::u8);
-      std::copy_n(in + i * image.numel(), image.numel(), image.mutable_data<std::uint8_t>());
+      const Tensor image = images_at(dataset, {i}).images.viewed_as({shape[1], shape[2], shape[3]});
       const Tensor small = resized(image, side, side);
       std::copy_n(small.data<std::uint8_t>(), small.numel(), out + i * small.numel());
     }
@@ -112,7 +111,7 @@ Dataset load_dataset(const fs::path& path, Split split, const std::string& forma
     if (problems.size() > kMostNamed) text += "\n  and " + std::to_string(problems.size() - kMostNamed) + " more";
     throw FileError(path.string(), text);
   }
-  finish_dataset(parse_name_and_options(found).name, dataset);
+  finish_dataset(parse_name_and_options(found).name, load, dataset);
   return dataset;
 }
 
@@ -134,14 +133,12 @@ Dataset read_dataset(const std::string& format, const fs::path& path, Split spli
                                                " is not UTF-8; rename it (convmv renames folders)");
     }
   }
-  if (load.image_size > 0 && dataset.images.defined() && dataset.images.rank() == 4) {
-    dataset.images = all_resized(dataset.images, load.image_size);
-  }
   return dataset;
 }
 
-void finish_dataset(const std::string& name, Dataset& dataset) {
+void finish_dataset(const std::string& name, const DataOptions& load, Dataset& dataset) {
   check_dataset(name, dataset);
+  if (load.image_size > 0) dataset.images = all_resized(dataset, load.image_size);
   const auto labels = dataset.labels.span<std::int64_t>();
   const auto [least, most] = std::minmax_element(labels.begin(), labels.end());
   expect(*least >= 0 && *most < dataset.classes(), name,

@@ -14,30 +14,25 @@
 
 namespace striate {
 
-/// data_batch_1.bin .. data_batch_5.bin, test_batch.bin, and batches.meta.txt with ten names, a line each (without it,
-/// CIFAR-10's); in the folder or in cifar-10-batches-bin/. FileError for a file that is missing, empty or not a whole
-/// number of records, and for a label above 9 (file, record, label).
+/// What each looks for is in its help. They throw FileError for a file that is missing, empty, truncated, damaged or of
+/// another kind, and for labels that the format does not have, with the file, the place and what was expected.
+/// CIFAR-10: the class names are those of batches.meta.txt, or the usual ones without that file.
 DatasetFormat cifar10_format();
 
-/// train.bin, test.bin, fine_label_names.txt and coarse_label_names.txt, in the folder or in cifar-100-binary/. 100
-/// classes, with the option coarse=true 20. Throws as CIFAR-10's.
+/// CIFAR-100: 100 classes, with the option coarse=true 20, named by fine_label_names.txt or coarse_label_names.txt.
 DatasetFormat cifar100_format();
 
-/// train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, also with "."
-/// before idx, and as .gz; in the folder, in raw/, or in MNIST/raw/ as torchvision has it. FileError for files that are
-/// missing, truncated, damaged or of another format, for counts of images and labels that differ, and for a label above
-/// 9.
+/// Also with "." before idx in the names of the files, as some have them.
 DatasetFormat mnist_format();
 
-/// The same files of Fashion-MNIST (or FashionMNIST/raw/): it is recognised by the name of their folder, which must say
-/// "fashion", and takes any folder when it is asked for by name.
+/// The same files as MNIST's: it is recognised by the name of their folder, which must say "fashion", and takes any
+/// folder when it is asked for by name.
 DatasetFormat fashion_mnist_format();
 
 /// train/<class>/*.png, test/<class>/*.jpg, ... The classes are the subfolders of train/, or of test/ where there is no
 /// train/; classes and files are taken in the order of their names' bytes. Files without an image's ending and folders
-/// in a class are passed over, which a note says. The option channels=1 reads grey images instead of colour. Normalised
-/// by default_normalization(). FileError where the split or its images are missing, for a class of test/ that is not in
-/// train/, for an image that cannot be decoded, and without an image size for one of another size than the first.
+/// in a class are passed over, which a note says. The option channels=1 reads grey images instead of colour. A class of
+/// test/ that is not in train/ is refused, and without an image size an image of another size than the first.
 DatasetFormat image_folder_format();
 
 using Problems = std::vector<FileError>;
@@ -56,8 +51,9 @@ void attempt(Problems& problems, F&& f) {
 Dataset read_dataset(const std::string& format, const std::filesystem::path& path, Split split, const DataOptions& load,
                      Problems& problems);
 
-/// What they end with: the checks that load_dataset promises. `name` is the format's.
-void finish_dataset(const std::string& name, Dataset& dataset);
+/// What they end with: images of the size that is wanted, and the checks that load_dataset promises. `name` is the
+/// format's.
+void finish_dataset(const std::string& name, const DataOptions& load, Dataset& dataset);
 
 /// With a .. z for A .. Z.
 std::string lower_case(std::string text);

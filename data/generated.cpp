@@ -142,15 +142,11 @@ std::vector<std::string> generated_class_names() {
   return names;
 }
 
-void check(const GenerateOptions& options) {
-  expect(options.train_images >= 5, "generate", "at least 5 training images", options.train_images);
-  expect(options.test_images >= 1, "generate", "at least 1 test image", options.test_images);
-}
-
 }  // namespace
 
 Dataset generate_split(const GenerateOptions& options, Split split) {
-  check(options);
+  expect(options.train_images >= 5, "generate", "at least 5 training images", options.train_images);
+  expect(options.test_images >= 1, "generate", "at least 1 test image", options.test_images);
   const std::int64_t count = split == Split::train ? options.train_images : options.test_images;
   const auto stream_of = [&](std::uint64_t use, std::uint64_t index) {
     return random_stream(options.seed, RandomUse::generate, 2 * use + static_cast<std::uint64_t>(split), index);
@@ -170,12 +166,11 @@ Dataset generate_split(const GenerateOptions& options, Split split) {
 }
 
 void generate_folder(const fs::path& folder, const GenerateOptions& options) {
-  check(options);
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) throw FileError(folder.string(), "cannot be made a folder: " + error.message());
   for (const Split split : {Split::train, Split::test}) {
     const Dataset dataset = generate_split(options, split);
+    std::error_code error;
+    fs::create_directories(folder, error);
+    if (error) throw FileError(folder.string(), "cannot be made a folder: " + error.message());
     const std::vector<std::string> files = cifar10_files(split);
     const auto parts = static_cast<std::int64_t>(files.size());
     for (std::int64_t f = 0; f < parts; ++f) {

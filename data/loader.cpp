@@ -18,22 +18,18 @@ namespace {
 
 constexpr int kMostAtATime = 1024;
 
-void check(const LoaderOptions& options) {
-  expect(options.batch_size >= 1, "loader", "a batch size of at least 1", options.batch_size);
-  expect(options.workers >= 0 && options.workers <= kMostAtATime, "loader", "0 .. 1024 workers", options.workers);
-  expect(options.prefetch >= 1 && options.prefetch <= kMostAtATime, "loader", "a prefetch of 1 .. 1024",
-         options.prefetch);
-  expect(std::isfinite(options.mixup) && options.mixup >= 0, "loader", "a finite mixup alpha of at least 0",
-         options.mixup);
-  expect(std::isfinite(options.cutmix) && options.cutmix >= 0, "loader", "a finite cutmix alpha of at least 0",
-         options.cutmix);
-}
-
 }  // namespace
 
 Loader::Loader(Dataset dataset, LoaderOptions options) : dataset_(std::move(dataset)), options_(std::move(options)) {
   check_dataset("loader", dataset_);
-  check(options_);
+  expect(options_.batch_size >= 1, "loader", "a batch size of at least 1", options_.batch_size);
+  expect(options_.workers >= 0 && options_.workers <= kMostAtATime, "loader", "0 .. 1024 workers", options_.workers);
+  expect(options_.prefetch >= 1 && options_.prefetch <= kMostAtATime, "loader", "a prefetch of 1 .. 1024",
+         options_.prefetch);
+  expect(std::isfinite(options_.mixup) && options_.mixup >= 0, "loader", "a finite mixup alpha of at least 0",
+         options_.mixup);
+  expect(std::isfinite(options_.cutmix) && options_.cutmix >= 0, "loader", "a finite cutmix alpha of at least 0",
+         options_.cutmix);
   shape_ = output_shape(options_.transforms, dataset_.image_shape());
   check_augment(options_.augment, shape_.height, shape_.width);
   table_ = normalize_table(dataset_.normalization, shape_.channels, options_.dtype);

@@ -12,24 +12,6 @@ namespace striate {
 
 namespace {
 
-/// For every label of the data set its new one, the place among `names`, or -1.
-std::vector<std::int64_t> new_labels(const Dataset& dataset, const std::vector<std::string>& names) {
-  const std::vector<std::string>& all = dataset.class_names;
-  if (names.empty()) throw std::invalid_argument("expected names of classes, got none; there are " + joined(all));
-  std::vector<std::int64_t> result(all.size(), -1);
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    const auto found = std::find(all.begin(), all.end(), names[i]);
-    if (found == all.end()) {
-      throw std::invalid_argument("no class " + names[i] + "; did you mean " + nearest_name(names[i], all) +
-                                  "? There are " + joined(all));
-    }
-    std::int64_t& label = result[static_cast<std::size_t>(found - all.begin())];
-    if (label >= 0) throw std::invalid_argument("expected every class once, got " + names[i] + " twice");
-    label = static_cast<std::int64_t>(i);
-  }
-  return result;
-}
-
 /// The places of the images whose label is wanted, asked for in order.
 template <class Wanted>
 std::vector<std::int64_t> places_where(const Dataset& dataset, Wanted&& wanted) {
@@ -67,7 +49,19 @@ Dataset images_at(const Dataset& dataset, const std::vector<std::int64_t>& place
 }
 
 Dataset choose_classes(const Dataset& dataset, const std::vector<std::string>& names) {
-  const std::vector<std::int64_t> renumbered = new_labels(dataset, names);
+  const std::vector<std::string>& all = dataset.class_names;
+  if (names.empty()) throw std::invalid_argument("expected names of classes, got none; there are " + joined(all));
+  std::vector<std::int64_t> renumbered(all.size(), -1);  // by label, the place of its name among `names`, or -1
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto found = std::find(all.begin(), all.end(), names[i]);
+    if (found == all.end()) {
+      throw std::invalid_argument("no class " + names[i] + "; did you mean " + nearest_name(names[i], all) +
+                                  "? There are " + joined(all));
+    }
+    std::int64_t& label = renumbered[static_cast<std::size_t>(found - all.begin())];
+    if (label >= 0) throw std::invalid_argument("expected every class once, got " + names[i] + " twice");
+    label = static_cast<std::int64_t>(i);
+  }
   const auto label_of = [&](std::int64_t old) { return renumbered[static_cast<std::size_t>(old)]; };
   const std::vector<std::int64_t> places =
       places_where(dataset, [&](std::int64_t label) { return label_of(label) >= 0; });

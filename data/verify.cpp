@@ -34,7 +34,7 @@ DatasetReport verify_dataset(const std::filesystem::path& path, const std::strin
     Problems problems;
     Dataset dataset = read_dataset(found, path, split, load, problems);
     try {
-      if (dataset.labels.defined()) finish_dataset(report.format, dataset);
+      if (dataset.labels.defined()) finish_dataset(report.format, load, dataset);
     } catch (const std::invalid_argument& error) {  // what a format of a user's own gave
       problems.emplace_back(path.string(), error.what());
       dataset = {.class_names = dataset.class_names};

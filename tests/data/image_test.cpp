@@ -7,6 +7,7 @@
 #include <array>
 #include <stdexcept>
 
+#include "core/allocator.h"
 #include "core/file.h"
 #include "tests/support/errors.h"
 #include "tests/support/temp_folder.h"
@@ -252,6 +253,9 @@ TEST(Image, RefusesMorePixelsThanTheBytesCanHold) {
                           png_chunk("IDAT");
   std::string bmp = file_of("rgb.bmp");
   bmp.replace(18, 8, std::string("\0\x40\0\0\0\x40\0\0", 8));
+  reset_peak_bytes();
+  reset_peak_bytes();
+  const std::size_t before = allocator_stats().peak_bytes;
   for (const std::string& bytes :
        {png, bmp, jpeg_of("colour.jpg", 16384, 16384), jpeg_of("progressive.jpg", 16384, 16384),
         std::string("P6 16384 16384 255 few"), std::string("P5 4294967295 4294967295 255 x")}) {
@@ -259,6 +263,7 @@ TEST(Image, RefusesMorePixelsThanTheBytesCanHold) {
     EXPECT_TRUE(message.find("cannot hold") != std::string::npos || message.find("a side") != std::string::npos)
         << message;
   }
+  EXPECT_LT(allocator_stats().peak_bytes, before + (1U << 20U));
 }
 
 TEST(Image, LimitsPixels) {
