@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <cstdio>
 #include <iterator>
 #include <limits>
 #include <map>
@@ -39,8 +40,12 @@ Cache& cache() {
   return *instance;
 }
 
+// No address space has more, and no arithmetic here overflows below it.
+constexpr std::size_t kMost = std::size_t{1} << 56U;
+
 // Coarser steps for larger blocks, so that nearly equal sizes share blocks.
 std::size_t round_up(std::size_t bytes) {
+  if (bytes > kMost) throw OutOfMemory(bytes, 0);
   const std::size_t step = bytes < 4096 ? 64 : bytes < kLarge ? 4096 : (64U << 10U);
   return bytes == 0 ? step : (bytes + step - 1) / step * step;
 }
@@ -138,13 +143,20 @@ Blocks::iterator take_from_system(Cache& all, std::size_t size) {
     release_mappings(all, kAll);
     memory = map_memory(size);
   }
-  if (memory == nullptr) throw std::bad_alloc();
+  if (memory == nullptr) throw OutOfMemory(size, all.stats.live_bytes);
   return all.blocks.emplace(memory, Block{size, true, false}).first;
 }
 
 thread_local std::size_t allowed = kAll;
 
 }  // namespace
+
+OutOfMemory::OutOfMemory(std::size_t bytes, std::size_t in_use) noexcept {
+  constexpr double mega = 1e6;
+  std::snprintf(text_.data(), text_.size(),
+                "out of memory: %.1f MB were asked for beside %.1f MB in use; take a smaller batch, image or model",
+                static_cast<double>(bytes) / mega, static_cast<double>(in_use) / mega);
+}
 
 AllocationLimit::AllocationLimit(std::size_t bytes) : before_(std::exchange(allowed, bytes)) {}
 
@@ -154,7 +166,7 @@ void* allocate_block(std::size_t bytes) {
   Cache& all = cache();
   const std::scoped_lock lock(all.mutex);
   const std::size_t size = round_up(bytes);
-  if (size > allowed) throw std::bad_alloc();
+  if (size > allowed) throw OutOfMemory(size, all.stats.live_bytes);
   if (allowed != kAll) allowed -= size;
   auto block = take_cached(all, size);
   if (block == all.blocks.end()) block = take_from_system(all, size);

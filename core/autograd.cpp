@@ -1,6 +1,7 @@
 #include "core/autograd.h"
 
 #include <atomic>
+#include <new>
 #include <queue>
 #include <stdexcept>
 #include <utility>
@@ -200,7 +201,13 @@ Node::~Node() {
     const std::shared_ptr<Node> node = std::move(dying.back());
     dying.pop_back();
     if (node.use_count() != 1) continue;
-    for (auto& input : std::exchange(node->inputs, {})) dying.push_back(std::move(input));
+    for (auto& input : std::exchange(node->inputs, {})) {
+      try {
+        dying.push_back(std::move(input));
+      } catch (const std::bad_alloc&) {
+        return;  // no memory to avoid recursion with
+      }
+    }
   }
 }
 

@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "core/printable.h"
+
 namespace striate {
 
 /// Arguments of an op that do not fit together. what() is "[op] rule: what came", and inside a model it starts
@@ -24,7 +26,8 @@ class ShapeError : public std::invalid_argument {
 /// A file that cannot be read, written or understood: the path, what is wrong, and what to do.
 class FileError : public std::runtime_error {
  public:
-  FileError(const std::string& path, const std::string& problem) : std::runtime_error(path + ": " + problem) {}
+  FileError(const std::string& path, const std::string& problem)
+      : std::runtime_error(printable(path, 4096) + ": " + problem) {}
 };
 
 /// Throws ShapeError("[op] message").

@@ -30,6 +30,7 @@ std::string advice(int error) {
       {EROFS, "choose a folder on a file system that is not mounted read-only"},
       {ENOENT, "check the path; a folder on it may be missing"},
       {ENOTDIR, "a part of the path is a file: choose another folder"},
+      {EEXIST, "a file is in the way: choose another folder"},
       {EISDIR, "give the path of a file"},
       {ENAMETOOLONG, "choose a shorter name"},
       {EMFILE, "close files, or raise the limit of open ones (ulimit -n)"},
@@ -42,12 +43,26 @@ std::string advice(int error) {
   throw FileError(path, what + ": " + std::generic_category().message(error) + "; " + advice(error));
 }
 
+/// So that what was renamed or made in the folder is there after a power cut.
+void sync_folder(const std::string& folder, const std::string& target) {
+  const int handle = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (handle < 0) return;  // a folder may be writable and not readable
+  const int error = ::fsync(handle) == 0 ? 0 : errno;
+  ::close(handle);
+  // EINVAL: the file system has nothing to sync for a folder.
+  if (error != 0 && error != EINVAL) system_failure(target, "is written, but its folder cannot be synced", error);
+}
+
+std::string parent_of(const std::filesystem::path& path) {
+  return path.parent_path().empty() ? "." : path.parent_path().string();
+}
+
 /// A file under a temporary name that goes away unless it is published.
 class TemporaryFile {
  public:
   explicit TemporaryFile(const std::filesystem::path& target) : target_(target.string()) {
     static std::atomic<unsigned> counter{0};
-    folder_ = target.parent_path().empty() ? "." : target.parent_path().string();
+    folder_ = parent_of(target);
     // A process that was killed may have left its file under a number that the system gave us again.
     do {
       name_ = folder_ + "/.striate-" + std::to_string(::getpid()) + "-" + std::to_string(counter++) + ".tmp";
@@ -84,21 +99,12 @@ class TemporaryFile {
     if (::close(std::exchange(descriptor_, -1)) != 0) system_failure(target_, "cannot be written", errno);
     if (::rename(name_.c_str(), target_.c_str()) != 0) system_failure(target_, "cannot be replaced", errno);
     published_ = true;
-    sync_folder();
+    sync_folder(folder_, target_);
   }
 
  private:
   void check() const {
     if (error_ != 0) system_failure(target_, "cannot be written", error_);
-  }
-
-  void sync_folder() const {
-    const int folder = ::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0) return;  // a folder may be writable and not readable
-    const int error = ::fsync(folder) == 0 ? 0 : errno;
-    ::close(folder);
-    // EINVAL: the file system has nothing to sync for a folder.
-    if (error != 0 && error != EINVAL) system_failure(target_, "is written, but its folder cannot be synced", error);
   }
 
   std::string target_;
@@ -119,6 +125,19 @@ void write_atomically(const std::filesystem::path& path, const std::function<voi
 
 void write_atomically(const std::filesystem::path& path, const std::string& text) {
   write_atomically(path, [&text](const AppendBytes& append) { append(text.data(), text.size()); });
+}
+
+void make_folder(const std::filesystem::path& path) {
+  std::filesystem::path folder = path.lexically_normal();
+  if (!folder.has_filename()) folder = folder.parent_path();  // "runs/a/"
+  std::error_code none;
+  if (std::filesystem::is_directory(folder, none)) return;
+  const std::filesystem::path parent = folder.parent_path();
+  if (!parent.empty() && parent != folder) make_folder(parent);
+  const int error = ::mkdir(folder.c_str(), 0777) == 0 ? 0 : errno;
+  if (error == EEXIST && std::filesystem::is_directory(folder, none)) return;  // another process was faster
+  if (error != 0) system_failure(folder.string(), "the folder cannot be made", error);
+  sync_folder(parent_of(folder), folder.string());
 }
 
 std::vector<std::uint8_t> read_bytes(const std::filesystem::path& path) {

@@ -20,6 +20,9 @@ using AppendBytes = std::function<void(const void* bytes, std::size_t count)>;
 void write_atomically(const std::filesystem::path& path, const std::function<void(const AppendBytes&)>& produce);
 void write_atomically(const std::filesystem::path& path, const std::string& text);
 
+/// Makes a folder and those above it where they are missing, each synced into the one above. Throws FileError.
+void make_folder(const std::filesystem::path& path);
+
 /// The whole file. Throws FileError where it cannot be opened or read.
 std::vector<std::uint8_t> read_bytes(const std::filesystem::path& path);
 

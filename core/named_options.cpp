@@ -5,6 +5,7 @@
 #include <charconv>
 #include <stdexcept>
 
+#include "core/printable.h"
 #include "core/text.h"
 
 namespace striate {
@@ -15,7 +16,7 @@ T number(const std::string& name, const std::string& text, const char* kind) {
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error == std::errc() && end == text.data() + text.size()) return value;
-  throw std::invalid_argument("option " + name + " must be " + kind + ", got \"" + text + "\"");
+  throw std::invalid_argument("option " + name + " must be " + kind + ", got \"" + printable(text) + "\"");
 }
 
 }  // namespace
@@ -33,14 +34,17 @@ NamedOptions::NamedOptions(std::initializer_list<std::pair<std::string, OptionTe
 }
 
 NamedOptions NamedOptions::parse(const std::string& text) {
+  constexpr std::size_t longest =
+      1U << 14U;  // text of a file may be anything, and every name is compared with all others
   NamedOptions options;
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = std::min(text.find(',', begin), text.size());
     const std::string item = text.substr(begin, end - begin);
     const std::size_t equals = item.find('=');
     const std::string name = item.substr(0, equals);
-    if (name.empty() || options.has(name) || end + 1 == text.size()) {
-      throw std::invalid_argument("expected options like depth=20,expand=4, each once, got \"" + text + "\"");
+    if (name.empty() || options.has(name) || end + 1 == text.size() || text.size() > longest) {
+      throw std::invalid_argument("expected options like depth=20,expand=4, each once, got \"" + printable(text) +
+                                  "\"");
     }
     options.set(name, equals == std::string::npos ? "true" : item.substr(equals + 1));
     begin = end + 1;
@@ -104,7 +108,7 @@ void NamedOptions::expect_all_read(const std::string& owner) const {
   for (const auto& [name, value] : values_) {
     if (std::find(read_->begin(), read_->end(), name) != read_->end()) continue;
     throw std::invalid_argument(
-        owner + " has no option " + name +
+        owner + " has no option " + printable(name) +
         (read_->empty() ? "; it has none"
                         : "; did you mean " + nearest_name(name, *read_) + "? Its options: " + joined(*read_)));
   }

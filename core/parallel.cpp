@@ -15,6 +15,7 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -174,7 +175,14 @@ void set_num_threads(int threads) {
   if (threads == pool().threads) return;
   pool().workers.clear();
   pool().threads = 1;  // should a thread fail to start
-  for (int i = 1; i < threads; ++i) pool().workers.push_back(std::make_unique<Worker>(i));
+  try {
+    for (int i = 1; i < threads; ++i) pool().workers.push_back(std::make_unique<Worker>(i));
+  } catch (const std::system_error&) {
+    const std::string started = std::to_string(pool().workers.size() + 1);
+    pool().workers.clear();
+    throw std::runtime_error("the system starts " + started + " of " + std::to_string(threads) +
+                             " threads and no more: ask for fewer, or raise the limit of processes (ulimit -u)");
+  }
   pool().threads = threads;
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/printable.h"
 #include "core/text.h"
 
 namespace striate {
@@ -37,8 +38,8 @@ class Registry {
     for (const auto& [known, entry] : entries_) {
       if (known == name) return entry;
     }
-    throw std::invalid_argument("unknown " + kind_ + " '" + name + "': did you mean '" + nearest_name(name, names()) +
-                                "'? Known " + kind_ + "s: " + joined(names()));
+    throw std::invalid_argument("unknown " + kind_ + " '" + printable(name) + "': did you mean '" +
+                                nearest_name(name, names()) + "'? Known " + kind_ + "s: " + joined(names()));
   }
 
   /// In the order of their registration, built-in ones first.

@@ -1,6 +1,10 @@
+#include "core/safetensors.h"
+
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstdio>
+#include <cstring>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -8,10 +12,13 @@
 #include <tuple>
 #include <unordered_set>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "core/check.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "core/printable.h"
-#include "core/safetensors.h"
 
 static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian");
 
@@ -166,6 +173,61 @@ void check_entries(const HeaderReader& header, std::int64_t size) {
   if (filled != size) header.fail(std::to_string(size - filled) + " bytes follow the last tensor");
 }
 
+/// Two sums by which damage is noticed, in the metadata of files that are written here: of what the header says, and of
+/// the tensors' bytes. The order of the parts does not count, since other programs that copy a file may choose another.
+constexpr const char* kChecksumKey = "checksum";
+
+std::uint64_t hash_of(const std::string& text) { return XXH3_64bits(text.data(), text.size()); }
+
+class Checksum {
+ public:
+  explicit Checksum(const std::map<std::string, std::string>& metadata) {
+    for (const auto& [key, value] : metadata) {
+      if (key != kChecksumKey) header_ += XXH3_64bits_withSeed(value.data(), value.size(), hash_of(key));
+    }
+  }
+  void add(const std::string& name, DType dtype, const Shape& shape) {
+    header_ += hash_of(name + " " + name_of(dtype) + to_string(shape));
+  }
+  void add_bytes(const std::string& name, const Tensor& tensor) {
+    bytes_ += XXH3_64bits_withSeed(tensor.raw(), tensor.bytes(), hash_of(name));
+  }
+  [[nodiscard]] std::string header() const { return "xxh3:" + hex(header_); }
+  [[nodiscard]] std::string whole() const { return header() + ":" + hex(bytes_); }
+
+ private:
+  static std::string hex(std::uint64_t value) {
+    std::array<char, 17> digits{};
+    std::snprintf(digits.data(), digits.size(), "%016llx", static_cast<unsigned long long>(value));
+    return digits.data();
+  }
+  std::uint64_t header_ = 0;
+  std::uint64_t bytes_ = 0;
+};
+
+[[noreturn]] void fail_damaged(const std::string& path) {
+  throw FileError(path, std::string("is damaged: its contents do not have the checksum in its metadata; fetch or write "
+                                    "it anew. (Where a program changed it on purpose, leave out \"") +
+                            kChecksumKey + "\" of the metadata.)");
+}
+
+[[noreturn]] void fail_length(const std::string& path, std::uint64_t length, std::uint64_t size) {
+  std::array<char, kLengthBytes> begin{};
+  std::memcpy(begin.data(), &length, kLengthBytes);
+  const std::string_view text(begin.data(), begin.size());
+  if (text.starts_with("PK\x03\x04") || text.starts_with("\x80\x02")) {
+    throw FileError(path,
+                    "is a file of torch.save: Python objects, which are not read here. Save its tensors alone, in "
+                    "Python:\n  import torch, safetensors.torch\n  state = torch.load('" +
+                        printable(path, 4096) +
+                        "', map_location='cpu')\n  safetensors.torch.save_file({k: v.clone() for k, v in "
+                        "state.get('state_dict', state).items()}, 'weights.safetensors')");
+  }
+  throw FileError(path, "its header claims " + std::to_string(length) + " bytes, but the file has " +
+                            std::to_string(size) + " and a header at most " + std::to_string(kLongestHeader) +
+                            kMakeAnew);
+}
+
 /// Leaves the file at the first tensor.
 HeaderReader read_header(const std::string& path, InputFile& file) {
   if (file.size() < kLengthBytes) {
@@ -175,9 +237,7 @@ HeaderReader read_header(const std::string& path, InputFile& file) {
   std::uint64_t length = 0;
   file.read(&length, kLengthBytes);
   if (length > file.size() - kLengthBytes || length > kLongestHeader) {
-    throw FileError(path, "its header claims " + std::to_string(length) + " bytes, but the file has " +
-                              std::to_string(file.size()) + " and a header at most " + std::to_string(kLongestHeader) +
-                              kMakeAnew);
+    fail_length(path, length, file.size());
   }
   std::string text(length, '\0');
   file.read(text.data(), text.size());
@@ -187,8 +247,10 @@ HeaderReader read_header(const std::string& path, InputFile& file) {
   if (text.find('\0') != std::string::npos) reader.fail("its header holds a zero byte");
   try {
     static_cast<void>(json::parse(text, std::ref(reader)));
-  } catch (const json::parse_error& error) {
-    reader.fail("the header is not valid UTF-8 JSON: error at its byte " + std::to_string(error.byte));
+  } catch (const json::exception& error) {
+    const auto* const syntax = dynamic_cast<const json::parse_error*>(&error);
+    reader.fail("the header is not valid UTF-8 JSON: " +
+                (syntax == nullptr ? "a number is too large" : "error at its byte " + std::to_string(syntax->byte)));
   }
   std::stable_sort(reader.entries.begin(), reader.entries.end(),
                    [](const Entry& a, const Entry& b) { return std::tie(a.begin, a.end) < std::tie(b.begin, b.end); });
@@ -196,12 +258,30 @@ HeaderReader read_header(const std::string& path, InputFile& file) {
   return reader;
 }
 
+/// The checksum of a file of ours, taken out of its metadata once the header has been found right; empty where there is
+/// none, as in files of other programs.
+std::string take_checksum(const std::string& path, HeaderReader& header, Checksum& sums) {
+  const auto found = header.metadata.find(kChecksumKey);
+  if (found == header.metadata.end() || !found->second.starts_with("xxh3:")) return "";
+  for (const Entry& entry : header.entries) sums.add(entry.name, entry.dtype, entry.shape);
+  std::string checksum = found->second;
+  if (!checksum.starts_with(sums.header() + ":")) fail_damaged(path);
+  header.metadata.erase(found);
+  return checksum;
+}
+
 using Named = std::pair<std::string, Tensor>;
 
 /// Padded with spaces, so that the tensors begin at a multiple of 8.
-std::string header_of(const std::vector<const Named*>& tensors, const std::map<std::string, std::string>& metadata) {
+std::string header_of(const std::vector<const Named*>& tensors, std::map<std::string, std::string> metadata) {
+  Checksum sums(metadata);
+  for (const Named* named : tensors) {
+    sums.add(named->first, named->second.dtype(), named->second.shape());
+    sums.add_bytes(named->first, named->second);
+  }
+  metadata[kChecksumKey] = sums.whole();
   auto header = nlohmann::ordered_json::object();
-  if (!metadata.empty()) header[kMetadataKey] = metadata;
+  header[kMetadataKey] = metadata;
   std::uint64_t begin = 0;
   for (const Named* named : tensors) {
     const auto& [name, tensor] = *named;
@@ -209,13 +289,12 @@ std::string header_of(const std::vector<const Named*>& tensors, const std::map<s
     header[name] = {{"dtype", name_of(tensor.dtype())}, {"shape", tensor.shape()}, {"data_offsets", {begin, end}}};
     begin = end;
   }
-  try {
-    std::string text = header.dump();
-    return text.append((8 - text.size() % 8) % 8, ' ');
-  } catch (const json::exception& error) {
-    throw std::invalid_argument(std::string("[write_safetensors] expected names and metadata in UTF-8: ") +
-                                error.what());
-  }
+  std::string text = header.dump();
+  return text.append((8 - text.size() % 8) % 8, ' ');
+}
+
+void expect_utf8(const std::string& text) {
+  expect(is_utf8(text), "write_safetensors", "names and metadata in UTF-8", printable(text));
 }
 
 }  // namespace
@@ -229,26 +308,38 @@ Tensor TensorFile::find(const std::string& name) const {
 TensorFile read_safetensors(const std::filesystem::path& path) {
   InputFile file(path);
   HeaderReader header = read_header(path.string(), file);
+  Checksum sums(header.metadata);
+  const std::string checksum = take_checksum(path.string(), header, sums);
   TensorFile result;
   result.metadata = std::move(header.metadata);
   result.tensors.reserve(header.entries.size());
   for (Entry& entry : header.entries) {
     Tensor tensor = Tensor::empty(std::move(entry.shape), entry.dtype);
     if (tensor.bytes() > 0) file.read(tensor.mutable_raw(), tensor.bytes());
+    if (!checksum.empty()) sums.add_bytes(entry.name, tensor);
     result.tensors.emplace_back(std::move(entry.name), std::move(tensor));
   }
+  if (!checksum.empty() && checksum != sums.whole()) fail_damaged(path.string());
   return result;
 }
 
 std::map<std::string, std::string> read_safetensors_metadata(const std::filesystem::path& path) {
   InputFile file(path);
-  return read_header(path.string(), file).metadata;
+  HeaderReader header = read_header(path.string(), file);
+  Checksum sums(header.metadata);
+  take_checksum(path.string(), header, sums);
+  return header.metadata;
 }
 
 void write_safetensors(const std::filesystem::path& path, const TensorFile& file) {
   std::vector<const Named*> tensors;
   std::unordered_set<std::string_view> names{kMetadataKey};
+  for (const auto& [key, value] : file.metadata) {
+    expect_utf8(key);
+    expect_utf8(value);
+  }
   for (const Named& named : file.tensors) {
+    expect_utf8(named.first);
     if (!named.second.defined()) {
       throw std::invalid_argument("[write_safetensors] expected a tensor, got none for " + in_quotes(named.first));
     }

@@ -24,17 +24,18 @@ struct TensorFile {
 };
 
 /// Reads a whole file. F32, F64, BF16, F16, I64 and U8 are understood. Throws FileError with the path, what is
-/// wrong and what to do for whatever is not a well-formed file; nothing in a file can make it read or
-/// allocate past the file's own size.
+/// wrong and what to do for whatever is not a well-formed file, and for one whose checksum is not that of its contents;
+/// nothing in a file can make it read or allocate past the file's own size.
 TensorFile read_safetensors(const std::filesystem::path& path);
 
-/// The text metadata alone: the header is read and checked as above, the tensors are not read.
+/// The text metadata alone: the header is read and checked as above, by a checksum of its own; the tensors are not
+/// read.
 std::map<std::string, std::string> read_safetensors_metadata(const std::filesystem::path& path);
 
-/// Writes atomically (see file.h). The bytes are a function of the arguments alone: no time, path or thread
-/// count. Tensors are ordered by falling element size, then as given, so that all are aligned. Throws
-/// FileError where the file cannot be written, std::invalid_argument for undefined tensors and for names that
-/// are not UTF-8, given twice or "__metadata__".
+/// Writes atomically (see file.h), with a checksum in the metadata that reading takes out again. The bytes are a
+/// function of the arguments alone: no time, path or thread count. Tensors are ordered by falling element size, then as
+/// given, so that all are aligned. Throws FileError where the file cannot be written, std::invalid_argument for
+/// undefined tensors and for names that are not UTF-8, given twice or "__metadata__".
 void write_safetensors(const std::filesystem::path& path, const TensorFile& file);
 
 }  // namespace striate

@@ -2,6 +2,7 @@
 // The workspace of one kernel call, from the caching allocator.
 
 #include <cstddef>
+#include <limits>
 #include <utility>
 
 #include "core/allocator.h"
@@ -13,7 +14,7 @@ template <class T>
 class Scratch {
  public:
   explicit Scratch(std::ptrdiff_t count)
-      : data_(count > 0 ? static_cast<T*>(allocate_block(static_cast<std::size_t>(count) * sizeof(T))) : nullptr) {}
+      : data_(count > 0 ? static_cast<T*>(allocate_block(bytes_of(static_cast<std::size_t>(count)))) : nullptr) {}
   ~Scratch() {
     if (data_ != nullptr) release_block(data_);
   }
@@ -25,6 +26,11 @@ class Scratch {
   T* data() { return data_; }
 
  private:
+  // More than there is where the product overflows.
+  static std::size_t bytes_of(std::size_t count) {
+    constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
+    return count > most / sizeof(T) ? most : count * sizeof(T);
+  }
   T* data_;
 };
 

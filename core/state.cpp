@@ -8,6 +8,7 @@
 
 #include "core/check.h"
 #include "core/parallel.h"
+#include "core/printable.h"
 
 namespace striate {
 
@@ -36,6 +37,10 @@ T* gather(const T* x, T* y, const Shape& shape, const Shape& strides, std::size_
   }
   return y;
 }
+
+/// A counter, as batch norm's num_batches_tracked: PyTorch before 0.4.1 and converters leave it out of files, and torch
+/// loads those too.
+bool may_be_missing(const NamedTensor& named) { return named.value.dtype() == DType::i64 && named.value.rank() == 0; }
 
 /// Axis i of the result is axis axes[i] of the tensor.
 Tensor permuted(const Tensor& tensor, const std::vector<int>& axes) {
@@ -118,31 +123,36 @@ std::string state_problems(const std::vector<NamedTensor>& wanted, const FileSta
   std::string mismatched;
   std::string unexpected;
   for (const auto& [name, tensor] : state) {
-    if (!given.emplace(name, &tensor).second) repeated += "\n  repeated: " + name;
+    if (!given.emplace(name, &tensor).second) repeated += "\n  repeated: " + printable(name);
   }
   for (const NamedTensor& named : wanted) {
     names.insert(named.name);
     const auto found = given.find(named.name);
     if (found != given.end()) {
       mismatched += mismatch(named, *found->second, dtypes);
-    } else {
+    } else if (dtypes == Dtypes::equal || !may_be_missing(named)) {
       missing += "\n  missing: " + named.name + " " + to_string(file_shape(named));
     }
   }
   for (const auto& [name, tensor] : state) {
-    if (!names.contains(name)) unexpected += "\n  unexpected: " + name + " " + to_string(tensor.shape());
+    if (!names.contains(name)) unexpected += "\n  unexpected: " + printable(name) + " " + to_string(tensor.shape());
   }
   return missing + unexpected + mismatched + repeated;
 }
 
+void copy_state(const std::vector<NamedTensor>& to, const FileState& state) {
+  const std::unordered_map<std::string, Tensor> given(state.begin(), state.end());
+  for (const NamedTensor& named : to) {
+    const auto found = given.find(named.name);
+    if (found != given.end()) Tensor(named.value).copy_from(from_file_layout(found->second, named.file_axes));
+  }
+}
+
 void load_state(Module& module, const FileState& state) {
-  std::vector<NamedTensor> wanted = named_state(module);
+  const std::vector<NamedTensor> wanted = named_state(module);
   const std::string problems = state_problems(wanted, state, Dtypes::converted);
   if (!problems.empty()) throw std::invalid_argument("[load_state] the state does not fit the module:" + problems);
-  const std::unordered_map<std::string, Tensor> given(state.begin(), state.end());
-  for (NamedTensor& named : wanted) {
-    named.value.copy_from(from_file_layout(given.at(named.name), named.file_axes));
-  }
+  copy_state(wanted, state);
 }
 
 }  // namespace striate

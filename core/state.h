@@ -28,16 +28,20 @@ FileState state_of(const Module& module);
 /// Whether a state may have another of the floating dtypes than the tensors that it is copied into.
 enum class Dtypes : bool { equal, converted };
 
-/// All that keeps `state` from being copied into the tensors of `wanted`, a line for each missing,
-/// unexpected, repeated or mismatched name; empty where it fits.
+/// All that keeps `state` from being copied into the tensors of `wanted`, a line for each missing, unexpected, repeated
+/// or mismatched name; empty where it fits. With Dtypes::converted, for files of others, counters may be missing: whole
+/// numbers of shape (), as num_batches_tracked.
 std::string state_problems(const std::vector<NamedTensor>& wanted, const FileState& state, Dtypes dtypes);
+
+/// Copies by name what state_problems() has found to fit.
+void copy_state(const std::vector<NamedTensor>& to, const FileState& state);
 
 /// Parameters and buffers: what load_state wants.
 std::vector<NamedTensor> named_state(const Module& module);
 
 /// Copies tensors by name into parameters and buffers, converting between f32, f64, bf16 and f16. Either all of
-/// the module's names are there in the right shape and nothing is left over, or std::invalid_argument lists
-/// all missing, unexpected and mismatched names at once and the module is unchanged.
+/// the module's names but counters are there in the right shape and nothing is left over, or std::invalid_argument
+/// lists all missing, unexpected and mismatched names at once and the module is unchanged.
 void load_state(Module& module, const FileState& state);
 
 }  // namespace striate

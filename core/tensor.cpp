@@ -1,8 +1,10 @@
 #include "core/tensor.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "core/autograd.h"
 #include "core/parallel.h"
@@ -24,6 +26,22 @@ std::string to_string(const Shape& shape) {
   for (std::size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ",") + std::to_string(shape[i]);
   return text + ")";
 }
+
+namespace {
+
+// Of a number that a whole one cannot hold, the nearest that it can, and 0 of a NaN: C++ leaves that open.
+template <class To, class From>
+To converted(From value) {
+  if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {
+    using Limits = std::numeric_limits<To>;
+    if (std::isnan(value)) return 0;
+    if (value <= static_cast<From>(Limits::min())) return Limits::min();
+    if (value >= static_cast<From>(Limits::max())) return Limits::max();
+  }
+  return static_cast<To>(static_cast<compute_t<To>>(value));
+}
+
+}  // namespace
 
 std::int64_t numel(const Shape& shape) {
   std::int64_t count =
@@ -75,8 +93,7 @@ Tensor Tensor::zeros(Shape shape, DType dtype) {
 
 Tensor Tensor::full(Shape shape, double value, DType dtype) {
   Tensor tensor = empty(std::move(shape), dtype);
-  dispatch_all(dtype,
-               [&]<class T>(T) { std::fill_n(tensor.mutable_data<T>(), tensor.numel(), static_cast<T>(value)); });
+  dispatch_all(dtype, [&]<class T>(T) { std::fill_n(tensor.mutable_data<T>(), tensor.numel(), converted<T>(value)); });
   return tensor;
 }
 
@@ -162,7 +179,7 @@ void Tensor::copy_from(const Tensor& other) {
       const From* from = other.data<From>();
       parallel_for(numel(), 1 << 15, [=](std::int64_t begin, std::int64_t end) {
         for (std::int64_t i = begin; i < end; ++i) {
-          to[i] = static_cast<To>(static_cast<compute_t<To>>(static_cast<compute_t<From>>(from[i])));
+          to[i] = converted<To>(static_cast<compute_t<From>>(from[i]));
         }
       });
     });

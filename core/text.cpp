@@ -26,8 +26,9 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
 }  // namespace
 
 std::string nearest_name(const std::string& given, const std::vector<std::string>& names) {
+  const std::string begin = given.substr(0, 100);  // of text that a file may hold
   const auto nearest = std::min_element(names.begin(), names.end(), [&](const std::string& a, const std::string& b) {
-    return edit_distance(given, a) < edit_distance(given, b);
+    return edit_distance(begin, a) < edit_distance(begin, b);
   });
   return nearest == names.end() ? "" : *nearest;
 }

@@ -4,6 +4,8 @@
 #include <stdexcept>
 
 #include "core/check.h"
+#include "core/printable.h"
+#include "core/text.h"
 #include "models/registry.h"
 
 namespace striate {
@@ -18,8 +20,8 @@ template <class T>
 std::vector<T> list_in(const std::string& text) {
   try {
     return json::parse(text).get<std::vector<T>>();
-  } catch (const json::exception& error) {
-    throw std::invalid_argument("expected a JSON array, got " + text + " (" + error.what() + ")");
+  } catch (const json::exception&) {
+    throw std::invalid_argument("expected a JSON array, got " + printable(text));
   }
 }
 
@@ -33,8 +35,29 @@ std::unique_ptr<Layer> make_model(const ModelCard& card) {
                                  .options = card.options});
 }
 
+void check_classes(const ModelCard& card, const std::vector<std::string>& class_names) {
+  if (card.class_names == class_names) return;
+  const std::size_t count = card.class_names.size();
+  if (card.class_names == numbered_classes(count) && count == class_names.size()) return;
+  const auto list = [](const std::vector<std::string>& names) {
+    return std::to_string(names.size()) + " (" + printable(joined(names), 1000) + ")";
+  };
+  throw std::invalid_argument(
+      "[classes] expected data of the classes that the weights were trained on, in their order, " +
+      list(card.class_names) + ", got " + list(class_names));
+}
+
+std::vector<std::string> numbered_classes(std::size_t count) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < count; ++i) names.push_back("class " + std::to_string(i));
+  return names;
+}
+
 Metadata to_metadata(const ModelCard& card) {
   const Normalization normalization = card.normalization.for_channels(card.channels);
+  for (const std::string& name : card.class_names) {
+    expect(is_utf8(name), "model card", "class names in UTF-8, as files keep text", printable(name));
+  }
   return {{"model", card.model},
           {"options", to_string(card.options)},
           {"class_names", json(card.class_names).dump()},

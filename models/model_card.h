@@ -2,6 +2,7 @@
 // What a file of weights says about its model: enough to build it again and to feed it images as it was trained on.
 // Weights files keep it as text (models/weights.h).
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -27,6 +28,12 @@ struct ModelCard {
 
 /// The model that a card describes, freshly initialised. Throws as make_model(name, options).
 std::unique_ptr<Layer> make_model(const ModelCard& card);
+
+/// Throws std::invalid_argument with both lists where data of these classes, in this order, is none for the card's
+/// model: labels go by place. Of numbered_classes() the count alone is compared.
+void check_classes(const ModelCard& card, const std::vector<std::string>& class_names);
+/// "class 0", "class 1", ...: of a file that does not name its classes.
+std::vector<std::string> numbered_classes(std::size_t count);
 
 using Metadata = std::map<std::string, std::string>;
 

@@ -2,16 +2,51 @@
 
 #include <algorithm>
 #include <cmath>
-#include <new>
 #include <stdexcept>
+#include <unordered_set>
 
 #include "core/allocator.h"
 #include "core/error.h"
+#include "core/printable.h"
 #include "core/state.h"
 #include "models/registry.h"
 
 namespace striate {
 namespace {
+
+// A file of weights. `prefix` was taken off its names.
+struct Contents {
+  TensorFile file;
+  std::string prefix = {};
+};
+
+// Takes off what wrappers put before all names ("module." of DataParallel, "_orig_mod." of torch.compile): whole
+// components that all names share, as few as it takes until a name is one of the model's.
+void take_off_prefix(Contents& contents, const Module& model) {
+  auto& tensors = contents.file.tensors;
+  if (tensors.empty()) return;
+  std::unordered_set<std::string> known;
+  for (const NamedTensor& named : named_state(model)) known.insert(named.name);
+  std::string shared = tensors.front().first;
+  for (const auto& [name, tensor] : tensors) {
+    shared.erase(std::mismatch(shared.begin(), shared.end(), name.begin(), name.end()).first, shared.end());
+  }
+  constexpr int most_components = 8;
+  std::size_t length = 0;
+  const auto is_known = [&](const auto& named) { return known.contains(named.first.substr(length)); };
+  for (int taken = 0; std::none_of(tensors.begin(), tensors.end(), is_known); ++taken) {
+    const std::size_t dot = shared.find('.', length);
+    if (dot == std::string::npos || taken == most_components) return;
+    length = dot + 1;
+  }
+  for (auto& [name, tensor] : tensors) name.erase(0, length);
+  contents.prefix += shared.substr(0, length);
+}
+
+std::string note_of(const std::filesystem::path& path, const Contents& contents) {
+  if (contents.prefix.empty()) return "";
+  return printable(path.string(), 4096) + ": \"" + printable(contents.prefix) + "\" was taken off the beginning of all names";
+}
 
 void load_into(const std::filesystem::path& path, Module& model, const FileState& tensors) {
   try {
@@ -61,23 +96,25 @@ double width_in(const TensorFile& file, const Module& narrow) {
 }
 
 // A file may claim anything; its model takes no more memory than its tensors account for.
-std::unique_ptr<Layer> build(const ModelCard& card, const TensorFile& file) {
-  std::int64_t values = 0;
-  for (const auto& [name, tensor] : file.tensors) values += tensor.numel();
-  const AllocationLimit limit((16U << 20U) + 4 * sizeof(float) * static_cast<std::size_t>(values));
-  return make_model(card);
+std::unique_ptr<Layer> build(const ModelCard& card, Contents& contents) {
+  std::size_t values = 0;
+  for (const auto& [name, tensor] : contents.file.tensors) values += static_cast<std::size_t>(tensor.numel());
+  const AllocationLimit limit((16U << 20U) + 4 * sizeof(float) * values);
+  auto model = make_model(card);
+  take_off_prefix(contents, *model);
+  return model;
 }
 
 // Sets the width multiplier that the shapes tell, where the model has one, and returns a model of the card's names.
-std::unique_ptr<Layer> find_width(ModelCard& card, const TensorFile& file) {
+std::unique_ptr<Layer> find_width(ModelCard& card, Contents& contents) {
   ModelCard narrow = card;
   narrow.options.set("width_multiplier", kNarrow);
   try {
-    auto model = build(narrow, file);
-    card.options.set("width_multiplier", width_in(file, *model));
+    auto model = build(narrow, contents);
+    card.options.set("width_multiplier", width_in(contents.file, *model));
     return model;
   } catch (const std::invalid_argument&) {
-    return build(card, file);  // it has no width
+    return build(card, contents);  // it has no width
   }
 }
 
@@ -91,22 +128,23 @@ std::int64_t channels_in(const TensorFile& file, const Module& like, std::int64_
   return channels;
 }
 
+constexpr std::int64_t kMostClasses = 1'000'000;
+
 // Of the head, whose parameters come last.
-std::vector<std::string> classes_in(const TensorFile& file, const Module& like) {
+std::size_t classes_in(const TensorFile& file, const Module& like) {
   const auto parameters = like.parameters();
   const std::int64_t classes = parameters.empty() ? 0 : rows_in(file, parameters.back().name);
-  std::vector<std::string> names;
-  for (std::int64_t i = 0; i < classes; ++i) names.push_back("class " + std::to_string(i));
-  return names;
+  // A tensor without values may have any shape: no list of names is longer than what it stands for.
+  return classes <= kMostClasses ? static_cast<std::size_t>(classes) : 0;
 }
 
 // Reads off the shapes what a file without a card of ours leaves open.
-void complete(ModelCard& card, const TensorFile& file, const LoadOptions& options) {
+void complete(ModelCard& card, Contents& contents, const LoadOptions& options) {
   const bool unnamed = card.class_names.empty();
   if (unnamed) card.class_names.resize(10);  // for now
-  const auto like = card.options.has("width_multiplier") ? build(card, file) : find_width(card, file);
-  if (unnamed) card.class_names = classes_in(file, *like);
-  if (!options.input) card.channels = channels_in(file, *like, card.channels);
+  const auto like = card.options.has("width_multiplier") ? build(card, contents) : find_width(card, contents);
+  if (unnamed) card.class_names = numbered_classes(classes_in(contents.file, *like));
+  if (!options.input) card.channels = channels_in(contents.file, *like, card.channels);
 }
 
 // Whether a card tells how its model was built. Files of earlier versions have but the width.
@@ -126,7 +164,7 @@ void set_model(ModelCard& card, const LoadOptions& options) {
   card.options = options.options.with_defaults(given.options).with_defaults(card.options);
 }
 
-void build_into(LoadedModel& loaded, const TensorFile& file, const LoadOptions& options) {
+void build_into(LoadedModel& loaded, Contents& contents, const LoadOptions& options) {
   ModelCard& card = loaded.card;
   const std::string model_of_card = card.model;
   set_model(card, options);
@@ -135,16 +173,16 @@ void build_into(LoadedModel& loaded, const TensorFile& file, const LoadOptions& 
     card.width = options.input->at(1);
     card.channels = options.input->at(2);
   }
-  if (card.model != model_of_card || !tells_options(file.metadata) || card.class_names.empty()) {
-    complete(card, file, options);
+  if (card.model != model_of_card || !tells_options(contents.file.metadata) || card.class_names.empty()) {
+    complete(card, contents, options);
   }
   const auto channels = static_cast<std::size_t>(card.channels);
   if (card.normalization.mean.size() != channels) card.normalization = default_normalization(card.channels);
-  if (!options.precision.empty() || holds_f64(file)) {
+  if (!options.precision.empty() || holds_f64(contents.file)) {
     card.precision = options.precision.empty() ? "fp64" : options.precision;
   }
   loaded.precision = precision_of(card.precision);
-  loaded.model = build(card, file);
+  loaded.model = build(card, contents);
   loaded.model->to(loaded.precision.parameters);
 }
 
@@ -157,51 +195,52 @@ void save_weights(const std::filesystem::path& path, const Module& model, const 
 }
 
 LoadedModel load_weights(const std::filesystem::path& path, const LoadOptions& options) {
-  const TensorFile file = read_safetensors(path);
-  LoadedModel loaded{.model = nullptr, .card = read_card(path, file), .precision = {}};
+  Contents contents{.file = read_safetensors(path)};
+  LoadedModel loaded{.model = nullptr, .card = read_card(path, contents.file), .precision = {}};
   if (loaded.card.model.empty() && options.model.empty()) {
     throw FileError(path.string(),
                     "expected metadata that name the model of these weights, got none; give the model's name, or save "
                     R"(the file with metadata like {"model": "vgg16", "class_names": "[\"cat\", \"dog\"]"})");
   }
   try {
-    build_into(loaded, file, options);
+    build_into(loaded, contents, options);
   } catch (const std::invalid_argument& error) {
     throw FileError(path.string(), std::string("the model of these weights cannot be built: ") + error.what());
-  } catch (const std::bad_alloc&) {
-    throw FileError(path.string(), "these weights are for a smaller model than " + loaded.card.model +
-                                       " with options \"" + to_string(loaded.card.options) +
-                                       "\"; write the file again");
+  } catch (const OutOfMemory& error) {
+    throw FileError(path.string(), "these weights are for a smaller model than " + printable(loaded.card.model) +
+                                       " with options \"" + printable(to_string(loaded.card.options)) +
+                                       "\", which their shapes cannot fill; write the file again (" + error.what() +
+                                       ")");
   }
-  load_into(path, *loaded.model, file.tensors);
+  load_into(path, *loaded.model, contents.file.tensors);
   loaded.model->eval();
+  loaded.note = note_of(path, contents);
   return loaded;
 }
 
-std::string init_from(const std::filesystem::path& path, Module& model, const std::vector<std::string>& class_names) {
-  TensorFile file = read_safetensors(path);
+InitResult init_from(const std::filesystem::path& path, Module& model, const std::vector<std::string>& class_names) {
+  Contents contents{.file = read_safetensors(path)};
+  take_off_prefix(contents, model);
   const std::string head = model.head();
   const auto in_head = [&](const std::string& name) { return !head.empty() && name.starts_with(head + "."); };
-  const auto names = read_card(path, file).class_names;
+  const auto names = read_card(path, contents.file).class_names;
   bool others = !names.empty() && names != class_names;
   for (const NamedTensor& parameter : model.parameters()) {
-    const std::int64_t classes = rows_in(file, parameter.name);
+    const std::int64_t classes = rows_in(contents.file, parameter.name);
     if (in_head(parameter.name) && classes > 0) {
       others = others || classes != static_cast<std::int64_t>(class_names.size());
     }
   }
-  if (!others || head.empty()) {
-    load_into(path, model, file.tensors);
-    return {};
-  }
-  std::erase_if(file.tensors, [&](const auto& named) { return in_head(named.first); });
-  for (const NamedTensor& named : named_state(model)) {
-    if (in_head(named.name)) {
-      file.tensors.emplace_back(named.name, to_file_layout(named.value.clone(), named.file_axes));
+  if (others && !head.empty()) {
+    std::erase_if(contents.file.tensors, [&](const auto& named) { return in_head(named.first); });
+    for (const NamedTensor& named : named_state(model)) {
+      if (in_head(named.name)) {
+        contents.file.tensors.emplace_back(named.name, to_file_layout(named.value.clone(), named.file_axes));
+      }
     }
   }
-  load_into(path, model, file.tensors);
-  return head;
+  load_into(path, model, contents.file.tensors);
+  return {.skipped_head = others ? head : "", .note = note_of(path, contents)};
 }
 
 }  // namespace striate

@@ -29,16 +29,22 @@ struct LoadedModel {
   std::unique_ptr<Layer> model;  ///< in eval mode, f64 for fp64, else f32
   ModelCard card;
   Precision precision;
+  std::string note = {};  ///< what the user should know: a prefix that was taken off all names; mostly empty
 };
 
 /// Builds the model that a file of weights is for and loads them. Where the file has no card of ours, classes, channels
-/// and, for models that have one, the width multiplier are read off the shapes. Throws FileError with what is wrong and
+/// and, for models that have one, the width multiplier are read off the shapes. Names may begin with a prefix that all
+/// of them share, as "module." of PyTorch's DataParallel. Throws FileError with what is wrong and
 /// what to do; building a model takes no more memory than the file's weights account for.
 LoadedModel load_weights(const std::filesystem::path& path, const LoadOptions& options = {});
 
+struct InitResult {
+  std::string skipped_head = {};  ///< its prefix
+  std::string note = {};          ///< as LoadedModel's
+};
+
 /// Copies the values of a file of weights into a model for these classes. A head for others (another number of them,
-/// or other names in the file's card) stays as it is, and its prefix is returned, else nothing. Throws FileError with
-/// all names that do not match.
-std::string init_from(const std::filesystem::path& path, Module& model, const std::vector<std::string>& class_names);
+/// or other names in the file's card) stays as it is. Throws FileError with all names that do not match.
+InitResult init_from(const std::filesystem::path& path, Module& model, const std::vector<std::string>& class_names);
 
 }  // namespace striate

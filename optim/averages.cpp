@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstddef>
 #include <stdexcept>
-#include <unordered_map>
 
 #include "core/check.h"
 #include "core/parallel.h"
@@ -99,10 +98,7 @@ void WeightAverage::load_state(const std::map<std::string, Tensor>& tensors, con
   if (!problems.empty()) {
     throw std::invalid_argument("[weight_average] what was saved under \"" + prefix + "\" does not fit:" + problems);
   }
-  const std::unordered_map<std::string, Tensor> given(state.begin(), state.end());
-  for (const NamedTensor& named : wanted) {
-    Tensor(named.value).copy_from(from_file_layout(given.at(named.name), named.file_axes));
-  }
+  copy_state(wanted, state);
   count_ = count;
 }
 

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/build_info.h"
 #include "core/error.h"
 #include "core/printable.h"
 #include "core/safetensors.h"
@@ -17,6 +18,7 @@ namespace {
 // Names in the file. Counters and text are metadata, all else are tensors.
 constexpr const char* format = "striate-checkpoint-2";
 constexpr const char* text_prefix = "text.";
+constexpr const char* build_name = "build";
 constexpr const char* model_prefix = "model.";
 constexpr const char* optimizer_name = "optimizer";
 constexpr const char* optimizer_prefix = "optimizer.";
@@ -52,7 +54,7 @@ void read_counter(const Metadata& metadata, const char* name, T& value, std::str
   const std::string& text = found->second;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value < T{0}) {
-    problems += "\n  mismatched: " + std::string(name) + " needs a count, got \"" + text.substr(0, 40) + "\"";
+    problems += "\n  mismatched: " + std::string(name) + " needs a count, got \"" + printable(text, 40) + "\"";
   }
 }
 
@@ -92,7 +94,7 @@ void sort_tensor(const std::string& name, const Tensor& tensor, Contents& conten
   } else if (strip(metric_prefix, name, rest) && tensor.dtype() == DType::f64 && tensor.numel() == 1) {
     contents.state.metrics.emplace(rest, tensor.item());
   } else {
-    problems += "\n  unexpected: " + name + " " + to_string(tensor.dtype()) + to_string(tensor.shape());
+    problems += "\n  unexpected: " + printable(name) + " " + to_string(tensor.dtype()) + to_string(tensor.shape());
   }
 }
 
@@ -104,7 +106,8 @@ std::string problems_of(const Contents& contents, const Metadata& metadata) {
   const auto saved = metadata.find(optimizer_name);
   const std::string kind = saved == metadata.end() ? "none" : saved->second;
   if (kind != optimizer.description()) {
-    return problems + "\n  mismatched: the optimizer is " + optimizer.description() + ", got the state of " + kind;
+    return problems + "\n  mismatched: the optimizer is " + optimizer.description() + ", got the state of " +
+           printable(kind);
   }
   const std::string state = optimizer.state_problems(contents.optimizer);
   return state.empty() ? problems : problems + "\n in the optimizer:" + state;
@@ -125,6 +128,7 @@ void save_checkpoint(const std::filesystem::path& path, const TrainingState& sta
   }
   for (const auto& [name, tensor] : state.tensors) file.tensors.emplace_back(tensor_prefix + name, tensor);
   file.metadata["format"] = format;
+  file.metadata[build_name] = build_info();
   file.metadata[optimizer_name] = state.optimizer.description();
   for_each_counter(state, [&](const char* name, auto value) { file.metadata[name] = std::to_string(value); });
   for (const auto& [name, text] : state.text) file.metadata.emplace(text_prefix + name, text);
@@ -158,6 +162,8 @@ void load_checkpoint(const std::filesystem::path& path, TrainingState& state) {
   state.metrics = std::move(contents.state.metrics);
   state.text = std::move(contents.state.text);
   state.tensors = std::move(contents.state.tensors);
+  const auto build = file.metadata.find(build_name);
+  state.build = build == file.metadata.end() ? "" : build->second;
 }
 
 double TrainingState::metric(const std::string& name) const {

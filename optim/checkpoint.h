@@ -29,6 +29,9 @@ struct TrainingState {
   std::map<std::string, std::string> text{};
   /// Whatever else the run carries (averages of weights, a loss scale).
   std::map<std::string, Tensor> tensors{};
+  /// That wrote the loaded checkpoint (core/build_info.h), since another may go on with other bits. Empty where
+  /// unknown.
+  std::string build{};
 
   /// Of `metrics`. Throws std::invalid_argument where a loaded checkpoint lacks it.
   [[nodiscard]] double metric(const std::string& name) const;

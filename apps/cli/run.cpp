@@ -14,6 +14,7 @@
 
 #include "apps/cli/commands.h"
 #include "apps/cli/processor.h"
+#include "core/allocator.h"
 #include "core/text.h"
 
 namespace striate::cli {
@@ -70,6 +71,9 @@ int striate::run(int argc, char** argv) {
   } catch (const cli::UsageError& error) {
     fmt::print(stderr, "striate: {}\n", error.what());
     return 2;
+  } catch (const OutOfMemory& error) {
+    fmt::print(stderr, "striate: {}\n", error.what());
+    return 1;
   } catch (const std::bad_alloc&) {
     fmt::print(stderr, "striate: not enough memory for what was asked; try smaller sizes or a smaller batch\n");
     return 1;

@@ -1,5 +1,7 @@
 #include "apps/cli/shared_flags.h"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 
@@ -91,11 +93,13 @@ ModelOptions model_options(const ModelFlags& flags) {
   return {.in_channels = input[2], .height = input[0], .width = input[1], .options = width_option(flags)};
 }
 
-LoadOptions load_options(const ModelFlags& flags) {
+LoadedModel load_model(const std::string& weights, const ModelFlags& flags) {
   LoadOptions options{.model = flags.model, .options = width_option(flags), .precision = flags.precision};
   if (!flags.precision.empty()) one_of("precision", flags.precision, precision_names());
   if (!flags.input.empty()) options.input = input_of(flags);
-  return options;
+  LoadedModel loaded = load_weights(weights, options);
+  if (!loaded.note.empty()) fmt::print(stderr, "{}\n", loaded.note);
+  return loaded;
 }
 
 void add_weights_flags(CLI::App& app, WeightsFlags& flags) {
@@ -107,7 +111,7 @@ void add_weights_flags(CLI::App& app, WeightsFlags& flags) {
 
 LoadedModel load(const WeightsFlags& flags) {
   use_threads(flags.threads);
-  return load_weights(flags.weights, load_options(flags));
+  return load_model(flags.weights, flags);
 }
 
 }  // namespace striate::cli

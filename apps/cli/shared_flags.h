@@ -52,8 +52,9 @@ void add_model_flags(CLI::App& app, ModelFlags& flags, const std::string& otherw
 Shape input_of(const ModelFlags& flags);
 /// What make_model takes besides the name. Throws UsageError.
 ModelOptions model_options(const ModelFlags& flags);
-/// What wins over the card of a file of weights. Throws UsageError.
-LoadOptions load_options(const ModelFlags& flags);
+/// The model of a file of weights, with what wins over its card. What the user should know of the file goes to standard
+/// error. Throws UsageError, FileError.
+LoadedModel load_model(const std::string& weights, const ModelFlags& flags);
 
 /// What eval and predict share.
 struct WeightsFlags : ModelFlags {

@@ -19,8 +19,8 @@ int run_summary(const Arguments& arguments) {
       ->required();
   add_shape_flags(app, flags, " (default: the file's; 1 and 32x32x3)");
   parse(app, arguments);
-  if (name.ends_with(".safetensors")) {
-    const LoadedModel loaded = load_weights(name, load_options(flags));
+  if (name.ends_with(".safetensors") || name.ends_with(".pth") || name.ends_with(".pt")) {
+    const LoadedModel loaded = load_model(name, flags);
     const ModelCard& card = loaded.card;
     fmt::print("{}", format_summary(summarize(*loaded.model, {card.height, card.width, card.channels})));
   } else {

@@ -141,8 +141,9 @@ Ending train(const TrainFlags& flags, const RunFolder& folder, bool resuming, sp
   options.out = folder;
   options.text = {{"config", config}};
   options.stop = interrupted;
-  if (!start.skipped_head.empty()) {
-    log.info("{} is for other classes: the head ({}) is trained from scratch", flags.init, start.skipped_head);
+  if (!start.init.note.empty()) log.info("{}", start.init.note);
+  if (!start.init.skipped_head.empty()) {
+    log.info("{} is for other classes: the head ({}) is trained from scratch", flags.init, start.init.skipped_head);
   }
   const std::string path = data_path(flags.data, flags.dataset).string();
   const std::string what =

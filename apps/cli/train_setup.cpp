@@ -9,7 +9,6 @@
 #include "data/subset.h"
 #include "data/whitening.h"
 #include "models/registry.h"
-#include "models/weights.h"
 #include "optim/registry.h"
 
 namespace striate::cli {
@@ -207,7 +206,7 @@ StartingModel starting_model(const TrainFlags& flags, const Dataset& train, bool
   StartingModel start{.model = new_model(flags, train)};
   start.model->to(precision_of(flags.precision).parameters);
   if (resuming) return start;
-  if (!flags.init.empty()) start.skipped_head = init_from(flags.init, *start.model, train.class_names);
+  if (!flags.init.empty()) start.init = init_from(flags.init, *start.model, train.class_names);
   if (flags.whiten) in_flag("whiten", [&] { whiten(*start.model, train); });
   return start;
 }

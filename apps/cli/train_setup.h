@@ -13,6 +13,7 @@
 #include "core/named_options.h"
 #include "data/dataset.h"
 #include "data/transform.h"
+#include "models/weights.h"
 #include "optim/update.h"
 
 namespace striate::cli {
@@ -39,7 +40,7 @@ Dataset load_data(const TrainFlags& flags, Split split);
 
 struct StartingModel {
   std::unique_ptr<Layer> model;
-  std::string skipped_head = {};  ///< what --init left as it was; empty for nothing
+  InitResult init = {};  ///< of --init
 };
 
 /// The model in the run's precision; with its first values by --init or --whiten, unless the run is resumed and its

@@ -129,6 +129,25 @@ TEST(WriteAtomically, ThreadsDoNotMixTheirFiles) {
   EXPECT_EQ(names_in(folder.path()), Names{"a.txt"});
 }
 
+TEST(MakeFolder, MakesThoseAboveItToo) {
+  const TempFolder folder;
+  const auto path = folder.path() / "a/b/c";
+  make_folder(path);
+  EXPECT_TRUE(std::filesystem::is_directory(path));
+  make_folder(path / "");
+  make_folder(path / "../d/");
+  EXPECT_EQ(names_in(folder.path() / "a/b"), (Names{"c", "d"}));
+  write_text(folder.path() / "file", "text");
+  const auto message = [](const std::filesystem::path& at) { return message_of<FileError>([&] { make_folder(at); }); };
+  expect_parts(message(folder.path() / "file"), {"file", "cannot be made"});
+  expect_parts(message(folder.path() / "file/b/c"), {"file: ", "a file is in the way"});
+  expect_parts(message("/proc/none/a"), {"/proc/none", "cannot be made"});
+}
+
+TEST(FileError, NamesOfFilesAreFitForATerminal) {
+  expect_parts(message_of<FileError>([&] { read_bytes("/none/\x1b[2J\xff"); }), {"/none/\\x1b[2J\\xff: "});
+}
+
 TEST(ReadBytes, ReadsTheWholeFile) {
   const TempFolder folder;
   const std::string text("zero\0inside", 11);

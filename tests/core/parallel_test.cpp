@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <cstdlib>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <set>
@@ -162,6 +163,8 @@ TEST(Parallel, TheLowestFailureIsThrown) {
 TEST(Parallel, Misuse) {
   EXPECT_THROW(set_num_threads(0), std::invalid_argument);
   EXPECT_THROW(parallel_for(3, 0, [](std::int64_t, std::int64_t) {}), std::invalid_argument);
+  const std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  EXPECT_EQ(chunks_of(10, most).size(), 1U);
 }
 
 TEST(Parallel, SeveralThreadsMayBegin) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <stdexcept>
@@ -68,7 +69,7 @@ TEST(Safetensors, FileIsAlignedOrderedAndAFunctionOfItsContents) {
   file.metadata = {{"model", "x"}};
   write_safetensors(folder.path() / "a", file);
   const std::string header =
-      R"({"__metadata__":{"model":"x"},"n":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},)"
+      R"({"__metadata__":{"checksum":"xxh3:0000000000000000:0000000000000000","model":"x"},"n":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},)"
       R"("b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]},"a":{"dtype":"F32","shape":[],"data_offsets":[12,16]},)"
       R"("h":{"dtype":"F16","shape":[2],"data_offsets":[16,20]},"u":{"dtype":"U8","shape":[1],"data_offsets":[20,21]}})";
   const std::size_t padded = (header.size() + 7) / 8 * 8;
@@ -76,13 +77,73 @@ TEST(Safetensors, FileIsAlignedOrderedAndAFunctionOfItsContents) {
   std::memcpy(expected.data(), &padded, 8);
   expected += header + std::string(padded - header.size(), ' ');
   expected += std::string("\3\0\0\0\0\0\0\0\0\0\x80\x3f\0\0\0\x40\0\x3c\0\xc0\7", 21);
-  EXPECT_EQ(read_text(folder.path() / "a"), expected);
+  std::string text = read_text(folder.path() / "a");
+  text.replace(text.find("xxh3:"), 5 + 16 + 1 + 16, "xxh3:0000000000000000:0000000000000000");
+  EXPECT_EQ(text, expected);
+}
+
+// Whatever is flipped is noticed; what else changes a file keeps its checksum.
+TEST(Safetensors, DamageIsNoticed) {
+  const TempFolder folder;
+  const auto path = folder.path() / "a";
+  TensorFile file;
+  file.tensors.emplace_back("b", Tensor::from<float>({2, 3}, {1, 2, 3, 4, 5, 6}));
+  file.tensors.emplace_back("a", Tensor::from<std::uint8_t>({3}, {1, 2, 3}));
+  file.metadata = {{"step", "17"}};
+  write_safetensors(path, file);
+  const std::string bytes = read_text(path);
+  for (std::size_t bit = 0; bit < bytes.size() * 8; bit += 9) {
+    std::string damaged = bytes;
+    damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));
+    write_text(path, damaged);
+    if (damaged.find("\"xxh3:") == std::string::npos || damaged.find("\"checksum\"") == std::string::npos) continue;
+    const bool blank = bytes[bit / 8] == ' ' && damaged.find_first_of("\t\n\r", 8) == bit / 8;
+    if (blank) continue;
+    EXPECT_THROW(read_safetensors(path), FileError) << "bit " << bit % 8 << " of byte " << bit / 8;
+  }
+  std::string damaged = bytes;
+  damaged.back() ^= 1;
+  write_text(path, damaged);
+  const std::string message = message_of<FileError>([&] { read_safetensors(path); });
+  EXPECT_NE(message.find("is damaged"), std::string::npos) << message;
+  EXPECT_EQ(read_safetensors_metadata(path).at("step"), "17") << "a header has a checksum of its own";
+  damaged = bytes;
+  damaged[damaged.find("17") + 1] = '8';
+  write_text(path, damaged);
+  EXPECT_EQ(message_of<FileError>([&] { read_safetensors_metadata(path); }), message);
+}
+
+// A program that copies a file may order it otherwise.
+TEST(Safetensors, ChecksumsKnowNoOrder) {
+  const TempFolder folder;
+  const auto checksum = [&](const TensorFile& file) {
+    write_safetensors(folder.path() / "a", file);
+    const std::string text = read_text(folder.path() / "a");
+    return text.substr(text.find("xxh3:"), 5 + 16 + 1 + 16);
+  };
+  TensorFile file = sample();
+  const std::string before = checksum(file);
+  std::reverse(file.tensors.begin(), file.tensors.end());
+  EXPECT_EQ(checksum(file), before);
+  std::swap(file.tensors[0].first, file.tensors[1].first);
+  EXPECT_NE(checksum(file), before);
+}
+
+TEST(Safetensors, FilesOfTorchSaveGetTheRemedy) {
+  const TempFolder folder;
+  for (const std::string& begin :
+       {std::string("PK\x03\x04\0\0\x08\x08", 8), std::string("\x80\x02\x8a\nl\xfc\x9c\x46", 8)}) {
+    write_text(folder.path() / "w.pth", begin + std::string(100, 'x'));
+    const std::string message = message_of<FileError>([&] { read_safetensors(folder.path() / "w.pth"); });
+    for (const char* part : {"torch.save", "state = torch.load('", "w.pth'", "safetensors.torch.save_file("}) {
+      EXPECT_NE(message.find(part), std::string::npos) << message;
+    }
+  }
 }
 
 TEST(Safetensors, NoTensorsAtAll) {
   const TempFolder folder;
   write_safetensors(folder.path() / "a", {});
-  EXPECT_EQ(read_text(folder.path() / "a"), std::string("\x8\0\0\0\0\0\0\0{}      ", 16));
   EXPECT_TRUE(read_safetensors(folder.path() / "a").tensors.empty());
 }
 

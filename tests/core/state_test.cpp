@@ -193,5 +193,24 @@ TEST(State, DtypesMayHaveToBeEqual) {
   EXPECT_EQ(problems.find("inner.count"), std::string::npos) << problems;
 }
 
+TEST(State, ACounterMayBeMissingInWeights) {
+  Outer from;
+  Outer to;
+  fill(to, 9);
+  FileState state = state_of(from);
+  std::erase_if(state, [](const auto& named) { return named.first == "inner.count"; });
+  load_state(to, state);
+  EXPECT_EQ(to.inner->weight.to_vector(), from.inner->weight.to_vector());
+  EXPECT_EQ(to.inner->count.item(), 9) << "its value stays";
+  EXPECT_NE(state_problems(named_state(to), state, Dtypes::equal).find("missing: inner.count"), std::string::npos);
+}
+
+TEST(State, NamesAreFitForAMessage) {
+  Outer module;
+  FileState state = state_of(module);
+  state.emplace_back("\x1b[2J", Tensor::zeros({1}));
+  expect_error<std::invalid_argument>([&] { load_state(module, state); }, {"unexpected: \\x1b[2J (1)"});
+}
+
 }  // namespace
 }  // namespace striate

@@ -7,6 +7,8 @@
 #include <limits>
 #include <vector>
 
+#include "core/allocator.h"
+#include "tests/support/errors.h"
 #include "tests/support/op_checks.h"
 
 namespace striate {
@@ -85,6 +87,34 @@ TEST(Tensor, ConvertsBetweenDtypes) {
   Tensor whole = Tensor::empty({3}, DType::i64);
   whole.copy_from(from);
   EXPECT_EQ(whole.to_vector(), (std::vector<double>{1, -2, 1000}));
+}
+
+TEST(Tensor, SizesThatOverflowAreRefused) {
+  constexpr std::int64_t huge = std::int64_t{1} << 62;
+  for (const Shape& shape : {Shape{huge}, Shape{huge, huge}, Shape{huge, 0, huge}, Shape{0, huge, 4}}) {
+    EXPECT_THROW(static_cast<void>(numel(shape)), ShapeError) << to_string(shape);
+    EXPECT_THROW(Tensor::empty(shape), ShapeError) << to_string(shape);
+  }
+  EXPECT_EQ(numel({0, std::int64_t{1} << 59}), 0);
+}
+
+TEST(Tensor, MemoryThatThereIsNotIsNamed) {
+  expect_error<OutOfMemory>([] { Tensor::empty({std::int64_t{1} << 55}); }, {"out of memory: 144115188075.9 MB"});
+  expect_error<std::bad_alloc>([] { allocate_block(std::numeric_limits<std::size_t>::max()); }, {"out of memory"});
+}
+
+TEST(Tensor, WholeNumbersHoldTheNearest) {
+  const Tensor wide = Tensor::from<double>({5}, {-1e300, 1e300, std::nan(""), 254.7, -3});
+  Tensor bytes = Tensor::empty({5}, DType::u8);
+  bytes.copy_from(wide);
+  EXPECT_EQ(bytes.to_vector(), (std::vector<double>{0, 255, 0, 254, 0}));
+  Tensor labels = Tensor::empty({5}, DType::i64);
+  labels.copy_from(wide);
+  const auto* values = labels.data<std::int64_t>();
+  EXPECT_EQ(values[0], std::numeric_limits<std::int64_t>::min());
+  EXPECT_EQ(values[1], std::numeric_limits<std::int64_t>::max());
+  EXPECT_EQ(std::vector<std::int64_t>(values + 2, values + 5), (std::vector<std::int64_t>{0, 254, -3}));
+  EXPECT_EQ(Tensor::full({1}, 1e9, DType::u8).item(), 255);
 }
 
 }  // namespace

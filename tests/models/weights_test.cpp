@@ -7,6 +7,7 @@
 #include "core/allocator.h"
 #include "core/error.h"
 #include "core/safetensors.h"
+#include "core/text.h"
 #include "layers/conv2d.h"
 #include "layers/flatten.h"
 #include "layers/linear.h"
@@ -18,6 +19,7 @@
 namespace striate {
 namespace {
 
+using testing_support::expect_error;
 using testing_support::message_of;
 using testing_support::random_tensor;
 
@@ -190,15 +192,85 @@ TEST_F(Weights, InitFromKeepsAHeadForOtherClasses) {
   const auto make = [](std::int64_t classes) { return make_model("plain", {.classes = classes}); };
   const auto bias = [](const Layer& layer, std::size_t place) { return layer.parameters()[place].value.to_vector(); };
   const auto same = make(2);
-  EXPECT_EQ(init_from(file_, *same, {"a", "b"}), "");
+  EXPECT_EQ(init_from(file_, *same, {"a", "b"}).skipped_head, "");
   EXPECT_EQ(bias(*same, 3), bias(*model, 3));
   for (const auto& classes : {std::vector<std::string>{"a", "c"}, std::vector<std::string>{"a", "b", "c"}}) {
     const auto other = make(static_cast<std::int64_t>(classes.size()));
     const auto before = bias(*other, 3);
-    EXPECT_EQ(init_from(file_, *other, classes), "last");
+    EXPECT_EQ(init_from(file_, *other, classes).skipped_head, "last");
     EXPECT_EQ(bias(*other, 1), bias(*model, 1));
     EXPECT_EQ(bias(*other, 3), before);
   }
+}
+
+// As PyTorch's DataParallel and torch.compile write them, with and without a card.
+TEST_F(Weights, APrefixOfAllNamesIsTakenOff) {
+  const ModelCard card{.model = "vgg11", .options = {{"width_multiplier", 0.1}}, .class_names = names(3)};
+  const auto model = save(card);
+  const TensorFile plain = read_safetensors(file_);
+  for (const std::string prefix : {"module.", "_orig_mod.module.", "features."}) {
+    for (const bool with_card : {true, false}) {
+      TensorFile file = plain;
+      for (auto& [name, tensor] : file.tensors) name.insert(0, prefix);
+      if (!with_card) file.metadata = {{"model", "vgg11"}};
+      write_safetensors(file_, file);
+      const LoadedModel loaded = load_weights(file_);
+      expect_same(*model, loaded);
+      EXPECT_EQ(loaded.card.class_names, names(3));
+      EXPECT_EQ(loaded.note, file_.string() + ": \"" + prefix + "\" was taken off the beginning of all names");
+      const auto other = make_model(card);
+      other->eval();
+      EXPECT_EQ(init_from(file_, *other, names(3)).note, loaded.note);
+      expect_same(*other, loaded);
+    }
+  }
+  write_safetensors(file_, plain);
+  EXPECT_EQ(load_weights(file_).note, "");
+}
+
+TEST_F(Weights, CountersMayBeMissing) {
+  const auto model = save({.model = "vgg11", .options = {{"width_multiplier", 0.1}}, .class_names = names(3)});
+  TensorFile file = read_safetensors(file_);
+  std::erase_if(file.tensors, [](const auto& named) { return named.first.ends_with(".num_batches_tracked"); });
+  file.metadata = {{"model", "vgg11"}};
+  write_safetensors(file_, file);
+  expect_same(*model, load_weights(file_));
+}
+
+// Tensors without values may have any shape, and stand for nothing.
+TEST_F(Weights, ShapesOfEmptyTensorsAreNotBelieved) {
+  save({.model = "vgg11", .options = {{"width_multiplier", 0.05}}, .class_names = names(10)});
+  for (const auto& [name, shape] :
+       std::vector<std::pair<std::string, Shape>>{{"classifier.weight", {std::int64_t{1} << 50, 0}},
+                                                  {"features.0.weight", {std::int64_t{1} << 50, 3, 3, 0}}}) {
+    write_safetensors(file_, {.tensors = {{name, Tensor::empty(shape)}, {"classifier.bias", Tensor::empty(shape)}},
+                              .metadata = {{"model", "vgg11"}}});
+    EXPECT_NE(failure(), "");
+  }
+}
+
+TEST_F(Weights, TextOfAFileIsFitForATerminal) {
+  save({.model = "vgg11", .options = {{"width_multiplier", 0.05}}, .class_names = names(10)});
+  const Metadata good = read_safetensors_metadata(file_);
+  for (const char* key : {"model", "options", "class_names", "precision", "height", "mean"}) {
+    rewrite(good);
+    rewrite(key, "\x1b[2J=\x07");
+    const std::string message = failure();
+    EXPECT_EQ(message.find_first_of("\x1b\x07"), std::string::npos) << key;
+  }
+}
+
+TEST(ModelCard, ClassesAreComparedByNameAndPlace) {
+  const ModelCard card{.model = "vgg11", .class_names = {"cat", "dog"}};
+  check_classes(card, {"cat", "dog"});
+  check_classes({.model = "vgg11", .class_names = {"class 0", "class 1"}}, {"alpha", "beta"});
+  for (const std::vector<std::string>& names :
+       std::vector<std::vector<std::string>>{{"dog", "cat"}, {"alpha", "beta"}, {"cat", "dog", "cow"}, {"cat"}}) {
+    expect_error<std::invalid_argument>([&] { check_classes(card, names); }, {"2 (cat, dog), got", joined(names)});
+  }
+  EXPECT_THROW(check_classes({.model = "vgg11", .class_names = {"class 0"}}, {"a", "b"}), std::invalid_argument);
+  expect_error<std::invalid_argument>([] { to_metadata({.model = "vgg11", .class_names = {"caf\xe9"}}); },
+                                      {"class names in UTF-8", "caf\\xe9"});
 }
 
 }  // namespace

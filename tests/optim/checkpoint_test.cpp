@@ -8,6 +8,7 @@
 #include <memory>
 #include <stdexcept>
 
+#include "core/build_info.h"
 #include "core/error.h"
 #include "core/safetensors.h"
 #include "optim/groups.h"
@@ -317,6 +318,39 @@ TEST(Checkpoint, RefusesFilesOfAnotherKind) {
   expect_error<FileError>([&] { load_checkpoint(folder.path() / "junk", run.state); }, {"junk", "header claims"});
   write_safetensors(folder.path() / "weights", {state_of(run.model), {{"model", "tiny"}}});
   expect_error<FileError>([&] { checkpoint_text(folder.path() / "weights"); }, {"weights", "not a checkpoint"});
+}
+
+TEST(Checkpoint, SaysWhichBuildWroteIt) {
+  const TempFolder folder;
+  Training run;
+  save_checkpoint(folder.path() / "a", run.state);
+  load_checkpoint(folder.path() / "a", run.state);
+  EXPECT_EQ(run.state.build, build_info());
+  TensorFile file = read_safetensors(folder.path() / "a");
+  file.metadata["build"] = "clang 99, AVX9";
+  write_safetensors(folder.path() / "a", file);
+  load_checkpoint(folder.path() / "a", run.state);
+  EXPECT_EQ(run.state.build, "clang 99, AVX9");
+}
+
+TEST(Checkpoint, AFlippedBitIsNoticed) {
+  const TempFolder folder;
+  Training run;
+  run.step();
+  save_checkpoint(folder.path() / "a", run.state);
+  std::string bytes = read_text(folder.path() / "a");
+  bytes[bytes.size() - 9] ^= 0x10;
+  testing_support::write_text(folder.path() / "a", bytes);
+  const std::vector<double> before = run.model.filter.to_vector();
+  expect_error<FileError>([&] { load_checkpoint(folder.path() / "a", run.state); },
+                          {(folder.path() / "a").string(), "is damaged"});
+  EXPECT_EQ(run.model.filter.to_vector(), before);
+}
+
+TEST(Checkpoint, ANumberThatItLacksIsNamed) {
+  const Training run;
+  expect_error<std::invalid_argument>([&] { static_cast<void>(run.state.metric("loss_scale")); },
+                                      {"[checkpoint] expected the number loss_scale, got none"});
 }
 
 }  // namespace
