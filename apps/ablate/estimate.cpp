@@ -102,7 +102,7 @@ class Estimator {
   };
 
   Images images_of(const Cell& cell) {
-    TrainFlags flags = parse_train_flags(cell.given);
+    TrainFlags flags = parse_train_flags({}, cell.given);
     const std::string key = flags.dataset + "|" + flags.classes + "|" + std::to_string(flags.per_class);
     if (const auto known = images_.find(key); known != images_.end()) return known->second;
     flags.data = flags_.data.string();

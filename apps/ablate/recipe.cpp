@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <map>
 
 #include "apps/cli/command_line.h"
 #include "apps/cli/train_flags.h"
@@ -29,10 +30,8 @@ void add_flags(Values& values, const Values& more) {
   }
 }
 
-// Every flag that changes results, the seed apart, with its value where these are given. Throws as train would.
-Values effective_flags(const Values& given) {
-  const TrainFlags flags = parse_train_flags(given);
-  check_together(flags);
+// Every flag that changes results, the seed apart, with its value.
+Values effective_flags(const TrainFlags& flags) {
   Values effective = values_of(flags);
   std::erase_if(effective, [](const auto& item) { return item.first == "seed" || is_about_running(item.first); });
   return effective;
@@ -51,6 +50,9 @@ class RecipeReader {
     if (stacked_) add_stacked();
     if (leave_one_out_) add_leave_one_out();
     if (!cells_.empty()) add_list();
+    for (const auto& [flag, why] : idle_) {
+      if (!used_.contains(flag)) fail(flag + " " + why + " in every cell that has it");
+    }
     return std::move(recipe_);
   }
 
@@ -116,11 +118,30 @@ class RecipeReader {
     if (epochs_) add_flags(cell.given, {{"epochs", std::to_string(*epochs_)}});
     for (const auto& [flag, value] : cell.given) find_needs(flag, value, cell);
     try {
-      cell.effective = effective_flags(cell.given);
+      TrainFlags flags = parse_train_flags({}, cell.given);
+      drop_idle(flags, cell.given);
+      check_together(flags);
+      cell.effective = effective_flags(flags);
     } catch (const std::exception& error) {  // of what is wrong with flags, and nothing else can be here
       fail("cell " + name + ": " + error.what());
     }
     return cell;
+  }
+
+  // What means nothing beside the cell's other flags is left out: a trick that takes another schedule need not know the
+  // flags of the one before.
+  void drop_idle(const TrainFlags& flags, Values& given) {
+    for (const TrainFlag& row : train_flag_table()) {
+      const std::string why = unmet_need(row, flags);
+      const auto named = [&](const auto& flag) { return flag.first == row.name || flag.first == "no-" + row.name; };
+      if (!flags.given.contains(row.name)) continue;
+      if (why.empty()) {
+        used_.insert(row.name);
+      } else {
+        idle_[row.name] = why;
+        std::erase_if(given, named);
+      }
+    }
   }
 
   void find_needs(const std::string& flag, const std::string& value, Cell& cell) const {
@@ -198,6 +219,8 @@ class RecipeReader {
   Values baseline_;
   std::vector<TomlTable> tricks_;  // the header is the NAME alone
   std::vector<TomlTable> cells_;
+  std::set<std::string> used_;               // flags that mean something in a cell
+  std::map<std::string, std::string> idle_;  // those that mean nothing in one, and why
   bool stacked_ = false;
   bool leave_one_out_ = false;
   Recipe recipe_;

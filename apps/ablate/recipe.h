@@ -47,7 +47,9 @@ struct Recipe {
 };
 
 /// Reads a recipe (docs/ablation.md tells what stands in one). `name` stands in front of errors; `epochs`
-/// replaces every cell's own. Throws UsageError: for the file, and for flags that `striate train` would refuse.
+/// replaces every cell's own. A flag that means nothing beside a cell's other flags is
+/// left out of that cell. Throws UsageError: for the file, for flags that `striate train` would refuse, and for one
+/// that means nothing in any cell.
 Recipe parse_recipe(const std::string& text, const std::string& name, std::optional<std::int64_t> epochs = {});
 
 }  // namespace striate::cli

@@ -115,7 +115,7 @@ std::string changed_flags(const Run& run) {
   if (!fs::exists(config)) return {};
   Values before;
   try {
-    before = values_of(parse_train_flags(parse_toml(text_of(config), config.string())));
+    before = values_of(parse_train_flags({}, parse_toml(text_of(config), config.string())));
   } catch (const UsageError& error) {
     throw UsageError(fmt::format("{}; remove {} to run it again", error.what(), run.folder.string()));
   }

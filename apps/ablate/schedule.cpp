@@ -12,6 +12,7 @@
 #include "apps/ablate/child.h"
 #include "apps/cli/interrupt.h"
 #include "apps/cli/progress.h"
+#include "apps/cli/screen.h"
 #include "apps/training/run_folder.h"
 
 namespace striate::cli {
@@ -30,8 +31,8 @@ double seconds_since(steady_clock::time_point start) {
 }
 
 void say(const std::string& line) {
-  fmt::print("{}\n", line);
-  std::fflush(stdout);
+  show("{}\n", line);
+  flush_screen();
 }
 
 // A run of an ablation that was killed may still be saving: it is given time to end.

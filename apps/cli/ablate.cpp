@@ -10,6 +10,7 @@
 #include "apps/ablate/schedule.h"
 #include "apps/cli/commands.h"
 #include "apps/cli/interrupt.h"
+#include "apps/cli/screen.h"
 #include "apps/cli/shared_flags.h"
 #include "apps/cli/train_flags.h"
 #include "apps/training/content_hash.h"
@@ -152,7 +153,7 @@ int run_ablate(const Arguments& arguments) {
   refuse_changed(results());
   const QueueFlags flags{.out = out, .data = data, .jobs = options.jobs, .threads = static_cast<int>(options.threads)};
   if (options.dry_run) {
-    fmt::print("{}", dry_run_text(runs, results(), flags));
+    show("{}", dry_run_text(runs, results(), flags));
     return 0;
   }
   const RunFolder held(out);
@@ -165,15 +166,14 @@ int run_ablate(const Arguments& arguments) {
   write_report(results(), out);
   switch (run_all(runs, flags, [&] { write_report(results(), out); })) {
     case QueueEnding::finished:
-      fmt::print("done; {}\n", (out / "report.md").string());
+      show("done; {}\n", (out / "report.md").string());
       return 0;
     case QueueEnding::some_failed:
-      fmt::print(
-          "some runs failed, {} tells why (--retry runs them again; runs that were killed are resumed without it)\n",
-          (out / "report.md").string());
+      show("some runs failed, {} tells why (--retry runs them again; runs that were killed are resumed without it)\n",
+           (out / "report.md").string());
       return 1;
     case QueueEnding::interrupted:
-      fmt::print("interrupted; the same command resumes it\n");
+      write_screen("interrupted; the same command resumes it\n");
       return 130;
   }
   return 1;

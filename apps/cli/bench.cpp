@@ -10,6 +10,7 @@
 
 #include "apps/bench/layers.h"
 #include "apps/cli/commands.h"
+#include "apps/cli/screen.h"
 #include "apps/cli/shared_flags.h"
 #include "apps/training/evaluate.h"
 #include "core/autograd.h"
@@ -127,7 +128,7 @@ int run_bench(const Arguments& arguments) {
                            {"train_best", train.best},       {"infer_median", infer.median},
                            {"infer_best", infer.best},       {"peak_mib", peak_mib()}};
   if (!options.json) {
-    fmt::print(
+    show(
         "{} {} batch {} on {} threads: training {:.1f} images/s (best {:.1f}), inference {:.1f} (best "
         "{:.1f}), peak memory {:.0f} MiB\n",
         options.model.model, options.model.precision, options.batch_size, num_threads(), train.median, train.best,
@@ -139,9 +140,9 @@ int run_bench(const Arguments& arguments) {
     times.peak = measured_peak(precision.activations);
     times.loader = loader_milliseconds(shape, precision.parameters);
     add_times(times, result);
-    if (!options.json) fmt::print("{}", format_times(times));
+    if (!options.json) show("{}", format_times(times));
   }
-  if (options.json) fmt::print("{}\n", result.dump());
+  if (options.json) show("{}\n", result.dump());
   return 0;
 }
 

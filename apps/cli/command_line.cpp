@@ -4,9 +4,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
+#include "apps/cli/screen.h"
 #include "core/file.h"
+#include "core/printable.h"
 #include "core/text.h"
 
 namespace striate::cli {
@@ -23,10 +24,76 @@ std::vector<std::string> flags_of(const CLI::App& app) {
   return flags;
 }
 
+// What other programs call our flags.
+constexpr std::pair<const char*, const char*> kSynonyms[] = {
+    {"learning-rate", "lr"},
+    {"init-lr", "lr"},
+    {"epoch", "epochs"},
+    {"num-epochs", "epochs"},
+    {"max-epochs", "epochs"},
+    {"bs", "batch-size"},
+    {"batch", "batch-size"},
+    {"accumulation-steps", "accumulate"},
+    {"gradient-accumulation-steps", "accumulate"},
+    {"grad-accum-steps", "accumulate"},
+    {"max-iters", "max-steps"},
+    {"iterations", "max-steps"},
+    {"optim", "optimizer"},
+    {"opt", "optimizer"},
+    {"optimiser", "optimizer"},
+    {"wd", "weight-decay"},
+    {"l2", "weight-decay"},
+    {"clip-grad", "clip-norm"},
+    {"grad-clip", "clip-norm"},
+    {"max-grad-norm", "clip-norm"},
+    {"scheduler", "schedule"},
+    {"lr-scheduler", "schedule"},
+    {"sched", "schedule"},
+    {"warmup", "warmup-epochs"},
+    {"lr-step-size", "step-size"},
+    {"decay-rate", "gamma"},
+    {"smoothing", "label-smoothing"},
+    {"net", "model"},
+    {"network", "model"},
+    {"arch", "model"},
+    {"pretrained", "init"},
+    {"finetune", "init"},
+    {"checkpoint", "weights"},
+    {"ckpt", "weights"},
+    {"output", "out"},
+    {"output-dir", "out"},
+    {"save-dir", "out"},
+    {"data-dir", "data"},
+    {"data-path", "data"},
+    {"root", "data"},
+    {"img-size", "image-size"},
+    {"imgsz", "image-size"},
+    {"input-size", "image-size"},
+    {"resize", "image-size"},
+    {"amp", "precision"},
+    {"dtype", "precision"},
+    {"fp16", "precision"},
+    {"random-seed", "seed"},
+    {"num-workers", "workers"},
+    {"jobs", "workers"},
+    {"num-threads", "threads"},
+    {"topk", "top"},
+};
+
+// The flag among these that the user meant.
+std::string meant_flag(std::string flag, const std::vector<std::string>& flags) {
+  std::replace(flag.begin(), flag.end(), '_', '-');
+  for (const auto& [name, ours] : kSynonyms) {
+    const std::string dashed = std::string("--") + ours;
+    if (flag == std::string("--") + name && std::find(flags.begin(), flags.end(), dashed) != flags.end()) return dashed;
+  }
+  return nearest_name(flag, flags);
+}
+
 void check_known(const CLI::App& app, const std::string& flag, const std::string& where) {
   const auto flags = flags_of(app);
   if (std::find(flags.begin(), flags.end(), flag) != flags.end()) return;
-  throw UsageError("unknown flag " + flag + where + "; did you mean " + nearest_name(flag, flags) + "? (striate " +
+  throw UsageError("unknown flag " + flag + where + "; did you mean " + meant_flag(flag, flags) + "? (striate " +
                    app.get_name() + " --help lists them all)");
 }
 
@@ -40,27 +107,17 @@ std::string config_path(const Arguments& arguments) {
   return path;
 }
 
-Arguments from_config(const CLI::App& app, const std::string& path) {
+Values from_config(const CLI::App& app, const std::string& path) {
   if (!std::filesystem::is_regular_file(path)) {
     throw UsageError(path + ": --config needs a file of flags, key = value; there is none");
   }
   const auto bytes = read_bytes(path);
-  Arguments arguments;
-  for (const auto& [name, value] : parse_toml({bytes.begin(), bytes.end()}, path)) {
-    const std::string flag = "--" + name;
-    if (flag == kConfig) throw UsageError(path + ": a --config file cannot name another");
-    check_known(app, flag, " in " + path);
-    arguments.push_back(flag + "=" + value);
+  const Values values = parse_toml({bytes.begin(), bytes.end()}, path);
+  for (const auto& [name, value] : values) {
+    if ("--" + name == kConfig) throw UsageError(path + ": a --config file cannot name another");
+    check_known(app, "--" + name, " in " + path);
   }
-  return arguments;
-}
-
-bool is_utf8(const std::string& text) {
-  try {
-    return !nlohmann::json(text).dump().empty();
-  } catch (const nlohmann::json::type_error&) {
-    return false;
-  }
+  return values;
 }
 
 template <class T>
@@ -81,14 +138,28 @@ void make_strict(CLI::App& app) {
 
 }  // namespace
 
-void parse(CLI::App& app, const Arguments& arguments) {
+GivenFlags parse(CLI::App& app, const Arguments& arguments, const Values& before) {
   std::string config;
   app.add_option(kConfig, config, "Take flags from FILE.toml; flags given here win")->type_name("FILE.toml");
   make_strict(app);
+  GivenFlags given;
   Arguments all;
-  if (const std::string path = config_path(arguments); !path.empty()) all = from_config(app, path);
+  for (const auto& [name, value] : before) {
+    check_known(app, "--" + name, "");
+    all.push_back("--" + name + "=" + value);
+  }
+  if (const std::string path = config_path(arguments); !path.empty()) {
+    for (const auto& [name, value] : from_config(app, path)) {
+      given.config.insert("--" + name);
+      all.push_back("--" + name + "=" + value);
+    }
+  }
   for (const std::string& argument : arguments) {
-    if (argument.starts_with("--") && argument != "--") check_known(app, argument.substr(0, argument.find('=')), "");
+    const std::string flag = argument.substr(0, argument.find('='));
+    if (flag.starts_with("--") && flag != "--") {
+      check_known(app, flag, "");
+      given.here.insert(flag);
+    }
     all.push_back(argument);
   }
   for (const std::string& argument : all) {
@@ -99,11 +170,12 @@ void parse(CLI::App& app, const Arguments& arguments) {
   try {
     app.parse(all);
   } catch (const CLI::CallForHelp&) {
-    fmt::print("{}", app.help(program_invocation_short_name));
+    write_screen(app.help(program_invocation_short_name));
     throw;
   } catch (const CLI::ParseError& error) {
     throw UsageError(std::string(error.what()) + " (striate " + app.get_name() + " --help lists the flags)");
   }
+  return given;
 }
 
 void require(bool good, const std::string& flag, const std::string& expected, const std::string& got) {

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -28,11 +29,17 @@ class UsageError : public std::runtime_error {
 
 using Arguments = std::vector<std::string>;
 
+/// Flags as they were written, with dashes.
+struct GivenFlags {
+  std::set<std::string> here;    ///< on the command line
+  std::set<std::string> config;  ///< in the --config file
+};
+
 /// Adds --config FILE.toml to `app` and parses `arguments`: the file's keys are flags without their dashes; a
-/// flag on the command line wins over the file. Throws UsageError for a flag that does not exist (with the
-/// nearest one that does), a value that does not fit, text that is not UTF-8, a file that cannot be read;
-/// CLI::CallForHelp for --help.
-void parse(CLI::App& app, const Arguments& arguments);
+/// flag on the command line wins over the file, and both win over `before`. Throws UsageError for a flag that does not
+/// exist (with the nearest one that does, by other names that it has elsewhere too), a value that does not fit, text
+/// that is not UTF-8, a file that cannot be read; CLI::CallForHelp for --help.
+GivenFlags parse(CLI::App& app, const Arguments& arguments, const Values& before = {});
 
 /// Throws UsageError("--flag must be EXPECTED, got GOT") unless `good`.
 void require(bool good, const std::string& flag, const std::string& expected, const std::string& got);

@@ -8,8 +8,10 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/cli/commands.h"
+#include "apps/cli/screen.h"
 #include "apps/cli/shared_flags.h"
 #include "apps/training/evaluate.h"
+#include "core/printable.h"
 #include "data/subset.h"
 
 namespace striate::cli {
@@ -32,7 +34,7 @@ EvalOptions parse_eval(const Arguments& arguments) {
   app.add_option("--dataset", options.format,
                  "What it holds, with options: cifar100:coarse=true (default: by looking)");
   app.add_option("--split", options.split, "test or train")->capture_default_str();
-  app.add_option("--limit", options.limit, "Only the first so many images; 0: all")->capture_default_str();
+  app.add_option("--limit", options.limit, "Only so many images, of all classes alike; 0: all")->capture_default_str();
   app.add_option("--batch-size", options.batch_size, "Images at a time")->capture_default_str();
   app.add_option("--tta", options.tta, "Also measure with test-time augmentation: flip, shift or flip+shift");
   parse(app, arguments);
@@ -43,24 +45,29 @@ EvalOptions parse_eval(const Arguments& arguments) {
   return options;
 }
 
-// The images of the classes that the weights know, labelled as they know them and normalised as they were trained.
+// The images of the classes that the weights know, labelled as they know them, and resized and normalised as predict
+// does it.
 Dataset load_data(const EvalOptions& options, const ModelCard& card) {
   const auto path = data_path(options.data, options.format);
-  Dataset dataset = load_dataset(path, options.split == "test" ? Split::test : Split::train, options.format);
+  const std::int64_t side = card.height == card.width ? card.height : 0;
+  Dataset dataset = load_dataset(path, options.split == "test" ? Split::test : Split::train, options.format,
+                                 {.image_size = side, .max_pixels = options.max_pixels});
+  for (const std::string& note : dataset.notes) complain(note);
   const auto& names = card.class_names;
   const auto& all = dataset.class_names;
   const bool part = std::all_of(names.begin(), names.end(), [&](const std::string& name) {
     return std::find(all.begin(), all.end(), name) != all.end();
   });
   if (part && names != all) {
-    fmt::print(stderr, "measuring only the {} of {} classes that the weights know\n", names.size(), all.size());
+    complain(fmt::format("measuring only the {} of {} classes that the weights know", names.size(), all.size()));
     dataset = choose_classes(dataset, names);
   }
-  if (dataset.class_names.size() != names.size()) {
-    throw FileError(path.string(), fmt::format("the data has {} classes, {} was trained on {}", dataset.classes(),
-                                               options.weights, names.size()));
+  try {
+    check_classes(card, dataset.class_names);
+  } catch (const std::invalid_argument& error) {
+    throw FileError(path.string(), error.what());
   }
-  if (dataset.channels() != card.channels) {
+  if (dataset.image_shape() != ImageShape{card.height, card.width, card.channels}) {
     throw FileError(path.string(),
                     fmt::format("expected images of {}x{}x{}, as {} was trained on, got {}", card.height, card.width,
                                 card.channels, options.weights, to_string(dataset.image_shape())));
@@ -92,14 +99,13 @@ void print(const EvalOptions& options, const LoadedModel& loaded, const Dataset&
       result["tta_loss"] = augmented->loss;
       result["tta_accuracy"] = augmented->accuracy;
     }
-    fmt::print("{}\n", result.dump());
+    show("{}\n", result.dump());
     return;
   }
-  fmt::print("{} on {} {} images of {} classes: loss {:.4f}, accuracy {:.4f}", loaded.card.model, dataset.size(),
-             options.split, dataset.classes(), plain.loss, plain.accuracy);
-  if (augmented)
-    fmt::print("; tta {}: loss {:.4f}, accuracy {:.4f}", options.tta, augmented->loss, augmented->accuracy);
-  fmt::print("\n");
+  show("{} on {} {} images of {} classes: loss {:.4f}, accuracy {:.4f}", printable(loaded.card.model), dataset.size(),
+       options.split, dataset.classes(), plain.loss, plain.accuracy);
+  if (augmented) show("; tta {}: loss {:.4f}, accuracy {:.4f}", options.tta, augmented->loss, augmented->accuracy);
+  show("\n");
 }
 
 }  // namespace

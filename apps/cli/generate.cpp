@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "apps/cli/commands.h"
+#include "apps/cli/screen.h"
 #include "data/generated.h"
 
 namespace striate::cli {
@@ -30,7 +31,7 @@ int run_generate(const Arguments& arguments) {
     throw FileError(out, "--out is there and not empty; nothing is overwritten, give another folder");
   }
   generate_folder(out, options);
-  fmt::print("{}: {} training and {} test images, ten classes\n", out, options.train_images, options.test_images);
+  show("{}: {} training and {} test images, ten classes\n", out, options.train_images, options.test_images);
   return 0;
 }
 

@@ -1,6 +1,7 @@
 #include "apps/cli/interrupt.h"
 
 #include <csignal>
+#include <initializer_list>
 
 namespace striate::cli {
 namespace {
@@ -9,14 +10,15 @@ volatile std::sig_atomic_t flag = 0;
 
 extern "C" void on_signal(int signal) {
   flag = 1;
-  std::signal(signal, SIG_DFL);
+  // The others come again and again by themselves.
+  if (signal == SIGINT || signal == SIGTERM) std::signal(signal, SIG_DFL);
 }
 
 }  // namespace
 
 void catch_interrupts() {
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
+  for (const int signal : {SIGINT, SIGTERM, SIGXCPU}) std::signal(signal, on_signal);
+  if (std::signal(SIGHUP, on_signal) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);
 }
 
 bool interrupted() { return flag != 0; }

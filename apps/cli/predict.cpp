@@ -9,10 +9,12 @@
 #include <numeric>
 
 #include "apps/cli/commands.h"
+#include "apps/cli/screen.h"
 #include "apps/cli/shared_flags.h"
 #include "apps/training/evaluate.h"
 #include "core/autograd.h"
 #include "core/elementwise.h"
+#include "core/printable.h"
 #include "data/image.h"
 #include "data/normalize.h"
 #include "layers/softmax.h"
@@ -37,9 +39,10 @@ PredictOptions parse_predict(const Arguments& arguments) {
 }
 
 // The probability of each class.
-std::vector<double> classify(LoadedModel& loaded, const std::string& file) {
+std::vector<double> classify(LoadedModel& loaded, const std::string& file, std::int64_t max_pixels) {
   const NoGradGuard no_grad;
-  const Tensor image = resized(read_image(file, loaded.card.channels), loaded.card.height, loaded.card.width);
+  const Tensor image =
+      resized(read_image(file, loaded.card.channels, max_pixels), loaded.card.height, loaded.card.width);
   Shape batch = image.shape();
   batch.insert(batch.begin(), 1);
   const DType dtype = loaded.precision.parameters;
@@ -64,12 +67,12 @@ void print(const std::string& file, const std::vector<double>& probabilities, co
                    [&](std::size_t a, std::size_t b) { return probabilities[a] > probabilities[b]; });
   order.resize(std::min(order.size(), static_cast<std::size_t>(options.top)));
   nlohmann::json classes = nlohmann::json::array();
-  std::string text = file + ":";
+  std::string text = printable(file, 4096) + ":";
   for (const std::size_t label : order) {
     classes.push_back({{"class", names[label]}, {"probability", probabilities[label]}});
-    text += fmt::format("  {} {:.1f}%", names[label], 100 * probabilities[label]);
+    text += fmt::format("  {} {:.1f}%", printable(names[label]), 100 * probabilities[label]);
   }
-  fmt::print("{}\n", options.json ? nlohmann::json{{"image", file}, {"top", classes}}.dump() : text);
+  show("{}\n", options.json ? nlohmann::json{{"image", file}, {"top", classes}}.dump() : text);
 }
 
 }  // namespace
@@ -77,10 +80,18 @@ void print(const std::string& file, const std::vector<double>& probabilities, co
 int run_predict(const Arguments& arguments) {
   const PredictOptions options = parse_predict(arguments);
   LoadedModel loaded = load(options);
+  std::size_t unreadable = 0;
   for (const std::string& file : options.images) {
-    print(file, classify(loaded, file), loaded.card.class_names, options);
+    try {
+      print(file, classify(loaded, file, options.max_pixels), loaded.card.class_names, options);
+    } catch (const FileError& error) {
+      complain(error.what());
+      ++unreadable;
+    }
+    if (!flush_screen().empty()) break;  // nobody reads on
   }
-  return 0;
+  if (unreadable > 0) complain(fmt::format("{} of {} images could not be read", unreadable, options.images.size()));
+  return unreadable > 0 ? 1 : 0;
 }
 
 }  // namespace striate::cli

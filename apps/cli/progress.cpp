@@ -8,6 +8,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "apps/cli/screen.h"
+
 namespace striate::cli {
 namespace {
 
@@ -62,18 +64,18 @@ void Progress::show(const StepResult& step) {
   if (now - last_ < pause) return;
   last_ = now;
   if (terminal_) {
-    fmt::print("\r\033[K{}", progress_line(step, terminal_columns() - 1));
+    cli::show("\r\033[K{}", progress_line(step, terminal_columns() - 1));
     drawn_ = true;
   } else {
-    fmt::print("{}\n", progress_line(step, 0));
+    cli::show("{}\n", progress_line(step, 0));
   }
-  std::fflush(stdout);
+  flush_screen();
 }
 
 void Progress::clear() {
   if (!drawn_) return;
-  fmt::print("\r\033[K");
-  std::fflush(stdout);
+  write_screen("\r\033[K");
+  flush_screen();
   drawn_ = false;
 }
 

@@ -6,8 +6,9 @@
 namespace striate {
 
 /// Runs the subcommand that the arguments name and returns the exit status: 0, 1 for an error, 2 for a command line
-/// that cannot be understood, 130 where it was interrupted. Errors go to stderr; nothing is thrown. From here on the
-/// process ignores SIGXFSZ, so that a file beyond a size limit is a failed write with a message.
+/// that cannot be understood, 130 where it was interrupted. Errors go to stderr; nothing is thrown. Output that did not
+/// arrive on stdout (a full disk, a closed pipe) is an error too, told at the end. From here on the process ignores
+/// SIGXFSZ and SIGPIPE, so that a file beyond a size limit and a reader that went are failed writes with a message.
 int run(int argc, char** argv);
 
 }  // namespace striate

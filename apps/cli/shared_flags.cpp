@@ -1,11 +1,10 @@
 #include "apps/cli/shared_flags.h"
 
-#include <spdlog/fmt/fmt.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 
 #include "apps/cli/command_line.h"
+#include "apps/cli/screen.h"
 #include "core/named_options.h"
 #include "core/parallel.h"
 #include "core/text.h"
@@ -63,6 +62,34 @@ std::filesystem::path data_path(const std::string& given, const std::string& for
       "DIR` draws a set of its own)");
 }
 
+std::vector<double> channel_values(const std::string& flag, const std::string& text) {
+  std::vector<double> values;
+  if (text.empty()) return values;
+  for (const std::string& item : split(text, ',')) {
+    const auto value = number_in<double>(item);
+    require(value && std::isfinite(*value) && (flag == "mean" || *value > 0), flag,
+            flag == "mean" ? "a number for each channel, like 0.5,0.5,0.5" : "numbers above 0, like 0.5,0.5,0.5", text);
+    values.push_back(*value);
+  }
+  return values;
+}
+
+Normalization normalization_of(const std::string& mean, const std::string& deviation, Normalization base,
+                               std::int64_t channels) {
+  const auto set = [&](const char* flag, const std::string& text, std::vector<double>& of_base) {
+    std::vector<double> values = channel_values(flag, text);
+    if (values.empty()) return;
+    if (values.size() == 1) values.resize(static_cast<std::size_t>(channels), values[0]);
+    require(values.size() == static_cast<std::size_t>(channels), flag,
+            fmt::format("one number, or {}: one for each channel", channels), text);
+    of_base = std::move(values);
+  };
+  base = base.for_channels(channels);
+  set("mean", mean, base.mean);
+  set("std", deviation, base.std);
+  return base;
+}
+
 void add_shape_flags(CLI::App& app, ModelFlags& flags, const std::string& otherwise) {
   app.add_option("--width-multiplier", flags.width_multiplier, "Factor on all channel counts" + otherwise);
   app.add_option("--input", flags.input, "Size of an image" + otherwise)->type_name("HxWxC")->capture_default_str();
@@ -98,20 +125,27 @@ LoadedModel load_model(const std::string& weights, const ModelFlags& flags) {
   if (!flags.precision.empty()) one_of("precision", flags.precision, precision_names());
   if (!flags.input.empty()) options.input = input_of(flags);
   LoadedModel loaded = load_weights(weights, options);
-  if (!loaded.note.empty()) fmt::print(stderr, "{}\n", loaded.note);
+  if (!loaded.note.empty()) complain(loaded.note);
   return loaded;
 }
 
 void add_weights_flags(CLI::App& app, WeightsFlags& flags) {
   app.add_option("--weights", flags.weights, "A safetensors file")->required();
   add_model_flags(app, flags, " (default: the file's)");
+  app.add_option("--mean", flags.mean, "Images are (byte/255 - mean) / std, a number a channel (default: the file's)");
+  app.add_option("--std", flags.deviation, "As --mean");
+  app.add_option("--max-pixels", flags.max_pixels, kMaxPixelsHelp)->capture_default_str();
   add_threads_flag(app, flags.threads);
   app.add_flag("--json", flags.json, "Print JSON, an object a line");
 }
 
 LoadedModel load(const WeightsFlags& flags) {
   use_threads(flags.threads);
-  return load_model(flags.weights, flags);
+  at_least("max-pixels", flags.max_pixels, 1);
+  LoadedModel loaded = load_model(flags.weights, flags);
+  ModelCard& card = loaded.card;
+  card.normalization = normalization_of(flags.mean, flags.deviation, card.normalization, card.channels);
+  return loaded;
 }
 
 }  // namespace striate::cli

@@ -5,7 +5,10 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "core/normalization.h"
+#include "data/image.h"
 #include "layers/conv/kernels.h"
 #include "models/registry.h"
 #include "models/weights.h"
@@ -35,6 +38,14 @@ bool needs_path(const std::string& format);
 /// there, an empty path for a `format` that needs none; throws UsageError for others.
 std::filesystem::path data_path(const std::string& given, const std::string& format);
 
+inline constexpr const char* kMaxPixelsHelp = "Pictures that say they have more pixels are refused";
+
+/// The numbers of --mean or --std, none of "". Throws UsageError.
+std::vector<double> channel_values(const std::string& flag, const std::string& text);
+/// `base` with --mean and --std where they are given; one number stands for all channels. Throws UsageError.
+Normalization normalization_of(const std::string& mean, const std::string& deviation, Normalization base,
+                               std::int64_t channels);
+
 /// Empty where a flag was not given.
 struct ModelFlags {
   std::string model = {};
@@ -59,12 +70,15 @@ LoadedModel load_model(const std::string& weights, const ModelFlags& flags);
 /// What eval and predict share.
 struct WeightsFlags : ModelFlags {
   std::string weights;
+  std::string mean;
+  std::string deviation;  ///< --std
+  std::int64_t max_pixels = kMaxPixels;
   std::int64_t threads = 0;
   bool json = false;
 };
 
 void add_weights_flags(CLI::App& app, WeightsFlags& flags);
-/// Sets the number of threads and loads the model. Throws UsageError and FileError.
+/// Sets the number of threads and loads the model; its card has --mean and --std. Throws UsageError and FileError.
 LoadedModel load(const WeightsFlags& flags);
 
 }  // namespace striate::cli

@@ -7,7 +7,10 @@
 #include <CLI/CLI.hpp>
 
 #include "apps/cli/commands.h"
+#include "apps/cli/screen.h"
 #include "apps/cli/shared_flags.h"
+#include "core/printable.h"
+#include "core/text.h"
 
 namespace striate::cli {
 
@@ -22,11 +25,14 @@ int run_summary(const Arguments& arguments) {
   if (name.ends_with(".safetensors") || name.ends_with(".pth") || name.ends_with(".pt")) {
     const LoadedModel loaded = load_model(name, flags);
     const ModelCard& card = loaded.card;
-    fmt::print("{}", format_summary(summarize(*loaded.model, {card.height, card.width, card.channels})));
+    show("{}", format_summary(summarize(*loaded.model, {card.height, card.width, card.channels})));
+    show("images {}x{}x{}: (byte/255 - mean) / std, mean {}, std {}; {} classes: {}\n", card.height, card.width,
+         card.channels, fmt::join(card.normalization.mean, ","), fmt::join(card.normalization.std, ","),
+         card.class_names.size(), printable(joined(card.class_names), 2000));
   } else {
     flags.model = name;
     const auto model = make_model(name, model_options(flags));
-    fmt::print("{}", format_summary(summarize(*model, input_of(flags))));
+    show("{}", format_summary(summarize(*model, input_of(flags))));
   }
   return 0;
 }

@@ -1,6 +1,5 @@
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <cerrno>
@@ -9,56 +8,62 @@
 #include "apps/cli/commands.h"
 #include "apps/cli/interrupt.h"
 #include "apps/cli/progress.h"
+#include "apps/cli/screen.h"
 #include "apps/cli/shared_flags.h"
 #include "apps/cli/train_flags.h"
 #include "apps/cli/train_setup.h"
 #include "apps/training/trainer.h"
 #include "core/file.h"
 #include "core/parallel.h"
+#include "core/printable.h"
 #include "core/random.h"
 #include "core/text.h"
+#include "data/dataset.h"
 
 namespace striate::cli {
 namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::size_t kMostOfALine = 4000;
+
 std::string or_none(const std::string& value) { return value.empty() ? "not given" : value; }
+
+// Whether the run's --dataset, not given then, may be this one now: the one that was found by looking.
+bool is_found(const TrainFlags& run, const TrainFlags& now) {
+  const std::string& data = now.given.contains("data") ? now.data : run.data;
+  return run.dataset.empty() && find_dataset(data_path(data, "")) == now.dataset;
+}
 
 // The flags of the interrupted run (its config.toml, from the checkpoint), then the ones given now, which may
 // not contradict it.
-TrainFlags merged_with_run(const Arguments& arguments, TrainFlags now, const std::string& config) {
-  Arguments merged;
+TrainFlags merged_with_run(const Arguments& arguments, const TrainFlags& now, const std::string& config) {
+  Values saved = parse_toml(config, "the checkpoint's flags");
   Arguments unknown;
-  for (const auto& [name, value] : parse_toml(config, "the checkpoint's flags")) {
-    (find_train_flag(name) != nullptr ? merged : unknown).push_back("--" + name + "=" + value);
+  for (const auto& [name, value] : saved) {
+    if (find_train_flag(name) == nullptr) unknown.push_back("--" + name + "=" + value);
   }
   if (!unknown.empty()) {
     throw UsageError("the run was begun by a version with flags that this one does not have (" + joined(unknown) +
                      "): resume it with that version, or start another run with another --out");
   }
-  const TrainFlags run = parse_train_flags(merged);
-  if (!now.given.contains("optimizer")) now.optimizer = run.optimizer;  // the one that --beta1 and its like belong to
-  const Values before = values_of(run);
-  const Values values = values_of(now);
+  const TrainFlags run = parse_train_flags({}, saved);
   std::string refused;
   for (const std::string& name : now.given) {
-    const std::string& old = value_of(before, name);
-    const std::string& value = value_of(values, name);
-    const OnResume rule = find_train_flag(name)->on_resume;
+    const TrainFlag& row = *find_train_flag(name);
+    const std::string old = text_of(row, run);
+    const std::string value = text_of(row, now);
     // Where its teacher lies may change, but not whether a run has one.
-    if (old == value || rule == OnResume::change || (rule == OnResume::move && !old.empty())) continue;
+    const bool may_change = row.on_resume == OnResume::change || (row.on_resume == OnResume::move && !old.empty());
+    if (old == value || may_change || (name == "dataset" && is_found(run, now))) continue;
     refused += fmt::format(" --{} was {} and is now {};", name, or_none(old), or_none(value));
   }
   if (!refused.empty()) {
     throw UsageError("--resume keeps the run's own flags:" + refused +
                      " leave them out, or start another run with another --out");
   }
-  std::erase_if(merged, [](const std::string& argument) {
-    return argument.starts_with("--out=") || argument.starts_with("--max-steps=");
-  });
-  merged.insert(merged.end(), arguments.begin(), arguments.end());
-  return parse_train_flags(merged);
+  std::erase_if(saved, [](const auto& flag) { return flag.first == "out" || flag.first == "max-steps"; });
+  return parse_train_flags(arguments, saved);
 }
 
 // Where the command line began the run.
@@ -76,19 +81,25 @@ std::string config_of(const TrainFlags& flags) {
   return to_toml(values);
 }
 
-// The first sink is the file.
 std::shared_ptr<spdlog::logger> open_log(const RunFiles& files, bool append) {
   try {
-    auto file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(files.log().string(), !append);
-    auto screen = std::make_shared<spdlog::sinks::stdout_sink_mt>();
-    file->set_pattern("%Y-%m-%d %H:%M:%S %v");
-    screen->set_pattern("%v");
-    auto log = std::make_shared<spdlog::logger>("train", spdlog::sinks_init_list{file, screen});
+    auto log = std::make_shared<spdlog::logger>(
+        "train", std::make_shared<spdlog::sinks::basic_file_sink_mt>(files.log().string(), !append));
+    log->set_pattern("%Y-%m-%d %H:%M:%S %v");
     log->flush_on(spdlog::level::info);
+    log->set_error_handler([](const std::string& what) { complain("log.txt is not complete: " + what); });
     return log;
   } catch (const spdlog::spdlog_ex& error) {
     throw FileError(files.log().string(), std::string("cannot be written: ") + error.what());
   }
+}
+
+// On the screen and in the log.
+void tell(spdlog::logger& log, const std::string& text) {
+  const std::string line = printable(text, kMostOfALine);
+  show("{}\n", line);
+  flush_screen();
+  log.info(line);
 }
 
 // In quotes where a shell would see more than one word.
@@ -115,15 +126,15 @@ void report_end(Ending ending, const StepResult& at, const RunFiles& files, spdl
   const std::string resume =
       fmt::format("{} train --resume --out {}", quoted(program_invocation_name), quoted(files.folder.string()));
   if (ending == Ending::finished) {
-    log.info("done; {}", files.weights().string());
+    tell(log, "done; " + files.weights().string());
   } else if (ending == Ending::stopped) {
-    log.info("interrupted; everything is saved. Resume with: {}", resume);
+    tell(log, "interrupted; everything is saved. Resume with: " + resume);
   } else {
     if (at.batch > 0) {
-      log.info("epoch {}/{}  train loss {:.4f} accuracy {:.4f} after {} of {} batches", at.epoch, at.epochs,
-               at.metrics.loss(), at.metrics.accuracy(), at.batch, at.batches);
+      tell(log, fmt::format("epoch {}/{}  train loss {:.4f} accuracy {:.4f} after {} of {} batches", at.epoch,
+                            at.epochs, at.metrics.loss(), at.metrics.accuracy(), at.batch, at.batches));
     }
-    log.info("stopped at --max-steps; {}; resume with: {}", files.weights().string(), resume);
+    tell(log, fmt::format("stopped at --max-steps; {}; resume with: {}", files.weights().string(), resume));
   }
 }
 
@@ -135,15 +146,28 @@ RunFolder folder_of(const TrainFlags& flags) {
 Ending train(const TrainFlags& flags, const RunFolder& folder, bool resuming, spdlog::logger& log) {
   const Dataset train = load_data(flags, Split::train);
   Dataset test = load_data(flags, Split::test);
+  for (const Dataset* split : {&train, &std::as_const(test)}) {
+    for (const std::string& note : split->notes) tell(log, note);
+  }
+  if (train.image_shape() != test.image_shape()) {
+    throw FileError(data_path(flags.data, flags.dataset).string(),
+                    fmt::format("the training images are {}, the test images {}; --image-size S makes them one size",
+                                to_string(train.image_shape()), to_string(test.image_shape())));
+  }
+  if (flags.drop_last && train.size() < flags.batch_size) {
+    throw UsageError(
+        fmt::format("--drop-last leaves nothing of {} images in batches of {}", train.size(), flags.batch_size));
+  }
   const std::string config = config_of(flags);
   StartingModel start = starting_model(flags, train, resuming);
   TrainerOptions options = trainer_options(flags, *start.model, train);
   options.out = folder;
   options.text = {{"config", config}};
   options.stop = interrupted;
-  if (!start.init.note.empty()) log.info("{}", start.init.note);
+  if (!start.init.note.empty()) tell(log, start.init.note);
   if (!start.init.skipped_head.empty()) {
-    log.info("{} is for other classes: the head ({}) is trained from scratch", flags.init, start.init.skipped_head);
+    tell(log, fmt::format("{} is for other classes: the head ({}) is trained from scratch", flags.init,
+                          start.init.skipped_head));
   }
   const std::string path = data_path(flags.data, flags.dataset).string();
   const std::string what =
@@ -151,17 +175,18 @@ Ending train(const TrainFlags& flags, const RunFolder& folder, bool resuming, sp
                   path.empty() ? flags.dataset : path, train.size(), test.size(), train.classes(), num_threads());
   Trainer trainer(*start.model, train, std::move(test), options);
   write_atomically(folder.config(), config);
-  log.info(what);
-  if (flags.resume && !resuming) log.info("there is no checkpoint yet: starting from the beginning");
+  tell(log, what);
+  if (flags.resume && !resuming) tell(log, "there is no checkpoint yet: starting from the beginning");
   if (resuming) {
     const StepResult at = trainer.progress();
-    log.info("resumed at epoch {}/{}, batch {}/{} (step {})", at.epoch, at.epochs, at.batch, at.batches, at.step);
+    tell(log, fmt::format("resumed at epoch {}/{}, batch {}/{} (step {})", at.epoch, at.epochs, at.batch, at.batches,
+                          at.step));
   }
   Progress progress;
   trainer.on_step([&](const StepResult& step) { progress.show(step); });
   trainer.on_epoch([&](const EpochResult& epoch) {
     progress.clear();
-    log.info(epoch_line(epoch));
+    tell(log, epoch_line(epoch));
   });
   catch_interrupts();
   const Ending ending = trainer.run();
@@ -187,8 +212,7 @@ int run_train(const Arguments& arguments) {
   try {
     return train(flags, folder, resuming, *log) == Ending::stopped ? 130 : 0;
   } catch (const std::exception& error) {
-    // The screen gets it from run().
-    spdlog::logger("train", log->sinks().front()).error(error.what());
+    log->error(printable(error.what(), kMostOfALine));  // the screen gets it from run()
     throw;
   }
 }

@@ -63,6 +63,8 @@ auto read_by(Read read) {
 
 const auto kList = [](const std::string& flag, const std::string& value) { list_of(value, flag); };
 
+const auto kChannels = [](const std::string& flag, const std::string& value) { channel_values(flag, value); };
+
 const auto kDataset = [](const std::string& flag, const std::string& value) {
   if (!value.empty()) one_of(flag, name_part(value), dataset_names());
 };
@@ -73,8 +75,11 @@ const auto kClasses = [](const std::string& flag, const std::string& value) {
 
 struct Rules {
   OnResume on_resume = OnResume::keep;
-  const char* only_for = "";
+  std::vector<Need> needs = {};
+  const char* off = "";
 };
+
+Rules needing(std::vector<Need> needs, const char* off = "") { return {.needs = std::move(needs), .off = off}; }
 
 class Table {
  public:
@@ -92,7 +97,8 @@ class Table {
                     .help = help,
                     .check = [](const F&) {},
                     .on_resume = rules.on_resume,
-                    .only_for = rules.only_for});
+                    .needs = rules.needs,
+                    .off = rules.off});
   }
   std::vector<TrainFlag> rows;
 
@@ -111,26 +117,30 @@ std::vector<TrainFlag> make_table() {
   t.flag("whiten", &F::whiten, "The first convolution starts as one that whitens the training images");
   t.flag("precision", &F::precision, name_of(precision_names), joined(precision_names()));
   t.flag("loss-scale", &F::loss_scale, read_by(loss_scale_of),
-         "A number, dynamic (as PyTorch's GradScaler), or automatic: dynamic for fp16");
+         "precision fp16: a number, dynamic (as PyTorch's GradScaler), or automatic, which is dynamic",
+         needing({{"precision", {"fp16"}}}, "automatic"));
   t.flag("conv", &F::conv, read_by(conv_algorithm_of), conv_flag_help());
   t.flag("seed", &F::seed, "Fixes the run, byte for byte");
 
   t.group("Optimiser");
+  const Need sgd{"optimizer", {"sgd"}};
+  const Need adamw{"optimizer", {"adamw"}};
   t.flag("epochs", &F::epochs, between<std::int64_t>(1, kMost), "Passes over the training set");
   t.flag("batch-size", &F::batch_size, between<std::int64_t>(1, kMost),
-         "Images a batch; the last partial batch is kept");
+         "Images a batch; the last one of an epoch may have fewer");
   t.flag("accumulate", &F::accumulate, between<std::int64_t>(1, kMost),
          "Batches an update; all counts of steps are of updates");
   t.flag("optimizer", &F::optimizer, name_of(optimizer_names),
          joined(optimizer_names()) + "; with options as NAME:option=value,option=value");
-  t.flag("momentum", &F::momentum, from(0.0), "sgd: momentum", {.only_for = "sgd"});
-  t.flag("nesterov", &F::nesterov, "sgd: Nesterov momentum (default on)", {.only_for = "sgd"});
-  t.flag("beta1", &F::beta1, kBelow1, "adamw: decay of the gradient's average", {.only_for = "adamw"});
-  t.flag("beta2", &F::beta2, kBelow1, "adamw: decay of the squared gradient's average", {.only_for = "adamw"});
-  t.flag("eps", &F::eps, from(0.0), "adamw: added to the denominator", {.only_for = "adamw"});
+  t.flag("momentum", &F::momentum, from(0.0), "sgd: momentum", needing({sgd}));
+  t.flag("nesterov", &F::nesterov, "sgd: Nesterov momentum (default on)", needing({sgd, {"momentum"}}));
+  t.flag("beta1", &F::beta1, kBelow1, "adamw: decay of the gradient's average", needing({adamw}));
+  t.flag("beta2", &F::beta2, kBelow1, "adamw: decay of the squared gradient's average", needing({adamw}));
+  t.flag("eps", &F::eps, from(0.0), "adamw: added to the denominator", needing({adamw}));
   t.flag("weight-decay", &F::weight_decay, from(0.0),
          fmt::format("sgd: L2 penalty; adamw: decoupled. Default of optimizers other than sgd: {}", kOtherWeightDecay));
-  t.flag("no-bias-decay", &F::no_bias_decay, "Weight decay on conv and linear weights only");
+  t.flag("no-bias-decay", &F::no_bias_decay, "Weight decay on conv and linear weights only",
+         needing({{"weight-decay"}}));
   t.flag("clip-norm", &F::clip_norm, from(0.0), "Clip the gradient's total L2 norm; 0: off");
 
   t.group("Learning rate");
@@ -138,16 +148,20 @@ std::vector<TrainFlag> make_table() {
          fmt::format("The schedule's highest learning rate. Default of optimizers other than sgd: {}", kOtherLr));
   t.flag("base-batch-size", &F::base_batch_size, between<std::int64_t>(0, kMost),
          "Rates are for updates of so many images: they grow by an update's images / base-batch-size; 0: off");
-  t.flag("head-lr", &F::head_lr, from(0.0), "The classifier's highest rate; 0: as --lr");
+  t.flag("head-lr", &F::head_lr, from(0.0), "The classifier's highest rate; 0: as --lr", needing({{"lr"}}, "0"));
   t.flag("norm-lr-scale", &F::norm_lr_scale, from(0.0), "Factor on the rate of the norms' scales and shifts");
   t.flag("schedule", &F::schedule, name_of(schedule_names), joined(schedule_names()));
   t.flag("warmup-epochs", &F::warmup_epochs, between<double>(0, kMost), "Epochs of linear warmup from 0");
-  t.flag("step-size", &F::step_size, from<std::int64_t>(1), "schedule step: epochs between drops");
-  t.flag("gamma", &F::gamma, kAbove0, "schedules step, multistep, exponential: factor of a drop");
-  t.flag("milestones", &F::milestones, read_by(milestones_of), "schedule multistep: epochs of the drops, \"60,90\"");
-  t.flag("power", &F::power, kAbove0, "schedule poly: the exponent");
+  t.flag("step-size", &F::step_size, from<std::int64_t>(1), "schedule step: epochs between drops",
+         needing({{"schedule", {"step"}}}));
+  t.flag("gamma", &F::gamma, kAbove0, "schedules step, multistep, exponential: factor of a drop",
+         needing({{"schedule", {"step", "multistep", "exponential"}}}));
+  t.flag("milestones", &F::milestones, read_by(milestones_of), "schedule multistep: epochs of the drops, \"60,90\"",
+         needing({{"schedule", {"multistep"}}}));
+  t.flag("power", &F::power, kAbove0, "schedule poly: the exponent", needing({{"schedule", {"poly"}}}));
 
   t.group("Data");
+  const Need standard{"augment", {"standard"}};
   t.flag("data", &F::data, "The data set's folder or file (striate verify --help lists what is known)",
          {.on_resume = OnResume::change});
   t.flag("dataset", &F::dataset, kDataset,
@@ -155,14 +169,21 @@ std::vector<TrainFlag> make_table() {
   t.flag("classes", &F::classes, kClasses, "Only these, in this order: \"cat,dog\"");
   t.flag("per-class", &F::per_class, from<std::int64_t>(0),
          "Only the first so many training images of each class; 0: all");
+  t.flag("image-size", &F::image_size, between<std::int64_t>(0, kMostOfASide),
+         "Resize every image to a square of this side, as predict does; 0: all must have one size");
+  t.flag("max-pixels", &F::max_pixels, from<std::int64_t>(1), kMaxPixelsHelp, {.on_resume = OnResume::change});
+  t.flag("mean", &F::mean, kChannels,
+         "Images are (byte/255 - mean) / std, a number a channel (default: the data set's)");
+  t.flag("std", &F::deviation, kChannels, "As --mean");
+  t.flag("drop-last", &F::drop_last, "Drop an epoch's last batch where it is not full");
   t.flag("no-shuffle", &F::no_shuffle, "Take images in the files' order");
   t.flag("transform", &F::transform, read_by(transforms_of),
          joined(transform_names()) + "; with options, one after the other: \"NAME:option=value;NAME\"");
   t.flag("augment", &F::augment, any_of({"standard", "none"}), "standard (crop with padding 4, and flip) or none");
   t.flag("pad", &F::pad, any_of({"zero", "reflect"}),
-         "augment standard: what a crop finds outside the image, zero or reflect");
+         "augment standard: what a crop finds outside the image, zero or reflect", needing({standard}, "zero"));
   t.flag("flip", &F::flip, any_of({"none", "random", "alternating"}),
-         "augment standard: random, alternating (by epoch) or none");
+         "augment standard: random, alternating (by epoch) or none", needing({standard}, "none"));
   t.flag("cutout", &F::cutout, from<std::int64_t>(0), "Side of a square set to zero; 0: off");
   t.flag("mixup", &F::mixup, from(0.0), "lambda from Beta(A, A) for this A; 0: off");
   t.flag("cutmix", &F::cutmix, from(0.0),
@@ -171,11 +192,12 @@ std::vector<TrainFlag> make_table() {
   t.group("Loss");
   t.flag("label-smoothing", &F::label_smoothing, between(0.0, 1.0), "Share E of the target spread over the classes");
   t.flag("label-smoothing-form", &F::label_smoothing_form, any_of({"pytorch", "paper"}),
-         "pytorch (E/K to each of K) or paper (E/(K-1) to the others)");
+         "pytorch (E/K to each of K) or paper (E/(K-1) to the others)", needing({{"label-smoothing"}}));
   t.flag("teacher", &F::teacher, "Add distillation from the model of this file of weights",
          {.on_resume = OnResume::move});
-  t.flag("temperature", &F::temperature, kAbove0, "T, of teacher and student in distillation");
-  t.flag("distill-weight", &F::distill_weight, kAbove0, "A in loss + A * T^2 * cross entropy with the teacher");
+  t.flag("temperature", &F::temperature, kAbove0, "T, of teacher and student in distillation", needing({{"teacher"}}));
+  t.flag("distill-weight", &F::distill_weight, kAbove0, "A in loss + A * T^2 * cross entropy with the teacher",
+         needing({{"teacher"}}));
 
   t.group("Transfer learning");
   t.flag("init", &F::init, "Start from this file of weights; a head for other classes keeps its first values");
@@ -218,9 +240,29 @@ void declare(CLI::App& app, const TrainFlag& row, TrainFlags& flags) {
       row.field);
 }
 
-// Flags that say something only about what another one turns on.
-void refuse_unless(bool on, bool changed, const std::string& flag, const std::string& needed) {
-  if (changed && !on) throw UsageError("--" + flag + " means nothing without " + needed);
+bool is_on(const std::string& value) { return !value.empty() && value != "0" && value != "false"; }
+
+void reset(const TrainFlag& row, TrainFlags& flags) {
+  std::visit([&](auto field) { flags.*field = TrainFlags{}.*field; }, row.field);
+  flags.given.erase(row.name);
+}
+
+// Refuses flags without what they need, or resets them, as check_together says.
+void settle(const TrainFlag& row, TrainFlags& f) {
+  const std::string why = unmet_need(row, f);
+  const std::string text = text_of(row, f);
+  if (why.empty() || !f.given.contains(row.name) || text == row.off || text == "false") return;
+  const bool overruled = std::any_of(row.needs.begin(), row.needs.end(),
+                                     [&](const Need& need) { return f.given_here.contains(need.flag); });
+  const bool before = f.given_before.contains(row.name);
+  const bool by_default = text == text_of(row, {}) || overruled;
+  if (!before && (f.given_here.contains(row.name) || !by_default)) {
+    throw UsageError("--" + row.name + " " + why +
+                     (row.needs[0].flag == "optimizer"
+                          ? "; other optimizers have options of their own: --optimizer NAME:option=value"
+                          : ""));
+  }
+  reset(row, f);
 }
 
 }  // namespace
@@ -237,13 +279,19 @@ const TrainFlag* find_train_flag(const std::string& name) {
   return nullptr;
 }
 
-TrainFlags parse_train_flags(const Arguments& arguments) {
+TrainFlags parse_train_flags(const Arguments& arguments, const Values& before) {
   TrainFlags flags;
   CLI::App app("Trains a model on a data set.", "train");
   for (const TrainFlag& row : train_flag_table()) declare(app, row, flags);
-  parse(app, arguments);
+  const GivenFlags given = parse(app, arguments, before);
   for (const TrainFlag& row : train_flag_table()) {
+    const auto among = [&](const std::set<std::string>& names) {
+      return names.contains("--" + row.name) || names.contains("--no-" + row.name);
+    };
     if (app.get_option("--" + row.name)->count() > 0) flags.given.insert(row.name);
+    if (among(given.here)) flags.given_here.insert(row.name);
+    if (!among(given.here) && !among(given.config) && flags.given.contains(row.name))
+      flags.given_before.insert(row.name);
   }
   if (name_part(flags.optimizer) != "sgd") {
     if (!flags.given.contains("lr")) flags.lr = kOtherLr;
@@ -253,48 +301,47 @@ TrainFlags parse_train_flags(const Arguments& arguments) {
   return flags;
 }
 
-TrainFlags parse_train_flags(const Values& values) {
-  Arguments arguments;
-  for (const auto& [name, value] : values) arguments.push_back("--" + name + "=" + value);
-  return parse_train_flags(arguments);
-}
-
-void check_together(const TrainFlags& f) {
-  const TrainFlags defaults;
-  for (const TrainFlag& row : train_flag_table()) {
-    if (row.only_for.empty() || row.only_for == name_part(f.optimizer) || !f.given.contains(row.name)) continue;
-    throw UsageError(
-        fmt::format("--{0} belongs to --optimizer {1}, got --optimizer {2}; leave --{0} out, or give "
-                    "{3} options of its own as --optimizer {3}:option=value",
-                    row.name, row.only_for, f.optimizer, name_part(f.optimizer)));
-  }
+void check_together(TrainFlags& f) {
+  for (const TrainFlag& row : train_flag_table()) settle(row, f);
   optimizer_of(f);
   model_options(f);
   for (const auto& [flag, on] : {std::pair{"--zero-gamma", f.zero_gamma}, std::pair{"--whiten", f.whiten}}) {
     if (on && !f.init.empty()) throw UsageError(std::string(flag) + " sets first values that --init sets too");
   }
-  refuse_unless(f.lr > 0, f.head_lr > 0, "head-lr", "an --lr above 0; to train the head alone, --freeze the rest");
   require(f.schedule != "multistep" || !f.milestones.empty(), "milestones",
           "given with --schedule multistep, like 60,90", "none");
-  const bool standard = f.augment == "standard";
-  refuse_unless(standard, f.pad == "reflect", "pad reflect", "--augment standard");
-  refuse_unless(standard, f.flip == "alternating", "flip alternating", "--augment standard");
-  refuse_unless(f.label_smoothing > 0, f.label_smoothing_form == "paper", "label-smoothing-form paper",
-                "--label-smoothing");
-  refuse_unless(!f.teacher.empty(), f.temperature != defaults.temperature, "temperature", "--teacher");
-  refuse_unless(!f.teacher.empty(), f.distill_weight != defaults.distill_weight, "distill-weight", "--teacher");
   if (f.swa_from > f.epochs) {
     throw UsageError(fmt::format("--swa-from {} is after the last of {} --epochs", f.swa_from, f.epochs));
   }
+  if (f.warmup_epochs > 0 && f.warmup_epochs >= static_cast<double>(f.epochs)) {
+    throw UsageError(fmt::format("--warmup-epochs {} must be below --epochs {}: the schedule comes after the warmup",
+                                 f.warmup_epochs, f.epochs));
+  }
+}
+
+std::string text_of(const TrainFlag& row, const TrainFlags& flags) {
+  return std::visit([&](auto field) { return fmt::format("{}", flags.*field); }, row.field);
+}
+
+std::string unmet_need(const TrainFlag& row, const TrainFlags& flags) {
+  for (const auto& [flag, values] : row.needs) {
+    const std::string value = text_of(*find_train_flag(flag), flags);
+    if (values.empty() && !is_on(value)) {
+      return "means nothing without --" + flag + (value.empty() ? "" : ", which is " + value);
+    }
+    if (!values.empty() && std::find(values.begin(), values.end(), name_part(value)) == values.end()) {
+      return fmt::format("belongs to --{0} {1}, got --{0} {2}", flag, joined(values, " or "), value);
+    }
+  }
+  return "";
 }
 
 Values values_of(const TrainFlags& flags) {
-  const NameAndOptions optimizer = parse_name_and_options(flags.optimizer);
+  const NamedOptions options = parse_name_and_options(flags.optimizer).options;
   Values values;
   for (const TrainFlag& row : train_flag_table()) {
-    const bool applies = row.only_for.empty() || (row.only_for == optimizer.name && !optimizer.options.has(row.name));
-    const std::string text = std::visit([&](auto field) { return fmt::format("{}", flags.*field); }, row.field);
-    values.emplace_back(row.name, applies ? text : "");
+    const bool in_optimizer = !row.needs.empty() && row.needs[0].flag == "optimizer" && options.has(row.name);
+    values.emplace_back(row.name, in_optimizer || !unmet_need(row, flags).empty() ? "" : text_of(row, flags));
   }
   return values;
 }

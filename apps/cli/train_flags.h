@@ -11,6 +11,7 @@
 
 #include "apps/cli/command_line.h"
 #include "apps/cli/toml.h"
+#include "data/image.h"
 
 namespace striate::cli {
 
@@ -54,6 +55,11 @@ struct TrainFlags {
   std::string dataset;
   std::string classes;
   std::int64_t per_class = 0;
+  std::int64_t image_size = 0;
+  std::int64_t max_pixels = kMaxPixels;
+  std::string mean;
+  std::string deviation;  ///< --std
+  bool drop_last = false;
   bool no_shuffle = false;
   std::string transform;
   std::string augment = "standard";
@@ -82,7 +88,10 @@ struct TrainFlags {
   double checkpoint_minutes = 10;
   bool resume = false;
 
-  std::set<std::string> given;  ///< names of the flags that were given, not left at their defaults
+  // Names of the flags that were given, not left at their defaults.
+  std::set<std::string> given;
+  std::set<std::string> given_here;    ///< of these, on the command line
+  std::set<std::string> given_before;  ///< of these, only by what the command line is laid over (parse_train_flags)
 };
 
 /// What a resumed run may do about a flag.
@@ -90,6 +99,12 @@ enum class OnResume : std::uint8_t {
   keep,    ///< it must be as it was
   move,    ///< the path may be another, but what lies there the same
   change,  ///< where and how a run runs, not what it computes
+};
+
+/// Another flag without which a flag means nothing.
+struct Need {
+  std::string flag;
+  std::vector<std::string> values = {};  ///< what it must be, by name; none: anything but 0, false and nothing
 };
 
 struct TrainFlag {
@@ -101,7 +116,8 @@ struct TrainFlag {
   std::string help;
   std::function<void(const TrainFlags&)> check;  ///< of this flag alone; throws UsageError
   OnResume on_resume = OnResume::keep;
-  std::string only_for = {};  ///< the optimiser that it belongs to; empty for all
+  std::vector<Need> needs = {};  ///< given without one of these it is refused, see check_together
+  std::string off = {};          ///< what it may be without them, since it then asks for nothing
 };
 
 /// In the order of the help text, group by group.
@@ -110,18 +126,26 @@ const std::vector<TrainFlag>& train_flag_table();
 /// Null where there is no such flag.
 const TrainFlag* find_train_flag(const std::string& name);
 
-/// Parses and checks each flag alone. Throws UsageError, CLI::CallForHelp for --help.
-TrainFlags parse_train_flags(const Arguments& arguments);
-/// The same from a config.toml or a recipe.
-TrainFlags parse_train_flags(const Values& values);
+/// Parses and checks each flag alone. `before` is what the command line is laid over: the flags of a run that is
+/// resumed, or of a recipe. Throws UsageError, CLI::CallForHelp for --help.
+TrainFlags parse_train_flags(const Arguments& arguments, const Values& before = {});
 
 /// Checks combinations that mean nothing, before anything is read or written; what only the model or the data can
-/// tell is checked where they are made. Throws UsageError.
-void check_together(const TrainFlags& flags);
+/// tell is checked where they are made. A flag without what it needs is refused where it was given on the command line.
+/// Of what was given before, it goes back to its default without a word: a trick that takes another schedule need not
+/// know the flags of the one before. So it does where a --config file gives it and the command line another schedule,
+/// or where the file, as every config.toml, gives the default. Throws UsageError.
+void check_together(TrainFlags& flags);
 
-/// Every flag with its value as text, in one spelling: what config.toml holds. Empty where a flag has no value, belongs
-/// to another optimiser, or stands for an option that --optimizer sets. Throws std::invalid_argument for --optimizer
-/// with options that cannot be parsed.
+/// "belongs to --schedule multistep, got --schedule cosine" of a flag that means nothing beside the others, else empty.
+std::string unmet_need(const TrainFlag& row, const TrainFlags& flags);
+
+/// The value of a flag as text.
+std::string text_of(const TrainFlag& row, const TrainFlags& flags);
+
+/// Every flag with its value as text, in one spelling: what config.toml holds. Empty where a flag has no value, lacks
+/// what it needs, or stands for an option that --optimizer sets. Throws std::invalid_argument for --optimizer with
+/// options that cannot be parsed.
 Values values_of(const TrainFlags& flags);
 
 /// The value of a flag; throws std::out_of_range where there is none of this name.

@@ -193,11 +193,15 @@ NamedOptions model_options(const TrainFlags& flags) {
 }
 
 Dataset load_data(const TrainFlags& flags, Split split) {
-  const auto load = [&] { return load_dataset(data_path(flags.data, flags.dataset), split, flags.dataset); };
+  const auto load = [&] {
+    return load_dataset(data_path(flags.data, flags.dataset), split, flags.dataset,
+                        {.image_size = flags.image_size, .max_pixels = flags.max_pixels});
+  };
   Dataset dataset = flags.dataset.empty() ? load() : in_flag("dataset", load);
   if (!flags.classes.empty()) {
     dataset = in_flag("classes", [&] { return choose_classes(dataset, list_of(flags.classes, "classes")); });
   }
+  dataset.normalization = normalization_of(flags.mean, flags.deviation, dataset.normalization, dataset.channels());
   if (split == Split::train && flags.per_class > 0) dataset = first_per_class(dataset, flags.per_class);
   return dataset;
 }
@@ -216,6 +220,7 @@ TrainerOptions trainer_options(const TrainFlags& flags, Module& model, const Dat
           .max_steps = flags.max_steps,
           .loader = {.batch_size = flags.batch_size,
                      .shuffle = !flags.no_shuffle,
+                     .drop_last = flags.drop_last,
                      .seed = flags.seed,
                      .transforms = transforms_of(flags.transform),
                      .augment = augment_of(flags),

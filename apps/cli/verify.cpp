@@ -7,7 +7,9 @@
 #include <CLI/CLI.hpp>
 
 #include "apps/cli/commands.h"
+#include "apps/cli/screen.h"
 #include "apps/cli/shared_flags.h"
+#include "core/printable.h"
 #include "core/text.h"
 
 namespace striate::cli {
@@ -19,7 +21,7 @@ std::string counts_table(const DatasetReport& report) {
     return std::to_string(label < split.class_counts.size() ? split.class_counts[label] : 0);
   };
   for (std::size_t label = 0; label < report.class_names.size(); ++label) {
-    rows.push_back({report.class_names[label], count(report.train, label), count(report.test, label)});
+    rows.push_back({printable(report.class_names[label]), count(report.train, label), count(report.test, label)});
   }
   rows.push_back({"all", std::to_string(report.train.images), std::to_string(report.test.images)});
   return text_table(rows, "lrr");
@@ -34,14 +36,20 @@ int run_verify(const Arguments& arguments) {
   app.add_option("DIR", folder, "The data folder; a --dataset that has no files needs none");
   app.add_option("--dataset", format,
                  "What it holds, with options: " + joined(dataset_names()) + " (default: found by looking)");
+  DataOptions load;
+  app.add_option("--image-size", load.image_size, "As train resizes: images of several sizes are then no problem");
+  app.add_option("--max-pixels", load.max_pixels, kMaxPixelsHelp)->capture_default_str();
   parse(app, arguments);
+  within("image-size", load.image_size, 0, kMostOfASide);
+  at_least("max-pixels", load.max_pixels, 1);
   if (folder.empty() && needs_path(format)) throw UsageError("verify needs the data folder");
-  const DatasetReport report = verify_dataset(folder, format);
-  fmt::print("{}: {}, images {}\n", folder, report.format,
-             to_string(report.train.images > 0 ? report.train.image_shape : report.test.image_shape));
-  fmt::print("{}", counts_table(report));
-  for (const std::string& problem : report.problems) fmt::print(stderr, "{}\n", problem);
-  fmt::print("{}\n", report.ok() ? "everything is in order" : fmt::format("{} problems", report.problems.size()));
+  const DatasetReport report = verify_dataset(folder, format, load);
+  show("{}: {}, images {}\n", printable(folder, 4096), report.format,
+       to_string(report.train.images > 0 ? report.train.image_shape : report.test.image_shape));
+  show("{}", counts_table(report));
+  for (const std::string& note : report.notes) complain(note);
+  for (const std::string& problem : report.problems) complain(problem);
+  show("{}\n", report.ok() ? "everything is in order" : fmt::format("{} problems", report.problems.size()));
   return report.ok() ? 0 : 1;
 }
 

@@ -118,6 +118,24 @@ TEST(Recipe, PreparedWeights) {
   EXPECT_EQ(flag_of(recipe, "+distil", "teacher"), "{teacher}");
 }
 
+// Milestones belong to the baseline's schedule, not to the trick's, and a temperature to a teacher.
+TEST(Recipe, FlagsThatMeanNothingInACellAreLeftOut) {
+  const Recipe recipe = parse_recipe(
+      "title = \"t\"\nrun = [\"stacked\", \"leave-one-out\"]\n[baseline]\nschedule = \"multistep\"\nmilestones = [1, "
+      "2]\n"
+      "[trick.cosine]\nschedule = \"cosine\"\n[trick.teacher]\nteacher = \"w.safetensors\"\n[trick.hot]\ntemperature = "
+      "9\n",
+      "x");
+  EXPECT_EQ(flag_of(recipe, "baseline", "milestones"), "1,2");
+  EXPECT_EQ(flag_of(recipe, "+cosine", "milestones"), "");
+  EXPECT_EQ(flag_of(recipe, "without-cosine", "milestones"), "1,2");
+  EXPECT_EQ(flag_of(recipe, "+hot", "temperature"), "9");
+  EXPECT_EQ(flag_of(recipe, "without-teacher", "temperature"), "");
+  for (const auto& [flag, value] : recipe.cells[recipe.find("without-teacher")].given) EXPECT_NE(flag, "temperature");
+  expect_refused("title = \"t\"\n[trick.a]\npower = 2\n",
+                 "power belongs to --schedule poly, got --schedule cosine in every");
+}
+
 TEST(Recipe, IsRefusedWithTheReason) {
   const std::string title = "title = \"t\"\n";
   expect_refused("[cell.a]\n", "title");

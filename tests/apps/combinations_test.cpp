@@ -66,6 +66,11 @@ const std::vector<std::pair<std::string, std::vector<std::string>>>& choices() {
       {"per-class", {"3", "5"}},
       {"dataset", {"cifar10"}},
       {"transform", {"random_invert:p=0.3", "random_grayscale;color_jitter:brightness=0.4"}},
+      {"image-size", {"32"}},
+      {"max-pixels", {"1024"}},
+      {"mean", {"0.5", "0.4,0.5,0.6"}},
+      {"std", {"0.3"}},
+      {"drop-last", {""}},
       {"no-shuffle", {""}},
       {"augment", {"standard", "none"}},
       {"pad", {"zero", "reflect"}},
@@ -107,9 +112,23 @@ std::set<std::string> reasons(const Drawn& drawn) {
   };
   because(on("temperature") && !on("teacher"), "temperature");
   because(on("distill-weight") && !on("teacher"), "distill-weight");
-  because(value("label-smoothing-form") == "paper" && !on("label-smoothing"), "label-smoothing-form");
+  because(on("label-smoothing-form") && !on("label-smoothing"), "label-smoothing-form");
   because(value("pad") == "reflect" && value("augment") == "none", "pad");
-  because(value("flip") == "alternating" && value("augment") == "none", "flip");
+  because(on("flip") && value("flip") != "none" && value("augment") == "none", "flip");
+  const std::string schedule = value_of(drawn, "schedule", "cosine");
+  because(on("step-size") && schedule != "step", "step-size");
+  because(on("gamma") && schedule != "step" && schedule != "multistep" && schedule != "exponential", "gamma");
+  because(on("milestones") && schedule != "multistep", "milestones");
+  because(on("power") && schedule != "poly", "power");
+  const std::string classes = value("classes");
+  const std::int64_t images = std::stoll(value_of(drawn, "per-class", "4")) *
+                              (on("classes") ? 1 + std::count(classes.begin(), classes.end(), ',') : 10);
+  because(on("drop-last") && images < std::stoll(value_of(drawn, "batch-size", "8")), "drop-last");
+  because(on("no-bias-decay") && value("weight-decay") == "0", "no-bias-decay");
+  because(on("loss-scale") && value("loss-scale") != "automatic" && value("precision") != "fp16", "loss-scale");
+  because(on("nesterov") && value("momentum") == "0", "nesterov");
+  because(on("warmup-epochs") && std::stod(value("warmup-epochs")) >= std::stod(value_of(drawn, "epochs", "2")),
+          "warmup-epochs");
   because(value("schedule") == "multistep" && !on("milestones"), "schedule");
   because(on("swa-from") && std::stoi(value("swa-from")) > std::stoi(value_of(drawn, "epochs", "2")), "swa-from");
   because(on("head-lr") && (value("lr") == "0" || value("freeze").find("HEAD") != std::string::npos), "head-lr");

@@ -36,6 +36,24 @@ TEST(CommandLine, HelpListsCommandsAndFlags) {
   EXPECT_EQ(striate({}).status, 2);
 }
 
+TEST(CommandLine, VersionTellsWhatItIs) {
+  for (const char* flag : {"--version", "-V", "version"}) {
+    const Outcome outcome = striate({flag});
+    EXPECT_EQ(outcome.status, 0);
+    EXPECT_TRUE(outcome.out.starts_with("striate 0.1")) << outcome.out;
+    EXPECT_NE(outcome.out.find("commit"), std::string::npos) << outcome.out;
+  }
+}
+
+TEST(CommandLine, NamesOfOtherProgramsAreKnown) {
+  expect_refused({"train", "--learning-rate", "0.1"}, "unknown flag --learning-rate; did you mean --lr?");
+  expect_refused({"train", "--batch_size=8"}, "did you mean --batch-size?");
+  expect_refused({"train", "--num_workers=8"}, "did you mean --workers?");
+  expect_refused({"eval", "--ckpt", "x"}, "did you mean --weights?");
+  const TempFolder folder;
+  expect_refused({"train", "--config", folder.write("c.toml", "learning_rate = 0.1\n").string()}, "did you mean --lr?");
+}
+
 TEST(CommandLine, WrongNamesAreAnsweredWithTheNearest) {
   expect_refused({"trian"}, "unknown command trian; did you mean train?");
   expect_refused({"train", "--bach-size", "3"}, "unknown flag --bach-size; did you mean --batch-size?");
@@ -92,6 +110,27 @@ TEST(CommandLine, FlagsMayComeFromAConfigFile) {
        {"epochs = 1\n", "lr = 0.03\n", "nesterov = false\n", "schedule = \"step\"\n", "momentum = 0.9\n"}) {
     EXPECT_NE(effective.find(line), std::string::npos) << line << " is missing in\n" << effective;
   }
+}
+
+// What belongs to another choice that the file makes goes where the command line chooses otherwise.
+TEST(CommandLine, FlagsBelongToChoices) {
+  const TempFolder folder;
+  const auto with = [&](const std::string& text, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"--config", folder.write("c.toml", text).string()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return small_train(folder.path() / "run", arguments);
+  };
+  const std::string steps = "schedule = \"multistep\"\nmilestones = [1, 2]\ngamma = 0.2\n";
+  expect_refused(with(steps + "power = 2\n", {}), "--power belongs to --schedule poly, got --schedule multistep");
+  expect_refused(with(steps, {"--step-size", "2"}), "--step-size belongs to --schedule step, got --schedule multistep");
+  expect_refused(with("momentum = 0.8\n", {"--beta1", "0.8"}), "--beta1 belongs to --optimizer adamw");
+  const std::string config = folder.path() / "run/config.toml";
+  ASSERT_EQ(striate(with(steps + "momentum = 0.8\npower = 1\n",
+                         {"--schedule", "cosine", "--optimizer", "adamw", "--max-steps", "1"}))
+                .status,
+            0);
+  EXPECT_EQ(read_text(config).find("milestones"), std::string::npos);
+  EXPECT_EQ(read_text(config).find("momentum"), std::string::npos);
 }
 
 TEST(CommandLine, TheWrittenConfigRepeatsTheRun) {

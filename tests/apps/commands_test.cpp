@@ -107,6 +107,12 @@ TEST_F(Commands, PredictShowsTheTopClasses) {
   const Outcome text = striate({"predict", "--weights", weights(), image("a.ppm")});
   EXPECT_NE(text.out.find("%"), std::string::npos);
   EXPECT_EQ(striate({"predict", "--weights", weights(), "/nowhere.png"}).status, 1);
+  const Outcome bad = striate(
+      {"predict", "--weights", weights(), folder_.write("bad.png", "PNG").string(), "/nowhere.png", image("a.ppm")});
+  EXPECT_EQ(bad.status, 1);
+  EXPECT_NE(bad.out.find("a.ppm: "), std::string::npos) << bad.out;
+  for (const char* part : {"bad.png: ", "/nowhere.png: ", "2 of 3 images could not be read"})
+    EXPECT_NE(bad.err.find(part), std::string::npos) << bad.err;
 }
 
 TEST_F(Commands, PredictInAnyPrecision) {
@@ -172,8 +178,61 @@ TEST_F(Commands, OneChannel) {
   EXPECT_EQ(striate({"predict", "--weights", grey, image("a.ppm")}).status, 0);
   const Outcome other = striate({"eval", "--weights", weights(), "--data", data});
   EXPECT_EQ(other.status, 1);
-  EXPECT_NE(other.err.find("32x32x3"), std::string::npos) << other.err;
-  EXPECT_EQ(striate({"summary", grey}).out, striate({"summary", "lenet:padding=1", "--input", "28x28x1"}).out);
+  EXPECT_NE(other.err.find("trained on, in their order, 10 (striped disc"), std::string::npos) << other.err;
+  const std::string table = striate({"summary", "lenet:padding=1", "--input", "28x28x1"}).out;
+  EXPECT_EQ(striate({"summary", grey}).out,
+            table +
+                "images 28x28x1: (byte/255 - mean) / std, mean 0.1307, std 0.3081; 10 classes: 0, 1, 2, 3, 4, 5, 6, 7, "
+                "8, 9\n");
+}
+
+// Labels go by place: classes of other names are others.
+TEST_F(Commands, EvalRefusesOtherClasses) {
+  const std::string picture = read_text(image("a.ppm"));
+  for (int label = 0; label < 10; ++label) folder_.write("named/test/kind" + std::to_string(label) + "/a.ppm", picture);
+  const std::string data = (folder_.path() / "named").string();
+  const Outcome other = striate({"eval", "--weights", weights(), "--data", data});
+  EXPECT_EQ(other.status, 1);
+  for (const char* part : {"kind0, kind1", "striped disc", "trained on"})
+    EXPECT_NE(other.err.find(part), std::string::npos) << other.err;
+}
+
+// A folder of two sizes is trained on, measured and looked at in one.
+TEST_F(Commands, ImageSize) {
+  const auto write = [&](const std::string& name, int side, char value) {
+    const std::string text = "P6\n" + std::to_string(side) + " " + std::to_string(side) + "\n255\n";
+    folder_.write("sizes/" + name, text + std::string(static_cast<std::size_t>(3 * side * side), value));
+  };
+  for (const char* kind : {"a", "b"}) {
+    for (int i = 0; i < 4; ++i) write(std::string("train/") + kind + "/" + std::to_string(i) + ".ppm", 32, kind[0]);
+    write(std::string("test/") + kind + "/0.ppm", 40, kind[0]);
+  }
+  const std::string data = (folder_.path() / "sizes").string();
+  const auto train = [&](const std::string& run, const std::vector<std::string>& more) {
+    return striate(small_train(folder_.path() / run, [&] {
+      std::vector<std::string> flags = {"--data", data, "--epochs", "1", "--batch-size", "4"};
+      flags.insert(flags.end(), more.begin(), more.end());
+      return flags;
+    }()));
+  };
+  const Outcome refused = train("refused", {});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_NE(refused.err.find("the training images are 32x32x3, the test images 40x40x3; --image-size S"),
+            std::string::npos)
+      << refused.err;
+  ASSERT_EQ(train("sized", {"--image-size", "32", "--mean", "0.5", "--std", "0.25,0.5,0.5"}).status, 0);
+  const std::string sized = (folder_.path() / "sized/weights.safetensors").string();
+  EXPECT_EQ(read_safetensors_metadata(sized).at("std"), "[0.25,0.5,0.5]");
+  const Outcome measured = striate({"eval", "--weights", sized, "--data", data, "--json"});
+  ASSERT_EQ(measured.status, 0) << measured.err;
+  const Outcome otherwise =
+      striate({"eval", "--weights", sized, "--data", data, "--json", "--mean", "0.4", "--std", "0.5"});
+  EXPECT_NE(json::parse(measured.out)["loss"], json::parse(otherwise.out)["loss"]);
+  EXPECT_NE(
+      striate({"eval", "--weights", sized, "--data", data, "--mean", "1,2"}).err.find("--mean must be one number"),
+      std::string::npos);
+  EXPECT_EQ(striate({"predict", "--weights", sized, data + "/test/a/0.ppm", "--max-pixels", "1500"}).status, 1);
+  EXPECT_EQ(striate({"predict", "--weights", sized, data + "/test/a/0.ppm", "--max-pixels", "1600"}).status, 0);
 }
 
 TEST_F(Commands, SummaryShowsTheNotesTable) {

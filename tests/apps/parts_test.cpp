@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <vector>
 
 #include "apps/cli/command_line.h"
@@ -124,7 +126,7 @@ TEST(Objective, TakesTheMixedLabels) {
 class FlagsTo : public testing::Test {
  protected:
   static TrainFlags flags(const Arguments& arguments) {
-    const TrainFlags parsed = parse_train_flags(arguments);
+    TrainFlags parsed = parse_train_flags(arguments);
     check_together(parsed);
     return parsed;
   }
@@ -179,6 +181,84 @@ TEST_F(FlagsTo, DefaultsOfTheOptimizer) {
         flags({"--optimizer", "sgd:momentum=0.5", "--momentum", "0.6"});
       },
       {"--momentum and --optimizer sgd:momentum=0.5 both set momentum"});
+}
+
+// A value that the flag's check takes and that asks for something.
+std::string value_for(const TrainFlag& row) {
+  for (const char* value : {"true", "0.5", "2", "60,90", "dynamic", "reflect", "alternating", "paper"}) {
+    try {
+      parse_train_flags({"--" + row.name + "=" + value});
+      if (value != row.off) return value;
+    } catch (const UsageError&) {
+      continue;
+    }
+  }
+  ADD_FAILURE() << "no value fits --" << row.name;
+  return "";
+}
+
+// What the needed flag may be: what row needs, and else something that it does not.
+std::string setting(const Need& need, bool met) {
+  if (need.values.empty())
+    return met ? need.flag == "teacher" ? "w.safetensors" : "0.5" : need.flag == "teacher" ? "" : "0";
+  if (met) return need.values[0];
+  const std::vector<std::string> others = {"none", "fp32", "constant", "sgd", "adamw"};
+  for (const std::string& value : others) {
+    try {
+      parse_train_flags({"--" + need.flag + "=" + value});
+      if (std::find(need.values.begin(), need.values.end(), value) == need.values.end()) return value;
+    } catch (const UsageError&) {
+      continue;
+    }
+  }
+  ADD_FAILURE() << "nothing else fits --" << need.flag;
+  return "";
+}
+
+TEST_F(FlagsTo, NothingBesideTheOthersAreRefused) {
+  int needs = 0;
+  for (const TrainFlag& row : train_flag_table()) {
+    if (row.needs.empty()) continue;
+    const std::string given = "--" + row.name + "=" + value_for(row);
+    Arguments met = {given};
+    for (const Need& need : row.needs) met.push_back("--" + need.flag + "=" + setting(need, true));
+    EXPECT_NO_THROW(flags(met)) << given;
+    for (const Need& need : row.needs) {
+      ++needs;
+      Arguments without;
+      if (const std::string other = setting(need, false); !other.empty()) without = {"--" + need.flag + "=" + other};
+      Arguments unmet = without;
+      unmet.push_back(given);
+      SCOPED_TRACE(given + " " + unmet[0]);
+      testing_support::expect_error<UsageError>([&] { flags(unmet); }, {"--" + row.name + " ", "--" + need.flag});
+      // What was given before, by a recipe or a run that is resumed, goes back to its default.
+      TrainFlags laid_over = parse_train_flags(without, {{row.name, given.substr(given.find('=') + 1)}});
+      check_together(laid_over);
+      EXPECT_EQ(text_of(row, laid_over), text_of(row, {}));
+      EXPECT_EQ(value_of(values_of(laid_over), row.name), "");
+    }
+  }
+  EXPECT_GE(needs, 15);
+}
+
+// Written by earlier versions, with the default of every flag.
+TEST_F(FlagsTo, ConfigsOfPublishedRunsAreTaken) {
+  int found = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(STRIATE_RECIPES "/../../docs/results")) {
+    if (entry.path().filename() != "config.toml") continue;
+    ++found;
+    EXPECT_NO_THROW(flags({"--config", entry.path().string()})) << entry.path();
+  }
+  EXPECT_GE(found, 4);
+}
+
+TEST_F(FlagsTo, WarmupEndsBeforeTheRun) {
+  testing_support::expect_error<UsageError>(
+      [&] {
+        flags({"--epochs", "2", "--warmup-epochs", "5"});
+      },
+      {"--warmup-epochs 5 must be below --epochs 2"});
+  EXPECT_NO_THROW(flags({"--epochs", "2", "--warmup-epochs", "1.5"}));
 }
 
 TEST_F(FlagsTo, AModelWithItsOptions) {

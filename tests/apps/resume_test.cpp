@@ -246,17 +246,31 @@ TEST(Resume, RefusesOtherData) {
   EXPECT_NE(outcome.err.find("the run began with other images"), std::string::npos) << outcome.err;
 }
 
-TEST(Resume, SigtermSavesAsControlCDoes) {
+// Also of a terminal that is closed, and where processor time runs out.
+TEST(Resume, EverySignalToEndSavesAsControlCDoes) {
+  const TempFolder folder;
+  for (const int signal : {SIGTERM, SIGHUP, SIGXCPU}) {
+    const auto run = folder.path() / std::to_string(signal);
+    int status = 0;
+    for (int wait = 100; status != 130 && wait < 20000; wait *= 2) {
+      std::filesystem::remove_all(run);
+      status =
+          striate(small_train(run, {"--epochs", "9"}), {.signal_after = milliseconds(wait), .signal = signal}).status;
+    }
+    EXPECT_EQ(status, 130) << signal;
+    EXPECT_TRUE(std::filesystem::exists(run / "checkpoint.safetensors")) << signal;
+  }
+}
+
+TEST(Resume, TheDatasetThatWasFoundMayBeNamed) {
   const TempFolder folder;
   const auto run = folder.path() / "run";
-  int status = 0;
-  for (int wait = 100; status != 130 && wait < 20000; wait *= 2) {
-    std::filesystem::remove_all(run);
-    status =
-        striate(small_train(run, {"--epochs", "9"}), {.signal_after = milliseconds(wait), .signal = SIGTERM}).status;
-  }
-  EXPECT_EQ(status, 130);
-  EXPECT_TRUE(std::filesystem::exists(run / "checkpoint.safetensors"));
+  ASSERT_EQ(striate(small_train(run, {"--max-steps", "3"})).status, 0);
+  EXPECT_EQ(striate({"train", "--resume", "--out", run.string(), "--dataset", "cifar10", "--max-steps", "4"}).status,
+            0);
+  const Outcome other = striate({"train", "--resume", "--out", run.string(), "--dataset", "cifar100"});
+  EXPECT_EQ(other.status, 2);
+  EXPECT_NE(other.err.find("--dataset was not given and is now cifar100"), std::string::npos) << other.err;
 }
 
 TEST(Resume, RefusesACorruptCheckpoint) {

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -26,12 +27,17 @@ struct Outcome {
   std::string err;
 };
 
+/// Where a program's stdout leads.
+enum class Stdout { file, closed, full_disk, pipe_without_reader };
+
 struct RunOptions {
   /// Sends `signal` this long after the start, where the program still runs.
   std::optional<std::chrono::milliseconds> signal_after = std::nullopt;
   int signal = SIGKILL;
   /// The largest file it may write: what a full disk does.
   std::optional<std::uint64_t> file_size_limit = std::nullopt;
+  Stdout stdout_to = Stdout::file;
+  bool no_descriptors = false;  ///< 0 to 2 are closed
 };
 
 namespace program_detail {
@@ -44,6 +50,14 @@ namespace program_detail {
   redirect("/dev/null", STDIN_FILENO);
   redirect(out, STDOUT_FILENO);
   redirect(err, STDERR_FILENO);
+  if (options.stdout_to == Stdout::closed) close(STDOUT_FILENO);
+  if (options.stdout_to == Stdout::full_disk) redirect("/dev/full", STDOUT_FILENO);
+  if (options.stdout_to == Stdout::pipe_without_reader) {
+    std::array<int, 2> ends{};
+    if (pipe(ends.data()) == 0) dup2(ends[1], STDOUT_FILENO);
+    for (const int end : ends) close(end);
+  }
+  for (int descriptor = 0; options.no_descriptors && descriptor <= STDERR_FILENO; ++descriptor) close(descriptor);
   if (options.file_size_limit) {
     const rlimit limit{*options.file_size_limit, *options.file_size_limit};
     setrlimit(RLIMIT_FSIZE, &limit);

@@ -1,0 +1,45 @@
+#include "apps/cli/screen.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "apps/cli/command_line.h"
+#include "core/printable.h"
+
+namespace striate::cli {
+namespace {
+
+constexpr std::size_t kMostOfALine = 4000;
+
+int problem = 0;  // errno of the first write to stdout that failed
+
+}  // namespace
+
+void write_screen(const std::string& text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) < text.size() && problem == 0) problem = errno;
+}
+
+std::string flush_screen() {
+  if (std::fflush(stdout) != 0 && problem == 0) problem = errno;
+  return problem == 0 ? "" : std::strerror(problem);
+}
+
+void complain(const std::string& text) {
+  std::string lines = "striate: ";
+  for (const std::string& line : split(text, '\n')) lines += printable(line, kMostOfALine) + "\n";
+  std::fwrite(lines.data(), 1, lines.size(), stderr);
+}
+
+void open_standard_files() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(descriptor, F_GETFD) >= 0) continue;
+    // The lowest that is free, and so this one.
+    ::open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
+
+}  // namespace striate::cli
