@@ -85,7 +85,7 @@ std::vector<LabelledFile> list_images(const fs::path& root, const Listing& class
   if (!passed_over.empty()) {
     dataset.notes.push_back(root.string() + ": " + std::to_string(passed_over.size()) +
                             " files and folders are passed over, such as " + printable(passed_over[0]) +
-                            "; what is read are jpg, png, bmp, ppm and pgm files right in the folder of a class");
+                            "; what is read: jpg, png, bmp, ppm and pgm files right in the folder of a class");
   }
   return files;
 }
@@ -155,7 +155,8 @@ Dataset read_folder(const ReadRequest& request) {
     if (!files.empty()) {
       read_images(files, channels, request.load, dataset, request.problems);
     } else if (request.problems.size() == before) {
-      request.problems.emplace_back(root.string(), "expected image files in <class>/, found none");
+      request.problems.emplace_back(root.string(), "expected image files in <class>/, found none" +
+                                                       (dataset.notes.empty() ? "" : "; " + dataset.notes[0]));
     }
   }
   return dataset;

@@ -156,6 +156,8 @@ TEST(ImageFolder, SaysWhatItPassesOver) {
   ASSERT_EQ(train.notes.size(), 1U);
   EXPECT_NE(train.notes[0].find("4 files and folders are passed over, such as"), std::string::npos) << train.notes[0];
   EXPECT_NE(train.notes[0].find("6.png"), std::string::npos) << train.notes[0];
+  folder.write("test/a/1.tif", "");
+  expect_error<FileError>([&] { load_dataset(folder.path(), Split::test); }, {"found none", "1.tif", "what is read"});
 }
 
 TEST(ImageFolder, NamesAllThatIsBroken) {
