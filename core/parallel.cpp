@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/check.h"
 #include "core/integer.h"
 
 namespace striate {
@@ -57,7 +58,7 @@ struct Loop {
   void run_chunk(std::int64_t chunk) {
     const std::int64_t begin = chunk * grain;
     try {
-      (*body)(begin, std::min(count, begin + grain));
+      (*body)(begin, begin + std::min(grain, count - begin));
     } catch (...) {
       const std::scoped_lock lock(mutex);
       if (failed_chunk < 0 || chunk < failed_chunk) {
@@ -165,13 +166,15 @@ int processors() {
 }
 
 void run_serially(std::int64_t count, std::int64_t grain, const std::function<void(std::int64_t, std::int64_t)>& body) {
-  for (std::int64_t begin = 0; begin < count; begin += grain) body(begin, std::min(count, begin + grain));
+  for (std::int64_t left = count; left > 0; left -= grain) {
+    body(count - left, count - left + std::min(grain, left));
+  }
 }
 
 }  // namespace
 
 void set_num_threads(int threads) {
-  if (threads < 1) throw std::invalid_argument("threads must be 1 or more, got " + std::to_string(threads));
+  expect(threads >= 1, "set_num_threads", "1 thread or more", threads);
   if (threads == pool().threads) return;
   pool().workers.clear();
   pool().threads = 1;  // should a thread fail to start
@@ -197,7 +200,7 @@ int num_threads() {
 void parallel_for(std::int64_t count, std::int64_t grain,
                   const std::function<void(std::int64_t begin, std::int64_t end)>& body) {
   if (count <= 0) return;
-  if (grain < 1) throw std::invalid_argument("the grain of a loop must be 1 or more, got " + std::to_string(grain));
+  expect(grain >= 1, "parallel_for", "a grain of at least 1", grain);
   const std::int64_t chunks = ceil_div(count, grain);
   if (chunks == 1 || inside_loop || num_threads() == 1) {
     run_serially(count, grain, body);
@@ -211,8 +214,12 @@ void parallel_for(std::int64_t count, std::int64_t grain,
   loop->body = &body;
   for (std::int64_t i = 0; i < threads; ++i) {
     Share& share = loop->shares[static_cast<std::size_t>(i)];
-    share.next = i * chunks / threads;
-    share.end = (i + 1) * chunks / threads;
+    // i * chunks / threads, which would overflow for very many.
+    const auto start = [&](std::int64_t place) {
+      return place * (chunks / threads) + place * (chunks % threads) / threads;
+    };
+    share.next = start(i);
+    share.end = start(i + 1);
   }
   for (std::int64_t i = 1; i < threads; ++i) {
     try {

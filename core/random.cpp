@@ -5,6 +5,8 @@
 #include <numeric>
 #include <utility>
 
+#include "core/check.h"
+
 namespace striate {
 namespace {
 
@@ -55,6 +57,7 @@ RandomStream random_stream(std::uint64_t seed, RandomUse use, std::uint64_t a, s
 }
 
 std::vector<std::int64_t> permutation(RandomStream stream, std::int64_t n) {
+  expect(n >= 0, "permutation", "a length of at least 0", n);
   std::vector<std::int64_t> order(static_cast<std::size_t>(n));
   std::iota(order.begin(), order.end(), 0);
   for (std::int64_t i = n - 1; i > 0; --i) {

@@ -82,7 +82,10 @@ Tensor concat(const std::vector<Tensor>& parts, Axis axis) {
   const std::size_t place = check_concat(parts, axis);
   Shape shape = parts.front().shape();
   shape[place] = 0;
-  for (const Tensor& part : parts) shape[place] += part.shape()[place];
+  for (const Tensor& part : parts) {
+    shape[place] += part.shape()[place];
+    static_cast<void>(numel(shape));  // refuses too large a sum before it overflows
+  }
   Tensor y = Tensor::empty(shape, parts.front().dtype());
   std::vector<Shape> shapes;
   std::int64_t at = 0;

@@ -47,9 +47,9 @@ std::int64_t numel(const Shape& shape) {
   std::int64_t count =
       8;  // the bytes if the elements were the largest there are; a size of 0 does not excuse the others
   for (const std::int64_t size : shape) {
-    if (size < 0) throw ShapeError("a size below zero in shape " + to_string(shape));
+    if (size < 0) shape_error("tensor", "expected sizes of at least 0, got " + to_string(shape));
     if (__builtin_mul_overflow(count, std::max<std::int64_t>(size, 1), &count)) {
-      throw ShapeError("the size in bytes of shape " + to_string(shape) + " overflows 64 bits");
+      shape_error("tensor", "the size in bytes of shape " + to_string(shape) + " overflows 64 bits");
     }
   }
   return std::find(shape.begin(), shape.end(), 0) == shape.end() ? count / 8 : 0;
@@ -108,7 +108,7 @@ Tensor Tensor::copy_of(const Shape& shape, DType dtype, const void* values, std:
 }
 
 const Tensor::Impl& Tensor::impl() const {
-  if (!impl_) throw std::invalid_argument("an undefined tensor was used where a value is needed");
+  if (!impl_) throw std::invalid_argument("[tensor] expected a tensor with values, got an undefined one");
   return *impl_;
 }
 
@@ -140,8 +140,8 @@ void* Tensor::mutable_raw() {
 
 const void* Tensor::checked(DType wanted) const {
   if (dtype() != wanted) {
-    throw std::invalid_argument("data of a tensor " + to_string(shape()) + " of " + to_string(dtype()) +
-                                " was asked for as " + to_string(wanted));
+    throw std::invalid_argument("[tensor] expected data of " + to_string(wanted) + ", got " + to_string(shape()) +
+                                " of " + to_string(dtype()));
   }
   return raw();
 }

@@ -115,13 +115,20 @@ Tensor backward(const Tensor& dy, const Shape& input, const AxisWindows& rows, c
 }
 
 // y[n,p,q,c] = sum of x[n,h,w,c] over h in rows[p], w in columns[q], over rows[p].count * columns[q].count.
-Tensor average_windows(const char* op, const Tensor& x, const AxisWindows& rows, const AxisWindows& columns) {
-  Tensor y = Tensor::empty({x.size(0), std::ssize(rows), std::ssize(columns), x.size(3)}, x.dtype());
+Tensor average_windows(const char* op, const Tensor& x, Tensor& y, const AxisWindows& rows,
+                       const AxisWindows& columns) {
   dispatch_floating(op, x.dtype(), [&]<class T>(T) { forward<T>(x, rows, columns, y); });
   record(op, y, {x}, [op, input = x.shape(), rows, columns](Backward& bw) {
     dispatch_floating(op, bw.dy().dtype(), [&]<class T>(T) { bw.add(0, backward<T>(bw.dy(), input, rows, columns)); });
   });
   return y;
+}
+
+MaxPool2dOptions window_of(const AvgPool2dOptions& options) {
+  return {.kernel_size = options.kernel_size,
+          .stride = options.stride,
+          .padding = options.padding,
+          .ceil_mode = options.ceil_mode};
 }
 
 AxisWindows sliding_windows(const WindowAxis& axis, bool count_include_pad) {
@@ -138,8 +145,10 @@ AxisWindows sliding_windows(const WindowAxis& axis, bool count_include_pad) {
 AxisWindows adaptive_windows(std::int64_t input, std::int64_t output) {
   AxisWindows result;
   for (std::int64_t i = 0; i < output; ++i) {
-    const std::int64_t begin = i * input / output;
-    const std::int64_t end = ceil_div((i + 1) * input, output);
+    // floor(i * input / output), without that product.
+    const auto start = [&](std::int64_t place) { return place * (input / output) + place * (input % output) / output; };
+    const std::int64_t begin = start(i);
+    const std::int64_t end = input - start(output - 1 - i);
     result.push_back({begin, end, static_cast<double>(end - begin)});
   }
   return result;
@@ -148,19 +157,19 @@ AxisWindows adaptive_windows(std::int64_t input, std::int64_t output) {
 }  // namespace
 
 Tensor avg_pool2d(const Tensor& x, const AvgPool2dOptions& options) {
-  const PoolGeometry g = check_pool("avg_pool2d", x,
-                                    {.kernel_size = options.kernel_size,
-                                     .stride = options.stride,
-                                     .padding = options.padding,
-                                     .ceil_mode = options.ceil_mode});
+  const PoolGeometry g = check_pool("avg_pool2d", x, window_of(options));
+  if (options.divisor_override)
+    expect(*options.divisor_override != 0, "avg_pool2d", "a divisor_override other than 0", 0);
+  const Shape shape = {g.batch, g.rows.output, g.columns.output, g.channels};
+  if (x.numel() == 0) return pool_nothing("avg_pool2d", x, shape);
+  Tensor y = Tensor::empty(shape, x.dtype());
   AxisWindows rows = sliding_windows(g.rows, options.count_include_pad);
   AxisWindows columns = sliding_windows(g.columns, options.count_include_pad);
   if (options.divisor_override) {
-    expect(*options.divisor_override != 0, "avg_pool2d", "a divisor_override other than 0", 0);
     for (AxisWindow& row : rows) row.count = static_cast<double>(*options.divisor_override);
     for (AxisWindow& column : columns) column.count = 1;
   }
-  return average_windows("avg_pool2d", x, rows, columns);
+  return average_windows("avg_pool2d", x, y, rows, columns);
 }
 
 Tensor adaptive_avg_pool2d(const Tensor& x, const Extent2d& output_size) {
@@ -169,22 +178,29 @@ Tensor adaptive_avg_pool2d(const Tensor& x, const Extent2d& output_size) {
   if (x.rank() != 4 || x.size(1) < 1 || x.size(2) < 1) {
     shape_error(op, "input must be (N,H,W,C) with H and W of at least 1: got " + to_string(x.shape()));
   }
-  return average_windows(op, x, adaptive_windows(x.size(1), output_size.height),
+  const Shape shape = {x.size(0), output_size.height, output_size.width, x.size(3)};
+  if (x.numel() == 0) return pool_nothing(op, x, shape);
+  Tensor y = Tensor::empty(shape, x.dtype());  // before the windows: too many are refused here
+  return average_windows(op, x, y, adaptive_windows(x.size(1), output_size.height),
                          adaptive_windows(x.size(2), output_size.width));
 }
 
 AvgPool2d::AvgPool2d(Module& parent, std::string name, const AvgPool2dOptions& options)
-    : Layer(parent, std::move(name)), options_(options) {}
+    : Layer(parent, std::move(name)), options_(options) {
+  check_window("avg_pool2d", window_of(options));
+}
 
 LayerGeometry AvgPool2d::geometry(const Shape& /*input*/, const Shape& /*output*/) const {
   return window_geometry(options_.kernel_size, options_.stride.value_or(options_.kernel_size));
 }
 
 AdaptiveAvgPool2d::AdaptiveAvgPool2d(Module& parent, std::string name, const Extent2d& output_size)
-    : Layer(parent, std::move(name)), output_size_(output_size) {}
+    : Layer(parent, std::move(name)), output_size_(output_size) {
+  expect_at_least("adaptive_avg_pool2d", "output_size", output_size, 1);
+}
 
 LayerGeometry AdaptiveAvgPool2d::geometry(const Shape& input, const Shape& output) const {
-  const std::int64_t window = std::max<std::int64_t>(1, input.at(1) / output.at(1));
+  const std::int64_t window = std::max<std::int64_t>(1, input.at(1) / std::max<std::int64_t>(1, output.at(1)));
   return {.kernel = window, .stride = window};
 }
 

@@ -294,6 +294,7 @@ class DeferredNorm : public Deferred {
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor running_mean, Tensor running_var,
                   const BatchNormOptions& options) {
   check(x, weight, bias, running_mean, running_var, options.training);
+  expect(options.eps >= 0, "batch_norm", "eps of at least 0", options.eps);
   const auto factors = [&](const RowPlan& plan) {
     return dispatch_floating("batch_norm", x.dtype(), [&]<class T>(T) {
       return factors_for<T>(x, plan, weight, bias, running_mean, running_var, options);

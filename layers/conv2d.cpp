@@ -1,5 +1,6 @@
 #include "layers/conv2d.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -41,14 +42,15 @@ ConvGeometry check_conv2d(const Tensor& x, const Tensor& w, const Tensor& b, con
   }
   const std::int64_t c = x.size(3);
   const std::int64_t k = w.size(3);
+  expect_at_least(kOp, "a weight", {w.size(0), w.size(1)}, 1);
+  if (k == 0 || k % options.groups != 0) {
+    shape_error(kOp, "output channels must be a multiple of groups: " + shapes + " has " + std::to_string(k) +
+                         ", groups " + std::to_string(options.groups));
+  }
   if (c != w.size(2) * options.groups) {
     shape_error(kOp, "input channels must equal weight channels * groups: input " + to_string(x.shape()) + " has " +
                          std::to_string(c) + ", weight " + to_string(w.shape()) + " * " +
                          std::to_string(options.groups) + " needs " + std::to_string(w.size(2) * options.groups));
-  }
-  if (k == 0 || k % options.groups != 0) {
-    shape_error(kOp, "output channels must be a multiple of groups: " + shapes + " has " + std::to_string(k) +
-                         ", groups " + std::to_string(options.groups));
   }
   if (b.defined() && b.shape() != Shape{k}) {
     shape_error(kOp, "bias must be (" + std::to_string(k) + "): " + shapes + ", bias " + to_string(b.shape()));
@@ -169,8 +171,11 @@ Conv2d::Conv2d(Module& parent, std::string name, std::int64_t in_channels, std::
 
 LayerGeometry Conv2d::geometry(const Shape& input, const Shape& output) const {
   const auto per_output = static_cast<double>(weight.size(0) * weight.size(1) * weight.size(2));
-  const auto inputs = static_cast<double>(numel(input) / input[0]);
-  const auto outputs = static_cast<double>(numel(output) / output[0]);
+  const auto image = [](const Shape& shape) {
+    return static_cast<double>(numel(shape) / std::max<std::int64_t>(1, shape.at(0)));
+  };
+  const double inputs = image(input);
+  const double outputs = image(output);
   LayerGeometry result = window_geometry(options_.kernel_size, options_.stride, options_.dilation);
   result.multiply_adds = outputs * per_output;
   result.dense_parameters = outputs * (inputs + 1);

@@ -44,6 +44,7 @@ void constant_(Tensor tensor, double value) {
 }
 
 Fan fan_of(const Shape& weight) {
+  static_cast<void>(numel(weight));  // refuses sizes whose products overflow
   if (weight.size() == 2) return {weight[0], weight[1]};
   if (weight.size() == 4) {
     const std::int64_t positions = weight[0] * weight[1];

@@ -174,7 +174,9 @@ void with_tap_type(const PoolGeometry& g, F&& f) {
 
 Tensor max_pool2d(const Tensor& x, const MaxPool2dOptions& options) {
   const PoolGeometry g = check_pool("max_pool2d", x, options);
-  Tensor y = Tensor::empty({g.batch, g.rows.output, g.columns.output, g.channels}, x.dtype());
+  const Shape shape = {g.batch, g.rows.output, g.columns.output, g.channels};
+  if (x.numel() == 0) return pool_nothing("max_pool2d", x, shape);
+  Tensor y = Tensor::empty(shape, x.dtype());
   Tensor argmax;
   dispatch_floating("max_pool2d", x.dtype(), [&]<class T>(T) {
     with_tap_type(g, [&]<class Tap>(Tap) {
@@ -191,7 +193,9 @@ Tensor max_pool2d(const Tensor& x, const MaxPool2dOptions& options) {
 }
 
 MaxPool2d::MaxPool2d(Module& parent, std::string name, const MaxPool2dOptions& options)
-    : Layer(parent, std::move(name)), options_(options) {}
+    : Layer(parent, std::move(name)), options_(options) {
+  check_window("max_pool2d", options);
+}
 
 LayerGeometry MaxPool2d::geometry(const Shape& /*input*/, const Shape& /*output*/) const {
   return window_geometry(options_.kernel_size, options_.stride.value_or(options_.kernel_size), options_.dilation);

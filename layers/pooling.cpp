@@ -1,16 +1,27 @@
 #include "layers/pooling.h"
 
+#include <limits>
+
+#include "core/autograd.h"
+
 namespace striate {
 
-PoolGeometry check_pool(const char* op, const Tensor& x, const MaxPool2dOptions& window) {
+void check_window(const char* op, const MaxPool2dOptions& window) {
   const Extent2d& kernel = window.kernel_size;
-  const Extent2d stride = window.stride.value_or(kernel);
   expect_at_least(op, "kernel_size", kernel, 1);
-  expect_at_least(op, "stride", stride, 1);
+  expect_at_least(op, "stride", window.stride.value_or(kernel), 1);
   expect_at_least(op, "padding", window.padding, 0);
   expect_at_least(op, "dilation", window.dilation, 1);
   expect(window.padding.height <= kernel.height / 2 && window.padding.width <= kernel.width / 2, op,
          "padding of at most half the kernel_size " + to_string(kernel), window.padding);
+  expect(kernel.height * kernel.width <= std::numeric_limits<std::int32_t>::max(), op,
+         "kernel_size of less than 2^31 places", kernel);
+}
+
+PoolGeometry check_pool(const char* op, const Tensor& x, const MaxPool2dOptions& window) {
+  check_window(op, window);
+  const Extent2d& kernel = window.kernel_size;
+  const Extent2d stride = window.stride.value_or(kernel);
   if (x.rank() != 4) shape_error(op, "input must be (N,H,W,C): got " + to_string(x.shape()));
   const auto axis = [&](std::int64_t input, std::int64_t Extent2d::*side) {
     WindowAxis result{input, 0, kernel.*side, stride.*side, window.padding.*side, window.dilation.*side};
@@ -27,6 +38,12 @@ PoolGeometry check_pool(const char* op, const Tensor& x, const MaxPool2dOptions&
                         to_string(window.padding));
   }
   return geometry;
+}
+
+Tensor pool_nothing(const char* op, const Tensor& x, const Shape& output) {
+  Tensor y = Tensor::empty(output, x.dtype());
+  record(op, y, {x}, [input = x.shape()](Backward& bw) { bw.add(0, Tensor::zeros(input, bw.dy().dtype())); });
+  return y;
 }
 
 }  // namespace striate

@@ -16,9 +16,14 @@ struct PoolGeometry {
   WindowAxis columns;
 };
 
-/// Output sizes are those of output_size(). Throws std::invalid_argument for options outside PyTorch's rules (padding
-/// is at most half the kernel) and ShapeError where no window fits.
+/// Throws std::invalid_argument for options outside PyTorch's rules (padding is at most half the kernel).
+void check_window(const char* op, const MaxPool2dOptions& window);
+
+/// The same, and ShapeError where no window fits. Output sizes are those of output_size().
 PoolGeometry check_pool(const char* op, const Tensor& x, const MaxPool2dOptions& window);
+
+/// The output of a pooling of no values, of which there may be any number of windows.
+Tensor pool_nothing(const char* op, const Tensor& x, const Shape& output);
 
 /// How many rows of `elements` make a chunk of a parallel loop.
 inline std::int64_t row_grain(std::int64_t elements) {

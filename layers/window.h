@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <string>
 
 #include "core/check.h"
@@ -27,9 +28,12 @@ inline std::string to_string(const Extent2d& extent) {
   return std::to_string(extent.height) + "x" + std::to_string(extent.width);
 }
 
-/// Throws std::invalid_argument unless both sides are `least` or more; `name` is the option.
+/// Throws std::invalid_argument unless both sides are `least` or more, and below 2^31, so that no place or size that is
+/// computed from several of them overflows; `name` is the option.
 inline void expect_at_least(const char* op, const std::string& name, const Extent2d& extent, std::int64_t least) {
+  constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
   expect(extent.height >= least && extent.width >= least, op, name + " of at least " + std::to_string(least), extent);
+  expect(extent.height <= most && extent.width <= most, op, name + " of at most " + std::to_string(most), extent);
 }
 
 /// What a summary shows of it.

@@ -74,7 +74,7 @@ void backward_weights(const ConvGeometry& g, ConvInput<const double> x, ConvOutp
 bool fits(const ConvGeometry& /*g*/) { return true; }
 
 double cost(const ConvGeometry& g, DType /*dtype*/, ConvDirection /*direction*/, const ConvMachine& /*machine*/) {
-  return static_cast<double>(g.positions() * g.r * g.s);
+  return static_cast<double>(g.positions()) * static_cast<double>(g.r * g.s);
 }
 
 }  // namespace

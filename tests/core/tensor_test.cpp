@@ -54,7 +54,7 @@ TEST(Tensor, ScalarsAndEmptyOnes) {
 TEST(Tensor, Misuse) {
   const Tensor a = Tensor::zeros({2, 3});
   EXPECT_EQ(message_of<std::invalid_argument>([&] { static_cast<void>(a.data<double>()); }),
-            "data of a tensor (2,3) of f32 was asked for as f64");
+            "[tensor] expected data of f64, got (2,3) of f32");
   EXPECT_THROW(static_cast<void>(a.item()), ShapeError);
   EXPECT_THROW(static_cast<void>(a.size(2)), ShapeError);
   EXPECT_THROW(static_cast<void>(a.viewed_as({7})), ShapeError);
