@@ -98,11 +98,11 @@ Tensor Tensor::full(Shape shape, double value, DType dtype) {
 }
 
 Tensor Tensor::copy_of(const Shape& shape, DType dtype, const void* values, std::size_t count) {
-  Tensor tensor = empty(shape, dtype);
-  if (static_cast<std::size_t>(tensor.numel()) != count) {
-    shape_error("from", "the number of values must be that of the shape: shape " + to_string(tensor.shape()) +
-                            " holds " + std::to_string(tensor.numel()) + ", got " + std::to_string(count));
+  if (static_cast<std::size_t>(striate::numel(shape)) != count) {
+    shape_error("from", "the number of values must be that of the shape: shape " + to_string(shape) + " holds " +
+                            std::to_string(striate::numel(shape)) + ", got " + std::to_string(count));
   }
+  Tensor tensor = empty(shape, dtype);
   if (count > 0) std::memcpy(tensor.mutable_raw(), values, tensor.bytes());
   return tensor;
 }

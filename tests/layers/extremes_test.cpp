@@ -318,6 +318,10 @@ std::vector<Option> options() {
        [=](auto v) {
          reshape(x, {v, -1});
        }},
+      {"concat",
+       [](auto v) {
+         concat(std::vector<Tensor>(40, Tensor::zeros({0, 1, v, 1})), Axis::width);
+       }},
       {"slice", [=](auto v) { slice(x, Axis::height, v, v); }},
       {"slice to the end", [=](auto v) { slice(x, Axis::height, 0, v); }},
       {"fan_of",
@@ -337,9 +341,9 @@ std::vector<Option> options() {
 TEST(Extremes, Options) {
   for (const Option& option : options()) {
     for (const std::int64_t value :
-         {kMost, kMost - 1, std::int64_t{1} << 62, std::int64_t{3} << 60, std::int64_t{1} << 40, std::int64_t{1} << 32,
-          std::int64_t{1} << 31, std::int64_t{0}, std::int64_t{-1}, -(std::int64_t{1} << 31), -(std::int64_t{1} << 62),
-          kLeast + 1, kLeast}) {
+         {kMost, kMost - 1, std::int64_t{1} << 62, std::int64_t{3} << 60, std::int64_t{1} << 59, std::int64_t{1} << 40,
+          std::int64_t{1} << 32, std::int64_t{1} << 31, std::int64_t{0}, std::int64_t{-1}, -(std::int64_t{1} << 31),
+          -(std::int64_t{1} << 62), kLeast + 1, kLeast}) {
       SCOPED_TRACE(option.name + " " + std::to_string(value));
       const AllocationLimit limit(std::size_t{1} << 24);
       try {
