@@ -86,7 +86,8 @@ bool Loader::next(Batch& batch) {
 }
 
 Loader::Slot Loader::make_slot(std::int64_t index) const {
-  Slot slot{.ready = true};
+  Slot slot;
+  slot.ready = true;
   try {
     slot.batch = make_batch(index);
   } catch (...) {
