@@ -103,7 +103,7 @@ Dataset load_dataset(const fs::path& path, Split split, const std::string& forma
   const std::string found = format.empty() ? find_dataset(path) : format;
   std::vector<FileError> problems;
   Dataset dataset = read_dataset(found, path, split, load, problems);
-  if (problems.size() == 1) throw problems[0];
+  if (problems.size() == 1) throw FileError(problems[0]);
   if (!problems.empty()) {
     std::string text = std::to_string(problems.size()) + " problems:";
     for (std::size_t i = 0; i < std::min(problems.size(), kMostNamed); ++i)
