@@ -6,7 +6,7 @@
 #include "core/autograd.h"
 #include "core/broadcast.h"
 #include "core/parallel.h"
-#include "core/sum_kernel.h"
+#include "core/reduce.h"
 
 namespace striate {
 namespace {

@@ -26,6 +26,7 @@ struct Normalization {
 
 /// Where the data does not say: CIFAR-10's for three channels (red, green, blue), MNIST's for one, else 0.5 and 0.5.
 inline Normalization default_normalization(std::int64_t channels) {
+  expect(channels >= 1 && channels <= 1 << 20, "normalization", "a count of channels", channels);
   if (channels == 3) return {{0.4914, 0.4822, 0.4465}, {0.2470, 0.2435, 0.2616}};
   if (channels == 1) return {{0.1307}, {0.3081}};
   return {std::vector<double>(static_cast<std::size_t>(channels), 0.5),

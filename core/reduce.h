@@ -16,4 +16,8 @@ Tensor mean(const Tensor& x);
 Tensor sum(const Tensor& x, const std::vector<Axis>& axes, bool keepdim = false);
 Tensor mean(const Tensor& x, const std::vector<Axis>& axes, bool keepdim = false);
 
+/// Adds up the axes of x along which a tensor of this shape was broadcast to x's shape: the gradient of broadcasting. x
+/// itself where nothing was broadcast. Not recorded in the graph.
+Tensor sum_to(const Tensor& x, const Shape& shape);
+
 }  // namespace striate

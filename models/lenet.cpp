@@ -15,6 +15,9 @@ const LenetOptions& checked(const LenetOptions& o) {
   check_sizes("lenet", o.classes, o.in_channels);
   expect(o.padding >= 0 && o.padding <= 4, "lenet", "a padding from 0 to 4", o.padding);
   const std::int64_t least = 16 - 2 * o.padding;
+  constexpr std::int64_t most = 1 << 20;
+  expect(std::max(o.height, o.width) <= most, "lenet", "images of at most " + std::to_string(most) + " a side",
+         std::to_string(o.height) + "x" + std::to_string(o.width));
   expect(std::min(o.height, o.width) >= least, "lenet", "images of at least " + std::to_string(least) + " a side",
          std::to_string(o.height) + "x" + std::to_string(o.width));
   return o;

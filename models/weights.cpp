@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "core/allocator.h"
+#include "core/check.h"
 #include "core/error.h"
 #include "core/printable.h"
 #include "core/state.h"
@@ -43,9 +44,23 @@ void take_off_prefix(Contents& contents, const Module& model) {
   contents.prefix += shared.substr(0, length);
 }
 
+// "25 tensors of 9000 values, the largest features.0.weight (64,3,3,3)".
+std::string tensors_in(const TensorFile& file) {
+  std::int64_t values = 0;
+  const std::pair<std::string, Tensor>* largest = nullptr;
+  for (const auto& named : file.tensors) {
+    values += named.second.numel();
+    if (largest == nullptr || named.second.numel() > largest->second.numel()) largest = &named;
+  }
+  return std::to_string(file.tensors.size()) + " tensors of " + std::to_string(values) + " values" +
+         (largest == nullptr ? ""
+                             : ", the largest " + printable(largest->first) + " " + to_string(largest->second.shape()));
+}
+
 std::string note_of(const std::filesystem::path& path, const Contents& contents) {
   if (contents.prefix.empty()) return "";
-  return printable(path.string(), 4096) + ": \"" + printable(contents.prefix) + "\" was taken off the beginning of all names";
+  return printable(path.string(), 4096) + ": \"" + printable(contents.prefix) +
+         "\" was taken off the beginning of all names";
 }
 
 void load_into(const std::filesystem::path& path, Module& model, const FileState& tensors) {
@@ -169,6 +184,7 @@ void build_into(LoadedModel& loaded, Contents& contents, const LoadOptions& opti
   const std::string model_of_card = card.model;
   set_model(card, options);
   if (options.input) {
+    expect(options.input->size() == 3, "load_weights", "an input of height, width and channels", *options.input);
     card.height = options.input->at(0);
     card.width = options.input->at(1);
     card.channels = options.input->at(2);
@@ -206,11 +222,11 @@ LoadedModel load_weights(const std::filesystem::path& path, const LoadOptions& o
     build_into(loaded, contents, options);
   } catch (const std::invalid_argument& error) {
     throw FileError(path.string(), std::string("the model of these weights cannot be built: ") + error.what());
-  } catch (const OutOfMemory& error) {
-    throw FileError(path.string(), "these weights are for a smaller model than " + printable(loaded.card.model) +
-                                       " with options \"" + printable(to_string(loaded.card.options)) +
-                                       "\", which their shapes cannot fill; write the file again (" + error.what() +
-                                       ")");
+  } catch (const OutOfMemory&) {
+    throw FileError(path.string(), printable(loaded.card.model) + " with options \"" +
+                                       printable(to_string(loaded.card.options)) +
+                                       "\" is a larger model than these weights are for, " + tensors_in(contents.file) +
+                                       "; write the file again, or give other options");
   }
   load_into(path, *loaded.model, contents.file.tensors);
   loaded.model->eval();

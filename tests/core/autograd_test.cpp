@@ -252,5 +252,28 @@ TEST(Autograd, AFailingClosureLeavesNothingBehind) {
   EXPECT_EQ(x.grad().to_vector(), (std::vector<double>{3, 3}));
 }
 
+// Wherever memory ends, forwards or backwards, there is an exception, and what there was of the graph goes.
+TEST(Autograd, OutOfMemoryAnywhereIsAnException) {
+  Tensor x = Tensor::full({4096}, 1).set_requires_grad();
+  int failures = 0;
+  for (std::size_t bytes = 0; bytes < (std::size_t{16} << 20U); bytes += 40'000) {
+    const std::size_t live = allocator_stats().live_bytes;
+    try {
+      const AllocationLimit limit(bytes);
+      Tensor y = x;
+      for (int i = 0; i < 20; ++i) y = exp(log(y) * 2) + sqrt(y);
+      sum(y).backward();
+      break;
+    } catch (const OutOfMemory& error) {
+      ++failures;
+      EXPECT_NE(std::string(error.what()).find("out of memory: "), std::string::npos);
+    }
+    x.set_grad({});
+    EXPECT_EQ(allocator_stats().live_bytes, live);
+  }
+  EXPECT_GT(failures, 20);
+  EXPECT_TRUE(x.grad().defined());
+}
+
 }  // namespace
 }  // namespace striate

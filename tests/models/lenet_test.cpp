@@ -47,6 +47,7 @@ TEST(Lenet, RefusesWhatItCannotTake) {
   EXPECT_THROW(Lenet({.height = 11}), std::invalid_argument);
   EXPECT_THROW(Lenet({.width = 15, .padding = 0}), std::invalid_argument);
   EXPECT_THROW(Lenet({.padding = -1}), std::invalid_argument);
+  EXPECT_THROW(Lenet({.height = std::int64_t{1} << 62}), std::invalid_argument);
   EXPECT_THROW(Lenet({.classes = 0}), std::invalid_argument);
   EXPECT_THROW(Lenet({.in_channels = 0}), std::invalid_argument);
   EXPECT_THROW(make_model("lenet", {.options = {{"width_multiplier", 0.5}}}), std::invalid_argument);

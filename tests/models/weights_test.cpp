@@ -134,6 +134,7 @@ TEST_F(Weights, WithoutACardAndWithoutAWidth) {
   EXPECT_EQ(loaded.card.class_names, names(3));
   expect_same(*model, loaded);
   EXPECT_NE(failure().find("conv.weight"), std::string::npos) << failure();
+  EXPECT_NE(failure({.input = Shape{12, 9}}).find("height, width and channels, got (12,9)"), std::string::npos);
   EXPECT_NE(failure({.options = {{"depth", 3}}}).find("plain has no option depth"), std::string::npos);
 }
 
@@ -177,13 +178,13 @@ TEST_F(Weights, ACardCannotAskForMoreMemoryThanItsTensors) {
   reset_peak_bytes();
   const std::size_t before = allocator_stats().peak_bytes;
   rewrite("options", "width_multiplier=64");
-  EXPECT_NE(failure().find("smaller model"), std::string::npos) << failure();
+  EXPECT_NE(failure().find("is a larger model than these weights are for, "), std::string::npos) << failure();
   Metadata lenet = read_safetensors_metadata(file_);
   lenet["model"] = "lenet";
   lenet["options"] = "";
   lenet["height"] = lenet["width"] = "5000";
   rewrite(lenet);
-  EXPECT_NE(failure().find("smaller model"), std::string::npos) << failure();
+  EXPECT_NE(failure().find("is a larger model than these weights are for, "), std::string::npos) << failure();
   EXPECT_LT(allocator_stats().peak_bytes - before, 64U << 20U);
 }
 
