@@ -49,6 +49,8 @@ class Optimizer {
   void set_lr(double lr);
 
   [[nodiscard]] const std::vector<ParameterGroup>& groups() const { return groups_; }
+  /// Names of the tensors that it keeps beside every parameter: "momentum".
+  [[nodiscard]] const std::vector<std::string>& slots() const { return slots_; }
   /// The kind with its hyper-parameters, as optim/registry.h reads it: "adamw:beta1=0.9,beta2=0.999,eps=1e-08".
   [[nodiscard]] std::string description() const;
 

@@ -110,4 +110,30 @@ double learning_rate(const ScheduleOptions& options, std::int64_t step) {
                                  .steps = steps});
 }
 
+void check_schedule(const ScheduleOptions& options) {
+  learning_rate(options, 1);
+  expect(options.warmup_steps <= options.total_steps, "schedule",
+         "a warmup within the run's " + std::to_string(options.total_steps) + " steps",
+         std::to_string(options.warmup_steps) + "; take a shorter warmup or more epochs");
+}
+
+std::vector<std::string> schedule_doubts(const ScheduleOptions& options) {
+  std::vector<std::string> doubts;
+  const std::int64_t epochs = options.total_steps / std::max<std::int64_t>(options.steps_per_epoch, 1);
+  std::vector<std::int64_t> drops;
+  if (options.kind == "multistep") drops = options.milestones;
+  if (options.kind == "step") drops = {options.step_size};
+  for (const std::int64_t drop : drops) {
+    if (drop < epochs) continue;
+    doubts.push_back("the schedule lowers the rate after " + std::to_string(drop) + " epochs, which the run's " +
+                     std::to_string(epochs) + " do not get to");
+  }
+  // 1e-5: onecycle ends near 0, not at it.
+  if (options.total_steps == 1 && options.lr > 0 && learning_rate(options, 1) <= 1e-5 * options.lr) {
+    doubts.push_back("the run's only update learns (almost) nothing, since " + options.kind +
+                     " ends at a rate near 0; take more epochs, smaller batches or a constant schedule");
+  }
+  return doubts;
+}
+
 }  // namespace striate

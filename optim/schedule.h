@@ -46,4 +46,11 @@ struct ScheduleOptions {
 /// with.
 double learning_rate(const ScheduleOptions& options, std::int64_t step);
 
+/// Throws std::invalid_argument as learning_rate() would, and for a warmup longer than the run of total_steps.
+void check_schedule(const ScheduleOptions& options);
+
+/// What a user may not have meant, a sentence each: drops of the rate beyond the run's end, and a run whose only update
+/// is at the rate near 0 that cosine, poly and onecycle end at.
+std::vector<std::string> schedule_doubts(const ScheduleOptions& options);
+
 }  // namespace striate

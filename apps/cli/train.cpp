@@ -176,6 +176,7 @@ Ending train(const TrainFlags& flags, const RunFolder& folder, bool resuming, sp
   Trainer trainer(*start.model, train, std::move(test), options);
   write_atomically(folder.config(), config);
   tell(log, what);
+  for (const std::string& warning : trainer.warnings()) tell(log, "warning: " + warning);
   if (flags.resume && !resuming) tell(log, "there is no checkpoint yet: starting from the beginning");
   if (resuming) {
     const StepResult at = trainer.progress();

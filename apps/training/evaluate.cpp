@@ -10,7 +10,6 @@
 #include "core/random.h"
 #include "data/augment.h"
 #include "data/loader.h"
-#include "layers/batch_norm.h"
 #include "layers/cross_entropy.h"
 
 namespace striate {
@@ -39,22 +38,20 @@ struct PlainAverages {
   std::vector<std::pair<BatchNorm2d*, std::optional<double>>> momenta;
   Generator before = default_generator();
 
-  explicit PlainAverages(Module& model) { begin(model); }
+  explicit PlainAverages(Module& model) {
+    for (BatchNorm2d* norm : batch_norms_in_training(model)) {
+      if (!norm->running_mean.defined()) continue;
+      momenta.emplace_back(norm, norm->momentum());
+      norm->set_momentum(std::nullopt);
+      norm->num_batches_tracked.mutable_data<std::int64_t>()[0] = 0;
+    }
+  }
   ~PlainAverages() {
     for (const auto& [norm, momentum] : momenta) norm->set_momentum(momentum);
     default_generator() = before;
   }
   PlainAverages(const PlainAverages&) = delete;
   PlainAverages& operator=(const PlainAverages&) = delete;
-
-  void begin(Module& module) {
-    for (Module* child : module.children()) begin(*child);
-    auto* norm = dynamic_cast<BatchNorm2d*>(&module);
-    if (norm == nullptr || !norm->training() || !norm->running_mean.defined()) return;
-    momenta.emplace_back(norm, norm->momentum());
-    norm->set_momentum(std::nullopt);
-    norm->num_batches_tracked.mutable_data<std::int64_t>()[0] = 0;
-  }
 };
 
 }  // namespace
@@ -95,6 +92,17 @@ std::optional<Evaluation> evaluate(Layer& model, const Dataset& dataset, const E
   }
   const auto images = static_cast<double>(dataset.size());
   return Evaluation{loss / images, static_cast<double>(correct) / images};
+}
+
+std::vector<BatchNorm2d*> batch_norms_in_training(Module& model) {
+  std::vector<BatchNorm2d*> norms;
+  for (Module* child : model.children()) {
+    const auto below = batch_norms_in_training(*child);
+    norms.insert(norms.end(), below.begin(), below.end());
+  }
+  auto* norm = dynamic_cast<BatchNorm2d*>(&model);
+  if (norm != nullptr && norm->training()) norms.push_back(norm);
+  return norms;
 }
 
 void update_batch_norm(Layer& model, const std::function<Tensor()>& next) {

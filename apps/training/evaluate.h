@@ -4,9 +4,11 @@
 
 #include <functional>
 #include <optional>
+#include <vector>
 
 #include "core/module.h"
 #include "data/dataset.h"
+#include "layers/batch_norm.h"
 
 namespace striate {
 
@@ -37,6 +39,9 @@ std::optional<Evaluation> evaluate(Layer& model, const Dataset& dataset, const E
 /// border by reflection. f64 where the model's logits are, else f32. Throws ShapeError for other ranks and, to shift,
 /// for sides below 2.
 Tensor tta_logits(Layer& model, const Tensor& images, const TtaOptions& options);
+
+/// Those that take their statistics from the batch.
+std::vector<BatchNorm2d*> batch_norms_in_training(Module& model);
 
 /// Before an average of weights is evaluated, whose activations no training step has seen: the running statistics of
 /// all batch norms in training mode become the plain averages over these batches, as PyTorch's update_bn does it.

@@ -17,8 +17,8 @@
 #include "models/model_card.h"
 #include "optim/averages.h"
 #include "optim/groups.h"
-#include "optim/update.h"
 #include "optim/schedule.h"
+#include "optim/update.h"
 
 namespace striate {
 

@@ -35,15 +35,14 @@ void Record::save(TrainingState& state, const RunningMetrics& running, const Upd
 
 void Record::load(TrainingState& state, RunningMetrics& running, Update& update, Averages& averages) {
   load_checkpoint(folder_->checkpoint(), state);
-  running = {.loss_sum = state.metrics.at("loss_sum"),
-             .correct = state.metrics.at("correct"),
-             .images = state.metrics.at("images"),
-             .seconds = state.metrics.at("seconds"),
-             .learning_rate = state.metrics.at("learning_rate")};
+  running = {.loss_sum = state.metric("loss_sum"),
+             .correct = state.metric("correct"),
+             .images = state.metric("images"),
+             .seconds = state.metric("seconds"),
+             .learning_rate = state.metric("learning_rate")};
   update.load(state);
   averages.load(state);
-  metrics_ = state.text.at("metrics.csv");
-  write_metrics();
+  metrics_ = state.text["metrics.csv"];
 }
 
 bool Record::older_than(double minutes) const {

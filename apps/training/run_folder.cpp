@@ -8,6 +8,8 @@
 #include <string>
 #include <system_error>
 
+#include "core/file.h"
+
 namespace striate {
 
 namespace fs = std::filesystem;
@@ -21,8 +23,7 @@ RunFolder::RunFolder(const fs::path& path) : RunFiles{path} {
   if (fs::exists(path, error) && !fs::is_directory(path, error)) {
     throw FileError(path.string(), "expected a folder for the run, got a file; give another path");
   }
-  fs::create_directories(path, error);
-  if (error) fail("made", error.value());
+  make_folder(path);
   const int folder = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder < 0) fail("opened", errno);
   lock_ = std::shared_ptr<const int>(new int(folder), [](const int* handle) {
@@ -30,9 +31,15 @@ RunFolder::RunFolder(const fs::path& path) : RunFiles{path} {
     delete handle;
   });
   // Advisory; the system releases it with the process.
-  if (::flock(folder, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) fail("locked", errno);
+  const int why = ::flock(folder, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+  if (why == EWOULDBLOCK) {
     throw FolderBusy(path.string(), "another process works in this folder; wait for it or give another folder");
+  }
+  if (why == ENOLCK || why == EOPNOTSUPP || why == ENOSYS || why == EINVAL) {
+    warning_ = path.string() + " is on a file system without locks (" + std::generic_category().message(why) +
+               "): nothing keeps a second process from working in it at the same time, which would spoil the run";
+  } else if (why != 0) {
+    fail("locked", why);
   }
   for (const auto& entry : fs::directory_iterator(path)) {
     const std::string name = entry.path().filename().string();

@@ -35,11 +35,15 @@ class RunFolder : public RunFiles {
  public:
   /// Makes the folder where it is missing, locks it, and removes the temporary file of a process that was killed while
   /// it saved. Throws FolderBusy where another process holds the lock, FileError where this is no folder, or cannot be
-  /// made or locked.
+  /// made or locked; on a file system that knows no locks it goes on, with a warning().
   explicit RunFolder(const std::filesystem::path& path);
+
+  /// On a file system without locks, that nothing keeps a second process away; else empty.
+  [[nodiscard]] const std::string& warning() const { return warning_; }
 
  private:
   std::shared_ptr<const int> lock_;  // a descriptor of the folder, closed by the last copy
+  std::string warning_;
 };
 
 /// Whether there is a checkpoint to resume from. Throws FileError where the folder holds a run and `resume` is false,

@@ -2,14 +2,15 @@
 
 #include <algorithm>
 #include <chrono>
-#include <limits>
 #include <sstream>
 
 #include "apps/training/content_hash.h"
 #include "apps/training/evaluate.h"
+#include "apps/training/first_checks.h"
+#include "core/build_info.h"
 #include "core/check.h"
 #include "core/error.h"
-#include "core/text.h"
+#include "core/printable.h"
 #include "optim/registry.h"
 
 namespace striate {
@@ -18,9 +19,6 @@ namespace {
 // Batch norm's statistics for an average of weights come from the epoch's first batches, up to so many images: the
 // error of a mean over these is far below that of one batch, which training lives with.
 constexpr std::int64_t kBatchNormImages = 10000;
-
-// Of epochs, and of batches an update: more is a mistake, and would overflow the counts of steps.
-constexpr int kMost = 1000000;
 
 void prepare(Layer& model, const TrainerOptions& options) {
   model.to(options.precision.parameters);
@@ -38,25 +36,7 @@ std::unique_ptr<Optimizer> optimizer_for(Layer& model, const TrainerOptions& opt
 
 // Checked, and with what only the precision and the data tell.
 TrainerOptions completed(TrainerOptions options, const Dataset& train, const Dataset& test) {
-  const auto within = [](const char* name, auto value, int least, auto most) {
-    expect(value >= least && value <= most, "trainer",
-           std::string(name) + " from " + std::to_string(least) + " to " + std::to_string(most), value);
-  };
-  constexpr auto unlimited = std::numeric_limits<std::int64_t>::max();
-  within("epochs", options.epochs, 1, kMost);
-  within("max_steps", options.max_steps, 0, unlimited);
-  within("accumulate", options.accumulate, 1, kMost);
-  within("warmup_epochs", options.warmup_epochs, 0, kMost);
-  within("base_batch_size", options.base_batch_size, 0, unlimited);
-  expect(options.checkpoint_minutes >= 0, "trainer", "checkpoint_minutes of at least 0", options.checkpoint_minutes);
-  expect(options.stop != nullptr, "trainer", "a function to ask whether to stop", "none");
-  expect(test.class_names == train.class_names, "trainer",
-         "test classes like those of training (" + joined(train.class_names) + ")", joined(test.class_names));
-  // Transforms may change the size of what is trained on.
-  const ImageShape shape = train.image_shape();
-  expect(test.image_shape() == shape || test.image_shape() == output_shape(options.loader.transforms, shape), "trainer",
-         "test images of " + to_string(shape) + " as those of training (an image size brings both to one)",
-         to_string(test.image_shape()));
+  check_options(options, train, test);
   options.loader.dtype = options.precision.parameters;
   ModelCard& card = options.card;
   card.class_names = test.class_names;
@@ -100,7 +80,7 @@ std::string first_difference(const std::string& before, const std::string& now) 
     if (!std::getline(lines, line)) line = "none";
     if (!std::getline(others, other)) other = "none";
   } while (line == other && lines && others);
-  return line + ", here " + other;
+  return printable(line) + ", here " + printable(other);
 }
 
 }  // namespace
@@ -121,13 +101,19 @@ Trainer::Trainer(Layer& model, std::unique_ptr<Optimizer> optimizer, const Datas
       stepper_(model_, state_, running_, options_),
       averages_(model_, options_.averages),
       record_(options_.out, options_.card, averages_.names()) {
-  learning_rate(schedule_, 1);  // throws for what no step could go by
+  check_schedule(schedule_);
+  check_network(model_, train, options_);
+  warnings_ = schedule_doubts(schedule_);
   if (!options_.out) return;
   state_.text = options_.text;
   state_.text["options"] = result_options(options_);
   state_.text["data"] = content_hash(train);
   if (const auto& teacher = options_.objective.distillation.teacher) state_.text["teacher"] = content_hash(*teacher);
-  if (holds_run_to_resume(*options_.out, options_.resume)) resume();
+  if (!options_.out->warning().empty()) warnings_.push_back(options_.out->warning());
+  const bool resuming = holds_run_to_resume(*options_.out, options_.resume);
+  check_disk_space(*options_.out, model_, *optimizer_, averages_.names().size());
+  if (resuming) resume();
+  record_.write_metrics();  // throws where nothing can be written
 }
 
 void Trainer::resume() {
@@ -141,6 +127,10 @@ void Trainer::resume() {
                               "; give the same, or another folder");
   }
   record_.load(state_, running_, stepper_.update(), averages_);
+  if (state_.build != build_info()) {
+    warnings_.push_back("the checkpoint was written by another build (" + printable(state_.build) + ", this one is " +
+                        build_info() + "): the last bits of results may differ from an uninterrupted run's");
+  }
 }
 
 StepResult Trainer::progress() const {

@@ -75,6 +75,9 @@ class Trainer {
   /// last checkpoint is kept, FileError, and what hooks throw.
   Ending run();
 
+  /// What the user should know before the run, a sentence each: a folder that cannot be locked, a schedule that
+  /// the run does not get to, a checkpoint that another build wrote.
+  [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
   /// Where the run is: at step 0 where there was no checkpoint to resume from.
   [[nodiscard]] StepResult progress() const;
 
@@ -102,6 +105,7 @@ class Trainer {
   Stepper stepper_;
   Averages averages_;
   Record record_;
+  std::vector<std::string> warnings_;
   std::vector<std::function<void(const StepResult&)>> step_hooks_;
   std::vector<std::function<void(const EpochResult&)>> epoch_hooks_;
 };

@@ -26,7 +26,7 @@ TEST(Failure, OutIsAFileOrHoldsARun) {
   const auto file = folder.write("file", "precious");
   expect_failure(striate(small_train(file)), {file.string(), "expected a folder for the run, got a file"});
   EXPECT_EQ(read_text(file), "precious");
-  expect_failure(striate(small_train(file / "below")), {"the run's folder cannot be made"});
+  expect_failure(striate(small_train(file / "below")), {"the folder cannot be made"});
 
   const auto run = folder.path() / "run";
   ASSERT_EQ(striate(small_train(run, {"--max-steps", "1"})).status, 0);

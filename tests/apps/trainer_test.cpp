@@ -10,6 +10,7 @@
 #include "core/elementwise.h"
 #include "core/random.h"
 #include "core/reduce.h"
+#include "core/safetensors.h"
 #include "data/generated.h"
 #include "layers/activations.h"
 #include "layers/batch_norm.h"
@@ -255,6 +256,23 @@ TEST(Trainer, RefusesWhatTheRunWasNotBegunWith) {
                           {"the run began with other images"});
   options.objective.distillation.teacher = std::make_shared<Net>();
   expect_error<FileError>([&] { run(options); }, {"the run began with another teacher", "none"});
+}
+
+TEST(Trainer, NamesTheOtherBuildThatWroteACheckpoint) {
+  const TempFolder folder;
+  TrainerOptions options = in(folder.path() / "run", small_options());
+  options.max_steps = 2;
+  run(options);
+  options.resume = true;
+  run(options, [](Trainer& trainer) { EXPECT_TRUE(trainer.warnings().empty()); });
+  TensorFile checkpoint = read_safetensors(options.out->checkpoint());
+  checkpoint.metadata["build"] = "gcc 1.2, \x1b[31m";
+  write_safetensors(options.out->checkpoint(), checkpoint);
+  run(options, [](Trainer& trainer) {
+    ASSERT_EQ(trainer.warnings().size(), 1U);
+    EXPECT_NE(trainer.warnings()[0].find("another build (gcc 1.2, \\x1b[31m, this one is "), std::string::npos)
+        << trainer.warnings()[0];
+  });
 }
 
 TEST(Trainer, ReportsDivergence) {

@@ -183,5 +183,34 @@ TEST(Schedule, RefusesWhatItCannotWorkWith) {
   expect_refused({.kind = "onecycle", .total_steps = 1, .final_div_factor = -1}, "final_div_factor > 0");
 }
 
+TEST(Schedule, WarmupEndsWithinTheRun) {
+  for (const std::string& kind : schedule_names()) {
+    ScheduleOptions options{.kind = kind, .total_steps = 4, .steps_per_epoch = 1, .warmup_steps = 5};
+    expect_error<std::invalid_argument>([&] { check_schedule(options); },
+                                        {"[schedule] expected a warmup within the run's 4 steps, got 5"});
+    options.warmup_steps = 4;
+    check_schedule(options);
+    options.lr = -1;
+    expect_error<std::invalid_argument>([&] { check_schedule(options); }, {"lr >= 0"});
+  }
+}
+
+TEST(Schedule, DoubtsAboutRunsThatDoNotGetToIt) {
+  for (const std::string& kind : schedule_names()) {
+    ScheduleOptions options{
+        .kind = kind, .total_steps = 60, .steps_per_epoch = 2, .step_size = 30, .milestones = {10, 29, 30}};
+    const std::vector<std::string> late = {
+        "the schedule lowers the rate after 30 epochs, which the run's 30 do not get to"};
+    EXPECT_EQ(schedule_doubts(options), kind.ends_with("step") ? late : std::vector<std::string>()) << kind;
+    options = {.kind = kind, .total_steps = 1, .steps_per_epoch = 1, .step_size = 1};
+    const bool ends_at_0 = kind == "cosine" || kind == "poly" || kind == "onecycle";
+    std::size_t doubts = ends_at_0 || kind == "step" ? 1 : 0;
+    EXPECT_EQ(schedule_doubts(options).size(), doubts) << kind;
+    options.warmup_steps = 1;
+    if (ends_at_0) doubts = 0;
+    EXPECT_EQ(schedule_doubts(options).size(), doubts) << kind;
+  }
+}
+
 }  // namespace
 }  // namespace striate
