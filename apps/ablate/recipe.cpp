@@ -6,10 +6,13 @@
 
 #include "apps/cli/command_line.h"
 #include "apps/cli/train_flags.h"
+#include "core/printable.h"
 #include "core/text.h"
 
 namespace striate::cli {
 namespace {
+
+constexpr std::size_t kLongestName = 100;  // it becomes the name of a folder, with more in front
 
 // Whether the flag says where and how a run runs, not what it computes.
 bool is_about_running(const std::string& flag) {
@@ -57,7 +60,7 @@ class RecipeReader {
   }
 
  private:
-  [[noreturn]] void fail(const std::string& what) const { throw UsageError(file_ + ": " + what); }
+  [[noreturn]] void fail(const std::string& what) const { throw UsageError(file_ + ": " + printable(what, 2000)); }
 
   void read_table(const TomlTable& table) {
     const auto& [header, values] = table;
@@ -69,9 +72,9 @@ class RecipeReader {
       const bool own_seed = flag == "seed" && kind == "prepare";
       if (is_reserved(flag) && !own_seed) fail("[" + header + "]: " + flag + " is set by striate ablate itself");
     }
-    const bool named = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
-      return std::isalnum(c) != 0 || c == '-' || c == '_';
-    });
+    const bool named = !name.empty() && name.size() <= kLongestName &&
+                       std::all_of(name.begin(), name.end(),
+                                   [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '_'; });
     if (header == "baseline") {
       if (!tricks_.empty() || !cells_.empty() || !recipe_.prepared.empty()) {
         fail("[baseline] must stand before the tables that are built on it");
@@ -85,9 +88,9 @@ class RecipeReader {
       recipe_.prepared.push_back(make_cell(name, values));
     } else {
       fail(
-          "a table is [baseline], [trick.NAME], [cell.NAME] or [prepare.NAME] with a NAME of letters, digits, - and "
-          "_; got [" +
-          header + "]");
+          "a table is [baseline], [trick.NAME], [cell.NAME] or [prepare.NAME] with a NAME of up to 100 letters, "
+          "digits, - and _; got [" +
+          printable(header) + "]");
     }
   }
 

@@ -6,8 +6,11 @@
 #include <set>
 #include <utility>
 
+#include "apps/ablate/csv.h"
 #include "apps/ablate/statistics.h"
+#include "core/error.h"
 #include "core/file.h"
+#include "core/printable.h"
 #include "core/text.h"
 
 namespace striate::cli {
@@ -40,14 +43,6 @@ Texts extra_accuracies(const Results& results) {
   return {columns.begin(), columns.end()};
 }
 
-// In quotes where a comma, a quote or the end of a line stands in it.
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
-  return quoted + "\"";
-}
-
 // A run that has ended, with these columns of its last epoch.
 std::string csv_row(const RunResult& run, const Texts& measured) {
   const bool finished = run.state == RunState::finished;
@@ -73,7 +68,7 @@ std::string markdown_row(const Texts& cells) {
 // One line, and no end of a table's cell in it.
 std::string table_text(const std::string& text) {
   std::string result;
-  for (const char c : text) result += c == '|' ? "\\|" : c == '\n' ? " " : std::string(1, c);
+  for (const char c : printable(text, 1000)) result += c == '|' ? "\\|" : std::string(1, c);
   return result;
 }
 
@@ -227,6 +222,20 @@ std::string report_markdown(const Results& results) {
       "their 95% interval\nby Welch's t test; \"not resolved\" where it holds zero or a side has fewer than two "
       "runs. One interval in twenty misses the truth.\n\n";
   return text + failed_and_missing(results);
+}
+
+std::string damage_of_results(const std::filesystem::path& out) {
+  const auto file = out / "results.csv";
+  if (!std::filesystem::exists(file)) return "";
+  try {
+    const auto bytes = read_bytes(file);
+    csv_lines({bytes.begin(), bytes.end()});
+  } catch (const FileError& error) {
+    return error.what();
+  } catch (const std::runtime_error& error) {
+    return file.string() + ": " + error.what();
+  }
+  return "";
 }
 
 void write_report(const Results& results, const std::filesystem::path& out) {

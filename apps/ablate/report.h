@@ -41,6 +41,10 @@ std::string report_markdown(const Results& results);
 /// bar at the mean and a whisker over its 95% interval. Readable on light and dark pages.
 std::string chart_svg(const Results& results);
 
+/// What is wrong with the results.csv of an earlier call, which is not read and will be written over: the file and its
+/// line. Empty where it is sound or not there.
+std::string damage_of_results(const std::filesystem::path& out);
+
 /// Writes the three files into `out`, each whole.
 void write_report(const Results& results, const std::filesystem::path& out);
 

@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <fstream>
-#include <sstream>
+#include <stdexcept>
 
+#include "apps/ablate/csv.h"
 #include "apps/cli/command_line.h"
 #include "apps/cli/train_flags.h"
 #include "apps/training/run_folder.h"
 #include "core/file.h"
+#include "core/printable.h"
 #include "core/text.h"
 
 namespace striate::cli {
@@ -28,18 +30,25 @@ std::string text_of(const fs::path& path) {
 }
 
 // Columns are found by name, since runs differ in what they measure. The row of an epoch that --max-steps cut
-// short has no test figures and counts for nothing.
+// short has no test figures and counts for nothing. Throws std::runtime_error for a file that was damaged.
 void read_metrics(const std::string& text, RunResult& result) {
-  std::istringstream lines(text);
-  std::string line;
-  std::getline(lines, line);
-  const auto names = split(line, ',');
+  const auto lines = csv_lines(text);
+  const auto& names = lines[0];
+  for (const char* column : {"epoch", "test_accuracy", "seconds", "images_per_second"}) {
+    if (std::find(names.begin(), names.end(), column) != names.end()) continue;
+    throw std::runtime_error(fmt::format("line 1 names no column {}", column));
+  }
   double images = 0;
-  while (std::getline(lines, line)) {
+  for (std::size_t i = 1; i < lines.size(); ++i) {
     std::map<std::string, double> row;
-    const auto fields = split(line, ',');
-    for (std::size_t i = 0; i < std::min(names.size(), fields.size()); ++i) {
-      if (const auto value = number_in<double>(fields[i])) row[names[i]] = *value;
+    for (std::size_t k = 0; k < names.size(); ++k) {
+      const std::string& field = lines[i][k];
+      if (field.empty()) continue;
+      const auto value = number_in<double>(field);
+      if (!value || (names[k].ends_with("accuracy") && !(*value >= 0 && *value <= 1))) {
+        throw std::runtime_error(fmt::format("line {} has {} = {}", i + 1, printable(names[k]), printable(field)));
+      }
+      row[names[k]] = *value;
     }
     if (!row.contains("test_accuracy")) continue;
     ++result.epochs;
@@ -79,19 +88,25 @@ Run prepared_run(const Cell& cell, const fs::path& out) {
 
 RunResult read_run(const Run& run) {
   RunResult result{run};
-  read_metrics(text_of(RunFiles{run.folder}.metrics()), result);
+  std::string damage;
+  const fs::path metrics = RunFiles{run.folder}.metrics();
+  try {
+    if (fs::exists(metrics)) read_metrics(text_of(metrics), result);
+  } catch (const std::runtime_error& error) {
+    result = {run};
+    damage = error.what();
+  }
   const std::string outcome = text_of(outcome_file(run));
   const std::string& epochs = value_of(run.cell->effective, "epochs");
   if (outcome.starts_with(kFailed)) {
     result.state = RunState::failed;
     result.reason = outcome.substr(std::string(kFailed).size());
   } else if (outcome.starts_with(kFinished)) {
-    const bool whole = std::to_string(result.epochs) == epochs;
-    result.state = whole ? RunState::finished : RunState::failed;
-    if (!whole) {
-      result.reason = fmt::format("metrics.csv shows {} of {} epochs, though the run has ended: it was damaged since",
-                                  result.epochs, epochs);
+    if (damage.empty() && std::to_string(result.epochs) != epochs) {
+      damage = fmt::format("shows {} of {} epochs", result.epochs, epochs);
     }
+    result.state = damage.empty() ? RunState::finished : RunState::failed;
+    if (!damage.empty()) result.reason = "metrics.csv " + damage + ", though the run has ended: it was damaged since";
   }
   return result;
 }
@@ -122,7 +137,7 @@ std::string changed_flags(const Run& run) {
   Values now = run.cell->effective;
   now.emplace_back("seed", run.seed);
   std::vector<std::string> changed;
-  const auto shown = [](const std::string& value) { return value.empty() ? "not given" : value; };
+  const auto shown = [](const std::string& value) { return value.empty() ? "not given" : printable(value); };
   for (const auto& [flag, given] : now) {
     const std::string value = without_folder(given);
     const std::string old = without_folder(value_of(before, flag));

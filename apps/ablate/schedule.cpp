@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "apps/ablate/child.h"
@@ -14,6 +15,7 @@
 #include "apps/cli/progress.h"
 #include "apps/cli/screen.h"
 #include "apps/training/run_folder.h"
+#include "core/printable.h"
 
 namespace striate::cli {
 namespace {
@@ -22,6 +24,9 @@ namespace fs = std::filesystem;
 using std::chrono::steady_clock;
 
 constexpr auto kLook = std::chrono::milliseconds(20);
+// A run of an ablation that was killed may still be saving: it is given time to end.
+constexpr double kPatience = 60;  // seconds
+constexpr auto kAskAgain = std::chrono::milliseconds(100);
 constexpr int kInterrupted = 130;  // the status of a run that saved and stopped
 
 fs::path errors_file(const Run& run) { return run.folder / "errors.txt"; }
@@ -35,17 +40,13 @@ void say(const std::string& line) {
   flush_screen();
 }
 
-// A run of an ablation that was killed may still be saving: it is given time to end.
-void wait_for_folder(const fs::path& folder) {
-  constexpr int tries = 600;
-  for (int i = 0;; ++i) {
-    try {
-      const RunFolder held(folder);
-      return;
-    } catch (const FolderBusy&) {
-      if (i == tries) throw;
-      std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    }
+// Whether no other process works in the folder.
+bool is_free(const fs::path& folder) {
+  try {
+    const RunFolder held(folder);
+    return true;
+  } catch (const FolderBusy&) {
+    return false;
   }
 }
 
@@ -58,7 +59,7 @@ std::string reason_of(const Run& run, int status) {
   }
   constexpr std::string_view name = "striate: ";
   if (reason.starts_with(name)) reason.erase(0, name.size());
-  if (!reason.empty()) return reason;
+  if (!reason.empty()) return printable(reason, 1000);
   return status > 128 ? fmt::format("ended by signal {}", status - 128) : fmt::format("exit status {}", status);
 }
 
@@ -90,6 +91,9 @@ class Queue {
   struct Item : RunResult {
     std::unique_ptr<Child> child = nullptr;
     steady_clock::time_point start = {};
+    // Of a folder that another process works in.
+    std::optional<steady_clock::time_point> busy_since = {};
+    steady_clock::time_point ask_again = {};
   };
 
   void start_what_can() {
@@ -112,14 +116,30 @@ class Queue {
     return true;
   }
 
+  // Where another process works in the folder, the other runs go first.
   void start(Item& item) {
-    wait_for_folder(item.folder);
-    auto arguments = train_arguments(item, flags_.out);
-    if (!flags_.data.empty()) arguments.push_back("--data=" + flags_.data.string());
-    arguments.push_back(fmt::format("--threads={}", flags_.threads));
-    item.child = std::make_unique<Child>(arguments, "/dev/null", errors_file(item));
-    item.start = steady_clock::now();
-    item.state = RunState::running;
+    if (steady_clock::now() < item.ask_again) return;
+    try {
+      if (!is_free(item.folder)) return wait_for(item);
+      auto arguments = train_arguments(item, flags_.out);
+      if (!flags_.data.empty()) arguments.push_back("--data=" + flags_.data.string());
+      arguments.push_back(fmt::format("--threads={}", flags_.threads));
+      item.child = std::make_unique<Child>(arguments, "/dev/null", errors_file(item));
+      item.start = steady_clock::now();
+      item.state = RunState::running;
+    } catch (const FileError& error) {
+      end(item, error.what(), false);
+    }
+  }
+
+  void wait_for(Item& item) {
+    item.ask_again = steady_clock::now() + kAskAgain;
+    if (!item.busy_since) {
+      item.busy_since = item.start = steady_clock::now();
+      say(fmt::format("{}: another process works in its folder; the other runs go first", item.label()));
+    }
+    const bool alone = count(RunState::running) == 0;
+    if (alone && seconds_since(*item.busy_since) > kPatience) end(item, "another process works in its folder", false);
   }
 
   void look_after(Item& item) {

@@ -17,6 +17,7 @@
 #include "apps/training/run_folder.h"
 #include "core/file.h"
 #include "core/parallel.h"
+#include "core/printable.h"
 #include "data/dataset.h"
 
 namespace striate::cli {
@@ -133,7 +134,7 @@ void refuse_other_images(const fs::path& data, const std::string& dataset, const
   throw UsageError(
       fmt::format("the runs in {} are on other images, or of an earlier version of striate ({}, here {}); give their "
                   "--data, or another --out",
-                  out.string(), before, here));
+                  out.string(), printable(before), here));
 }
 
 }  // namespace
@@ -157,6 +158,9 @@ int run_ablate(const Arguments& arguments) {
     return 0;
   }
   const RunFolder held(out);
+  for (const std::string& warning : {held.warning(), damage_of_results(out)}) {
+    if (!warning.empty()) fmt::print(stderr, "striate: warning: {}\n", warning);
+  }
   refuse_other_images(data, dataset, out);
   // What failed before it began (for want of data, say) is cheap to try again, and may have had other flags.
   for (const Run& run : runs) {

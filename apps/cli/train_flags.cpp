@@ -310,10 +310,6 @@ void check_together(TrainFlags& f) {
   }
   require(f.schedule != "multistep" || !f.milestones.empty(), "milestones",
           "given with --schedule multistep, like 60,90", "none");
-  if (f.warmup_epochs > static_cast<double>(f.epochs)) {
-    throw UsageError(
-        fmt::format("--warmup-epochs {} is longer than the run of {} --epochs", f.warmup_epochs, f.epochs));
-  }
   if (f.swa_from > f.epochs) {
     throw UsageError(fmt::format("--swa-from {} is after the last of {} --epochs", f.swa_from, f.epochs));
   }

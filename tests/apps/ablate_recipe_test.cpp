@@ -148,6 +148,8 @@ TEST(Recipe, IsRefusedWithTheReason) {
   expect_refused(title + "titel = \"u\"\n[cell.a]\n", "did you mean title?");
   expect_refused(title + "[trik.a]\n", "got [trik.a]");
   expect_refused(title + "[trick.a.b]\n", "got [trick.a.b]");
+  expect_refused(title + "[trick." + std::string(101, 'a') + "]\n", "a NAME of up to 100 letters");
+  expect_refused(title + "[trick." + std::string(200000, 'a') + "]\n", "a NAME of up to 100 letters");
   expect_refused(title + "[trick.a\n", "line 2: Error while parsing table header: expected ']'");
   expect_refused(title + "[trick.a]\n[trick.a]\n",
                  "line 3: Error while parsing table header: cannot redefine existing table");

@@ -112,6 +112,39 @@ TEST(AblationReport, Csv) {
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 1 + 7 + 1);
 }
 
+TEST(AblationReport, DamagedMetricsAreNamedByTheirLine) {
+  const Recipe recipe = parse_recipe("title=\"t\"\n[baseline]\nepochs=2\n[cell.a]\n", "x");
+  const std::string whole =
+      kHeader + "\n1,10,2.0,0.3,1.5,0.9900,0.1,10.00,100.0\n2,20,1.0,0.6,0.5,0.8,0.1,30.00,200.0\n";
+  const auto reason = [&](const std::string& metrics) {
+    const TempFolder out;
+    out.write("runs/a/seed-0/metrics.csv", metrics);
+    out.write("runs/a/seed-0/outcome.txt", "finished");
+    const RunResult run = gather(recipe, "x.toml", 1, 0, out.path()).cells[0].runs[0];
+    EXPECT_EQ(run.state, run.reason.empty() ? RunState::finished : RunState::failed);
+    EXPECT_EQ(run.last.empty(), !run.reason.empty());
+    return run.reason;
+  };
+  const auto with = [&](const std::string& old, const std::string& now) {
+    std::string text = whole;
+    return text.replace(text.find(old), old.size(), now);
+  };
+  EXPECT_EQ(reason(whole), "");
+  EXPECT_EQ(reason(with("200.0\n", "")),
+            "metrics.csv line 3 is cut off, though the run has ended: it was damaged since");
+  for (const auto& [text, damage] : std::vector<std::pair<std::string, std::string>>{
+           {with(",200.0\n", "\n"), "line 3 has 8 columns, the first line 9"},
+           {with("0.9900", std::string(6, '\0')), "line 2 has a NUL byte"},
+           {with("0.9900", "0.99x0"), "line 2 has test_accuracy = 0.99x0"},
+           {with("0.9900", "99.00"), "line 2 has test_accuracy = 99.00"},
+           {with("0.9900", "nan"), "line 2 has test_accuracy = nan"},
+           {with("seconds", "sec\x1bnds"), "line 1 names no column seconds"},
+           {with("epoch,", "epoch,\""), "line 1 is cut off"},
+           {"", "is empty"}}) {
+    EXPECT_TRUE(reason(text).starts_with("metrics.csv " + damage)) << reason(text);
+  }
+}
+
 TEST(AblationReport, PreparedRunsAreInIt) {
   const TempFolder out;
   const Recipe recipe = parse_recipe(

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/training/run_folder.h"
 #include "core/random.h"
 #include "tests/support/small_run.h"
 
@@ -136,6 +137,44 @@ TEST(Ablate, StopsGentlyAtControlC) {
   expect_same_runs(whole, broken);
 }
 
+TEST(Ablate, ARunHeldElsewhereLetsTheOthersGoFirst) {
+  const TempFolder folder;
+  const auto recipe = folder.write("tiny.toml", kTitle + kBaseline + "[cell.a]\n[cell.b]\nmixup = 0.2\n");
+  const auto out = folder.path() / "out";
+  const std::vector<std::string> flags = {"--seeds", "1"};
+  {
+    const RunFolder held(out / "runs/a/seed-0");
+    Outcome outcome;
+    for (int wait = 1000; !contains(outcome.out, "b seed 0: test accuracy") && wait < 40000; wait *= 2) {
+      const auto start = std::chrono::steady_clock::now();
+      outcome = striate(ablate(recipe, out, flags), {.signal_after = milliseconds(wait), .signal = SIGINT});
+      EXPECT_EQ(outcome.status, 130) << outcome.err;
+      EXPECT_LT(std::chrono::steady_clock::now() - start, milliseconds(wait + 20000));
+    }
+    EXPECT_TRUE(contains(outcome.out, "a seed 0: another process works in its folder")) << outcome.out;
+    EXPECT_TRUE(fs::exists(out / "runs/b/seed-0/outcome.txt")) << outcome.out;
+  }
+  EXPECT_EQ(striate(ablate(recipe, out, flags)).status, 0);
+  EXPECT_TRUE(contains(read_text(out / "report.md"), "2 of 2 runs are finished."));
+}
+
+TEST(Ablate, DamagedResultsAreNamed) {
+  const TempFolder folder;
+  const auto recipe = folder.write("tiny.toml", kTitle + kBaseline + "[cell.a]\n");
+  const auto out = folder.path() / "out";
+  const std::vector<std::string> flags = {"--seeds", "1", "--epochs", "1"};
+  ASSERT_EQ(striate(ablate(recipe, out, flags)).status, 0);
+  const std::string csv = read_text(out / "results.csv");
+  EXPECT_TRUE(striate(ablate(recipe, out, flags)).err.empty());
+  std::string cut = csv;
+  cut.resize(csv.size() - 20);
+  std::ofstream(out / "results.csv") << cut;
+  const Outcome outcome = striate(ablate(recipe, out, flags));
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_TRUE(contains(outcome.err, "results.csv: line 2 ")) << outcome.err;
+  EXPECT_EQ(read_text(out / "results.csv"), csv);
+}
+
 TEST(Ablate, AFailedRunStopsNoOther) {
   const TempFolder folder;
   const auto recipe = folder.write("tiny.toml", kTitle + kBaseline + "[cell.a]\nlr = 1e34\n[cell.b]\n");
@@ -191,7 +230,7 @@ TEST(Ablate, ADamagedRunIsNoResult) {
   const std::vector<std::string> flags = {"--seeds", "1", "--epochs", "1"};
   ASSERT_EQ(striate(ablate(recipe, out, flags)).status, 0);
   const std::string weights = read_text(out / "runs/a/seed-0/weights.safetensors");
-  std::ofstream(out / "runs/a/seed-0/metrics.csv") << "epoch,test_accuracy\n";
+  std::ofstream(out / "runs/a/seed-0/metrics.csv") << "epoch,test_accuracy,seconds,images_per_second\n";
   EXPECT_EQ(striate(ablate(recipe, out, flags)).status, 1);
   const std::string report = read_text(out / "report.md");
   EXPECT_TRUE(contains(report, "0 of 1 runs are finished.")) << report;
