@@ -120,6 +120,11 @@ void Trainer::resume() {
   const std::string path = options_.out->checkpoint().string();
   auto saved = checkpoint_text(path);
   auto& now = state_.text;
+  if (!saved["data"].empty() && saved["data"].find("xxh3") == std::string::npos) {
+    throw FileError(path,
+                    "is of an earlier version of striate, which knew images by another hash; resume it with that "
+                    "version, or begin a new run from its weights");
+  }
   for (const auto& [key, what] :
        {std::pair{"data", "other images"}, {"teacher", "another teacher"}, {"options", "other options"}}) {
     if (saved[key] == now[key]) continue;

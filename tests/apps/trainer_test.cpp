@@ -273,6 +273,9 @@ TEST(Trainer, NamesTheOtherBuildThatWroteACheckpoint) {
     EXPECT_NE(trainer.warnings()[0].find("another build (gcc 1.2, \\x1b[31m, this one is "), std::string::npos)
         << trainer.warnings()[0];
   });
+  checkpoint.metadata["text.data"] = "100 images, 10 classes, 0123456789abcdef";
+  write_safetensors(options.out->checkpoint(), checkpoint);
+  expect_error<FileError>([&] { run(options); }, {"is of an earlier version of striate"});
 }
 
 TEST(Trainer, ReportsDivergence) {
