@@ -130,8 +130,6 @@ std::set<std::string> reasons(const Drawn& drawn) {
   because(on("warmup-epochs") && std::stod(value("warmup-epochs")) >= std::stod(value_of(drawn, "epochs", "2")),
           "warmup-epochs");
   because(value("schedule") == "multistep" && !on("milestones"), "schedule");
-  because(on("warmup-epochs") && std::stod(value("warmup-epochs")) > std::stod(value_of(drawn, "epochs", "2")),
-          "warmup-epochs");
   because(on("swa-from") && std::stoi(value("swa-from")) > std::stoi(value_of(drawn, "epochs", "2")), "swa-from");
   because(on("head-lr") && (value("lr") == "0" || value("freeze").find("HEAD") != std::string::npos), "head-lr");
   because(on("norm-lr-scale") && value("model") == "vgg11_nobn", "norm-lr-scale");
