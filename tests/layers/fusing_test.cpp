@@ -84,6 +84,7 @@ TEST(Fusing, ChangesNoBits) {
 
 TEST(Fusing, ConvolutionsTakeTheirNormsInEvaluationWithoutGradients) {
   // Large enough for the allocator to give what is asked for, not a block that is left from something else.
+  release_cached_blocks();
   const Tensor x = random_tensor({4, 64, 64, 3}, 6, DType::f32);
   const std::size_t y = 4 * 64 * 64 * 17 * sizeof(float);
   const std::size_t rest = y / 2;  // of kernels
