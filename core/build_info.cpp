@@ -1,35 +1,43 @@
 #include "core/build_info.h"
 
 namespace striate {
-namespace {
 
-#if defined(__clang__)
-constexpr const char* kCompiler = "clang";
-constexpr const char* kVersion = __clang_version__;
-#else
-constexpr const char* kCompiler = "gcc";
-constexpr const char* kVersion = __VERSION__;
+const char kInstructionSets[] =
+    ""
+#if defined(__AVX__)
+    "AVX "
 #endif
-
-#if defined(__AVX512BF16__) && defined(__AVX512BW__) && defined(__AVX512VL__)
-constexpr const char* kInstructions = "AVX-512 BF16";
-#elif defined(__AVX512F__)
-constexpr const char* kInstructions = "AVX-512";
-#elif defined(__AVX2__)
-constexpr const char* kInstructions = "AVX2";
-#elif defined(__AVX__)
-constexpr const char* kInstructions = "AVX";
-#elif defined(__x86_64__)
-constexpr const char* kInstructions = "x86-64";
-#else
-constexpr const char* kInstructions = "portable";
+#if defined(__AVX2__)
+    "AVX2 "
 #endif
-
-}  // namespace
+#if defined(__FMA__)
+    "FMA "
+#endif
+#if defined(__BMI2__)
+    "BMI2 "
+#endif
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__)
+    "AVX-512 "
+#endif
+#if defined(__AVX512BF16__)
+    "AVX512-BF16 "
+#endif
+#if defined(__AVX512VBMI__)
+    "AVX512-VBMI "
+#endif
+    ;
 
 std::string build_info() {
-  const std::string version = kVersion;  // distributions put their package's name behind it
-  return std::string(kCompiler) + " " + version.substr(0, version.find(' ')) + ", " + kInstructions;
+#if defined(__clang__)
+  const std::string compiler = "clang";
+  const std::string version = __clang_version__;  // distributions put their package's name behind it
+#else
+  const std::string compiler = "gcc";
+  const std::string version = __VERSION__;
+#endif
+  const std::string sets = kInstructionSets;
+  return compiler + " " + version.substr(0, version.find(' ')) + ", " +
+         (sets.empty() ? "no instruction set beyond the least" : sets.substr(0, sets.size() - 1));
 }
 
 }  // namespace striate

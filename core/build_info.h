@@ -6,7 +6,10 @@
 
 namespace striate {
 
-/// The compiler and the instruction set: "clang 14.0.6, AVX-512 BF16".
+/// The instruction sets that it uses of those which -march=native may turn on, a space behind each: "AVX AVX2 ".
+extern const char kInstructionSets[];
+
+/// The compiler and the instruction sets: "clang 14.0.6, AVX AVX2 FMA BMI2".
 std::string build_info();
 
 }  // namespace striate

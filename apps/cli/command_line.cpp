@@ -24,68 +24,41 @@ std::vector<std::string> flags_of(const CLI::App& app) {
   return flags;
 }
 
-// What other programs call our flags.
+// Our flags, and what other programs call them.
 constexpr std::pair<const char*, const char*> kSynonyms[] = {
-    {"learning-rate", "lr"},
-    {"init-lr", "lr"},
-    {"epoch", "epochs"},
-    {"num-epochs", "epochs"},
-    {"max-epochs", "epochs"},
-    {"bs", "batch-size"},
-    {"batch", "batch-size"},
-    {"accumulation-steps", "accumulate"},
-    {"gradient-accumulation-steps", "accumulate"},
-    {"grad-accum-steps", "accumulate"},
-    {"max-iters", "max-steps"},
-    {"iterations", "max-steps"},
-    {"optim", "optimizer"},
-    {"opt", "optimizer"},
-    {"optimiser", "optimizer"},
-    {"wd", "weight-decay"},
-    {"l2", "weight-decay"},
-    {"clip-grad", "clip-norm"},
-    {"grad-clip", "clip-norm"},
-    {"max-grad-norm", "clip-norm"},
-    {"scheduler", "schedule"},
-    {"lr-scheduler", "schedule"},
-    {"sched", "schedule"},
-    {"warmup", "warmup-epochs"},
-    {"lr-step-size", "step-size"},
-    {"decay-rate", "gamma"},
-    {"smoothing", "label-smoothing"},
-    {"net", "model"},
-    {"network", "model"},
-    {"arch", "model"},
-    {"pretrained", "init"},
-    {"finetune", "init"},
-    {"checkpoint", "weights"},
-    {"ckpt", "weights"},
-    {"output", "out"},
-    {"output-dir", "out"},
-    {"save-dir", "out"},
-    {"data-dir", "data"},
-    {"data-path", "data"},
-    {"root", "data"},
-    {"img-size", "image-size"},
-    {"imgsz", "image-size"},
-    {"input-size", "image-size"},
-    {"resize", "image-size"},
-    {"amp", "precision"},
-    {"dtype", "precision"},
-    {"fp16", "precision"},
-    {"random-seed", "seed"},
-    {"num-workers", "workers"},
-    {"jobs", "workers"},
-    {"num-threads", "threads"},
-    {"topk", "top"},
+    {"--lr", "learning-rate init-lr base-lr"},
+    {"--epochs", "epoch num-epochs max-epochs"},
+    {"--batch-size", "bs batch"},
+    {"--accumulate", "accumulation-steps gradient-accumulation-steps grad-accum-steps"},
+    {"--max-steps", "max-iters iterations"},
+    {"--optimizer", "optim opt optimiser"},
+    {"--weight-decay", "wd l2"},
+    {"--clip-norm", "clip-grad grad-clip max-grad-norm"},
+    {"--schedule", "scheduler lr-scheduler sched"},
+    {"--warmup-epochs", "warmup"},
+    {"--step-size", "lr-step-size"},
+    {"--gamma", "decay-rate lr-gamma"},
+    {"--label-smoothing", "smoothing"},
+    {"--model", "net network arch"},
+    {"--init", "pretrained finetune"},
+    {"--weights", "checkpoint ckpt"},
+    {"--out", "output output-dir save-dir"},
+    {"--data", "data-dir data-path root"},
+    {"--image-size", "img-size imgsz input-size resize"},
+    {"--precision", "amp dtype fp16"},
+    {"--seed", "random-seed"},
+    {"--workers", "num-workers"},
+    {"--threads", "num-threads"},
+    {"--top", "topk"},
 };
 
 // The flag among these that the user meant.
 std::string meant_flag(std::string flag, const std::vector<std::string>& flags) {
   std::replace(flag.begin(), flag.end(), '_', '-');
-  for (const auto& [name, ours] : kSynonyms) {
-    const std::string dashed = std::string("--") + ours;
-    if (flag == std::string("--") + name && std::find(flags.begin(), flags.end(), dashed) != flags.end()) return dashed;
+  for (const auto& [ours, others] : kSynonyms) {
+    const auto names = split(others, ' ');
+    const bool meant = std::find(names.begin(), names.end(), flag.substr(2)) != names.end();
+    if (meant && std::find(flags.begin(), flags.end(), ours) != flags.end()) return ours;
   }
   return nearest_name(flag, flags);
 }

@@ -7,6 +7,8 @@
 
 #include <cstring>
 
+#include "core/build_info.h"
+
 namespace striate::cli {
 
 #if defined(__x86_64__)
@@ -29,7 +31,7 @@ __attribute__((constructor(101))) void check_processor() {
   };
   bool missing = false;
   for (const auto& set : sets) {
-    if (set.here || std::strstr(kBuiltFor, set.name) == nullptr) continue;
+    if (set.here || std::strstr(kInstructionSets, set.name) == nullptr) continue;
     say(set.name);
     missing = true;
   }

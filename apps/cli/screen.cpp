@@ -9,11 +9,10 @@
 
 #include "apps/cli/command_line.h"
 #include "core/printable.h"
+#include "core/text.h"
 
 namespace striate::cli {
 namespace {
-
-constexpr std::size_t kMostOfALine = 4000;
 
 int problem = 0;  // errno of the first write to stdout that failed
 
@@ -28,10 +27,15 @@ std::string flush_screen() {
   return problem == 0 ? "" : std::strerror(problem);
 }
 
+std::string printable_lines(const std::string& text) {
+  std::vector<std::string> lines = split(text, '\n');
+  for (std::string& line : lines) line = printable(line, 4000);
+  return joined(lines, "\n");
+}
+
 void complain(const std::string& text) {
-  std::string lines = "striate: ";
-  for (const std::string& line : split(text, '\n')) lines += printable(line, kMostOfALine) + "\n";
-  std::fwrite(lines.data(), 1, lines.size(), stderr);
+  const std::string line = "striate: " + printable_lines(text) + "\n";
+  std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
 void open_standard_files() {

@@ -19,6 +19,9 @@ void show(fmt::format_string<Values...> format, Values&&... values) {
 /// Flushes stdout. Why something did not arrive there, now or before; empty where all did.
 std::string flush_screen();
 
+/// Lines made safe to print (core/printable.h), whatever names of files and classes are in them.
+std::string printable_lines(const std::string& text);
+
 /// A line on stderr, whether it arrives or not, with the program's name in front.
 void complain(const std::string& text);
 

@@ -15,7 +15,6 @@
 #include "apps/training/trainer.h"
 #include "core/file.h"
 #include "core/parallel.h"
-#include "core/printable.h"
 #include "core/random.h"
 #include "core/text.h"
 #include "data/dataset.h"
@@ -24,8 +23,6 @@ namespace striate::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::size_t kMostOfALine = 4000;
 
 std::string or_none(const std::string& value) { return value.empty() ? "not given" : value; }
 
@@ -96,7 +93,7 @@ std::shared_ptr<spdlog::logger> open_log(const RunFiles& files, bool append) {
 
 // On the screen and in the log.
 void tell(spdlog::logger& log, const std::string& text) {
-  const std::string line = printable(text, kMostOfALine);
+  const std::string line = printable_lines(text);
   show("{}\n", line);
   flush_screen();
   log.info(line);
@@ -213,7 +210,7 @@ int run_train(const Arguments& arguments) {
   try {
     return train(flags, folder, resuming, *log) == Ending::stopped ? 130 : 0;
   } catch (const std::exception& error) {
-    log->error(printable(error.what(), kMostOfALine));  // the screen gets it from run()
+    log->error(printable_lines(error.what()));  // the screen gets it from run()
     throw;
   }
 }

@@ -242,27 +242,21 @@ void declare(CLI::App& app, const TrainFlag& row, TrainFlags& flags) {
 
 bool is_on(const std::string& value) { return !value.empty() && value != "0" && value != "false"; }
 
-void reset(const TrainFlag& row, TrainFlags& flags) {
-  std::visit([&](auto field) { flags.*field = TrainFlags{}.*field; }, row.field);
-  flags.given.erase(row.name);
-}
-
-// Refuses flags without what they need, or resets them, as check_together says.
+// Refuses a flag without what it needs, or resets it, as check_together says.
 void settle(const TrainFlag& row, TrainFlags& f) {
   const std::string why = unmet_need(row, f);
   const std::string text = text_of(row, f);
   if (why.empty() || !f.given.contains(row.name) || text == row.off || text == "false") return;
   const bool overruled = std::any_of(row.needs.begin(), row.needs.end(),
                                      [&](const Need& need) { return f.given_here.contains(need.flag); });
-  const bool before = f.given_before.contains(row.name);
-  const bool by_default = text == text_of(row, {}) || overruled;
-  if (!before && (f.given_here.contains(row.name) || !by_default)) {
+  const bool in_config = !f.given_here.contains(row.name) && !f.given_before.contains(row.name);
+  if (f.given_here.contains(row.name) || (in_config && !overruled && text != text_of(row, {}))) {
+    const bool of_optimizer = row.needs[0].flag == "optimizer";
     throw UsageError("--" + row.name + " " + why +
-                     (row.needs[0].flag == "optimizer"
-                          ? "; other optimizers have options of their own: --optimizer NAME:option=value"
-                          : ""));
+                     (of_optimizer ? "; others have options of their own, --optimizer NAME:option=value" : ""));
   }
-  reset(row, f);
+  std::visit([&](auto field) { f.*field = TrainFlags{}.*field; }, row.field);
+  f.given.erase(row.name);
 }
 
 }  // namespace
