@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "core/check.h"
+#include "core/printable.h"
 #include "core/text.h"
 
 namespace striate {
@@ -40,7 +41,7 @@ void check_prefixes(const Module& module, const std::vector<std::string>& prefix
     if (std::find(names.begin(), names.end(), prefix) != names.end()) continue;
     const std::string nearest = nearest_name(prefix, names);
     expect(false, "groups", "the path of a module or parameter",
-           "\"" + prefix + "\"" + (nearest.empty() ? "" : "; the nearest is \"" + nearest + "\""));
+           "\"" + printable(prefix) + "\"" + (nearest.empty() ? "" : "; the nearest is \"" + nearest + "\""));
   }
 }
 
