@@ -118,7 +118,8 @@ TEST(Dataset, BringsTheImagesOfAnyFormatToASize) {
   ASSERT_EQ(small.images.shape(), (Shape{6, 20, 20, 3}));
   const Tensor last = resized(images_at(all, {5}).images.viewed_as({32, 32, 3}), 20, 20);
   EXPECT_EQ(images_at(small, {5}).images.to_vector(), last.to_vector());
-  EXPECT_EQ(load_dataset("", Split::train, "dots", {.image_size = 3}).image_shape(), (ImageShape{3, 3, 1}));
+  register_dataset("sized", {.load = load_dots});
+  EXPECT_EQ(load_dataset("", Split::train, "sized", {.image_size = 3}).image_shape(), (ImageShape{3, 3, 1}));
 }
 
 TEST(Dataset, NamesAllFilesThatAreBroken) {
