@@ -140,8 +140,12 @@ void make_folder(const std::filesystem::path& path) {
   sync_folder(parent_of(folder), folder.string());
 }
 
-std::vector<std::uint8_t> read_bytes(const std::filesystem::path& path) {
+std::vector<std::uint8_t> read_bytes(const std::filesystem::path& path, std::uint64_t most) {
   InputFile file(path);
+  if (file.size() > most) {
+    throw FileError(path.string(), "has " + std::to_string(file.size()) + " bytes, and such a file has at most " +
+                                       std::to_string(most) + "; give another file");
+  }
   std::vector<std::uint8_t> bytes(file.size());
   file.read(bytes.data(), bytes.size());
   return bytes;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -23,8 +24,9 @@ void write_atomically(const std::filesystem::path& path, const std::string& text
 /// Makes a folder and those above it where they are missing, each synced into the one above. Throws FileError.
 void make_folder(const std::filesystem::path& path);
 
-/// The whole file. Throws FileError where it cannot be opened or read.
-std::vector<std::uint8_t> read_bytes(const std::filesystem::path& path);
+/// The whole file. Throws FileError where it cannot be opened or read, or has more bytes than `most`.
+std::vector<std::uint8_t> read_bytes(const std::filesystem::path& path,
+                                     std::uint64_t most = std::numeric_limits<std::uint64_t>::max());
 
 /// A regular file open for reading from its start. Throws FileError with the path, the cause and what to do.
 class InputFile {

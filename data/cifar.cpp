@@ -101,9 +101,11 @@ void read_files(const Records& records, const std::vector<fs::path>& files, Data
   dataset.labels = all.labels;
 }
 
+constexpr std::uint64_t kLongestNames = 1U << 20U;
+
 /// The lines of a file that are not empty.
 std::vector<std::string> read_names(const fs::path& file, std::int64_t count) {
-  const std::vector<std::uint8_t> bytes = read_bytes(file);
+  const std::vector<std::uint8_t> bytes = read_bytes(file, kLongestNames);
   std::string text(bytes.begin(), bytes.end());
   std::replace(text.begin(), text.end(), '\r', '\n');
   std::istringstream lines(text);

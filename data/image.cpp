@@ -53,6 +53,13 @@ Tensor decode_colours(const Encoded& from) {
   throw DecodeError("it begins as none of JPEG, PNG, BMP, PPM and PGM; convert it to PNG");
 }
 
+/// The bytes that a file of a picture may have. No format takes more than 8 for a pixel, and the rest (a camera's
+/// preview, profiles) is small.
+std::uint64_t most_bytes(std::int64_t max_pixels) {
+  constexpr std::int64_t beside = std::int64_t{1} << 26U;
+  return static_cast<std::uint64_t>(beside + 8 * std::clamp<std::int64_t>(max_pixels, 0, std::int64_t{1} << 48U));
+}
+
 }  // namespace
 
 bool is_image_file(const std::filesystem::path& file) {
@@ -90,7 +97,7 @@ Tensor decode_image(std::span<const std::uint8_t> bytes, std::int64_t channels, 
 }
 
 Tensor read_image(const std::filesystem::path& file, std::int64_t channels, std::int64_t max_pixels) {
-  const std::vector<std::uint8_t> bytes = read_bytes(file);
+  const std::vector<std::uint8_t> bytes = read_bytes(file, most_bytes(max_pixels));
   try {
     return decode_image(bytes, channels, max_pixels);
   } catch (const DecodeError& error) {

@@ -119,7 +119,8 @@ void read_images(const std::vector<LabelledFile>& files, std::int64_t channels, 
         const Tensor image = read(file);
         if (image.shape() != shape) {
           throw FileError(file.string(), "expected an image of size " + to_string(shape) + " as " +
-                                             files[first - 1].file.string() + ", got " + to_string(image.shape()) +
+                                             printable(files[first - 1].file.string()) + ", got " +
+                                             to_string(image.shape()) +
                                              "; to bring all to one size, give it (--image-size)");
         }
         std::memcpy(images + i * image.numel(), image.raw(), image.bytes());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "core/printable.h"
 #include "data/format.h"
 
 namespace striate {
@@ -48,7 +49,7 @@ DatasetReport verify_dataset(const std::filesystem::path& path, const std::strin
     for (std::size_t label = 0; label < counts.class_counts.size(); ++label) {
       if (counts.class_counts[label] == 0) {
         report.problems.push_back(path.string() + ": no image of class " + std::to_string(label) + " (" +
-                                  dataset.class_names[label] + ") in " + to_string(split));
+                                  printable(dataset.class_names[label]) + ") in " + to_string(split));
       }
     }
   }

@@ -14,6 +14,7 @@
 #include "apps/cli/progress.h"
 #include "apps/cli/train_setup.h"
 #include "apps/training/run_folder.h"
+#include "core/printable.h"
 #include "data/dataset.h"
 
 namespace striate::cli {
@@ -29,7 +30,7 @@ struct Speed {
 // Flags that decide how fast a run is.
 std::string speed_key(const Cell& cell) {
   std::string key;
-  for (const char* flag : {"model", "width-multiplier", "precision", "conv", "teacher"}) {
+  for (const char* flag : {"model", "width-multiplier", "precision", "conv", "teacher", "image-size"}) {
     key += value_of(cell.effective, flag) + "|";
   }
   return key;
@@ -103,7 +104,7 @@ class Estimator {
 
   Images images_of(const Cell& cell) {
     TrainFlags flags = parse_train_flags({}, cell.given);
-    const std::string key = flags.dataset + "|" + flags.classes + "|" + std::to_string(flags.per_class);
+    const std::string key = fmt::format("{}|{}|{}|{}", flags.dataset, flags.classes, flags.per_class, flags.image_size);
     if (const auto known = images_.find(key); known != images_.end()) return known->second;
     flags.data = flags_.data.string();
     const Dataset train = load_data(flags, Split::train);
@@ -131,7 +132,7 @@ std::string dry_run_text(const std::vector<Run>& runs, const Results& results, c
     // What failed before it began is tried again.
     const bool failed = result.state == RunState::failed && std::filesystem::exists(RunFiles{run.folder}.config());
     if (result.state == RunState::finished || failed) {
-      text += failed ? "failed: " + result.reason + "\n" : "done\n";
+      text += failed ? "failed: " + printable(result.reason, 1000) + "\n" : "done\n";
       continue;
     }
     ++to_do;

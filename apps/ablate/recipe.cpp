@@ -22,7 +22,9 @@ bool is_about_running(const std::string& flag) {
 
 // What the ablation itself gives to a run.
 bool is_reserved(const std::string& flag) {
-  return flag == "seed" || flag == "config" || flag == "help" || (is_about_running(flag) && flag != "workers");
+  static const std::set<std::string> left_to_recipes = {"workers", "max-pixels", "checkpoint-minutes"};
+  return flag == "seed" || flag == "config" || flag == "help" ||
+         (is_about_running(flag) && !left_to_recipes.contains(flag));
 }
 
 // Later flags win. They go behind, so that of --nesterov and --no-nesterov, too, the later one does.

@@ -64,7 +64,7 @@ AblateOptions parse_ablate(const Arguments& arguments) {
 }
 
 Recipe read_recipe(const AblateOptions& options) {
-  const auto bytes = read_bytes(options.recipe);
+  const auto bytes = read_bytes(options.recipe, kLongestToml);
   const auto epochs = options.epochs > 0 ? std::optional(options.epochs) : std::nullopt;
   return parse_recipe({bytes.begin(), bytes.end()}, options.recipe, epochs);
 }
@@ -116,10 +116,12 @@ void refuse_changed(const Results& results) {
 }
 
 // Nor what came of other images. Data that cannot be read is left to the runs to complain about.
-void refuse_other_images(const fs::path& data, const std::string& dataset, const fs::path& out) {
+void refuse_other_images(const fs::path& data, const Cell& cell, const fs::path& out) {
+  const TrainFlags flags = parse_train_flags({}, cell.given);
   std::string here;
   try {
-    here = content_hash(load_dataset(data, Split::train, dataset));
+    here = content_hash(load_dataset(data, Split::train, flags.dataset,
+                                     {.image_size = flags.image_size, .max_pixels = flags.max_pixels}));
   } catch (const FileError&) {
     return;
   }
@@ -159,9 +161,9 @@ int run_ablate(const Arguments& arguments) {
   }
   const RunFolder held(out);
   for (const std::string& warning : {held.warning(), damage_of_results(out)}) {
-    if (!warning.empty()) fmt::print(stderr, "striate: warning: {}\n", warning);
+    if (!warning.empty()) complain("warning: " + warning);
   }
-  refuse_other_images(data, dataset, out);
+  refuse_other_images(data, recipe.cells[0], out);
   // What failed before it began (for want of data, say) is cheap to try again, and may have had other flags.
   for (const Run& run : runs) {
     if (options.retry || !fs::exists(RunFiles{run.folder}.config())) forget_failure(run);

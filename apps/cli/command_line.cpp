@@ -84,7 +84,7 @@ Values from_config(const CLI::App& app, const std::string& path) {
   if (!std::filesystem::is_regular_file(path)) {
     throw UsageError(path + ": --config needs a file of flags, key = value; there is none");
   }
-  const auto bytes = read_bytes(path);
+  const auto bytes = read_bytes(path, kLongestToml);
   const Values values = parse_toml({bytes.begin(), bytes.end()}, path);
   for (const auto& [name, value] : values) {
     if ("--" + name == kConfig) throw UsageError(path + ": a --config file cannot name another");

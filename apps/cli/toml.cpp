@@ -15,7 +15,6 @@
 namespace striate::cli {
 namespace {
 
-constexpr std::size_t kMostBytes = std::size_t{1} << 20U;
 constexpr std::ptrdiff_t kMostDots = 500;  // of a line: each may be a table in a table
 
 std::string real_text(double value) {
@@ -92,7 +91,7 @@ std::string quoted(const std::string& text) {
 }  // namespace
 
 std::vector<TomlTable> parse_toml_tables(const std::string& text, const std::string& name) {
-  if (text.size() > kMostBytes) throw UsageError(name + ": expected a file of flags, got more than a megabyte");
+  if (text.size() > kLongestToml) throw UsageError(name + ": expected a file of flags, got more than a megabyte");
   std::size_t line = 0;
   for (const std::string& content : split(text, '\n')) {
     ++line;

@@ -2,11 +2,15 @@
 // Files of flags (config.toml, --config) and recipes: TOML whose values are numbers, booleans, strings and arrays of
 // these. toml++ reads it.
 
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace striate::cli {
+
+/// Of a file, in bytes.
+inline constexpr std::size_t kLongestToml = std::size_t{1} << 20U;
 
 using Values = std::vector<std::pair<std::string, std::string>>;
 

@@ -157,11 +157,13 @@ Ending train(const TrainFlags& flags, const RunFolder& folder, bool resuming, sp
   }
   const std::string config = config_of(flags);
   StartingModel start = starting_model(flags, train, resuming);
-  TrainerOptions options = trainer_options(flags, *start.model, train);
+  std::vector<std::string> notes;
+  TrainerOptions options = trainer_options(flags, *start.model, train, notes);
   options.out = folder;
   options.text = {{"config", config}};
   options.stop = interrupted;
   if (!start.init.note.empty()) tell(log, start.init.note);
+  for (const std::string& note : notes) tell(log, note);
   if (!start.init.skipped_head.empty()) {
     tell(log, fmt::format("{} is for other classes: the head ({}) is trained from scratch", flags.init,
                           start.init.skipped_head));

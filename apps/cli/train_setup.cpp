@@ -122,16 +122,30 @@ AugmentOptions augment_of(const TrainFlags& flags) {
   return augment;
 }
 
-DistillationOptions distillation_of(const TrainFlags& flags, const std::vector<std::string>& class_names) {
+// What the teacher's file says of its images.
+std::string images_for(const ImageShape& shape, const Normalization& normalization) {
+  return fmt::format("{}, mean {}, std {}", to_string(shape), fmt::join(normalization.mean, ","),
+                     fmt::join(normalization.std, ","));
+}
+
+DistillationOptions distillation_of(const TrainFlags& flags, const Dataset& train, std::vector<std::string>& notes) {
   if (flags.teacher.empty()) return {};
   const std::uint64_t draws = default_generator().draws;
   LoadedModel teacher = load_weights(flags.teacher, {.precision = flags.precision});
   // The draws of the teacher's first values count twice, as they always have: the masks of dropout hang on the count,
   // and so do the bytes of a run that has both.
   default_generator().draws += default_generator().draws - draws;
-  if (teacher.card.class_names != class_names) {
+  const ModelCard& card = teacher.card;
+  if (card.class_names != train.class_names && card.class_names != numbered_classes(train.class_names.size())) {
     throw UsageError(fmt::format("--teacher {} was trained on other classes ({}) than these images have ({})",
-                                 flags.teacher, joined(teacher.card.class_names), joined(class_names)));
+                                 flags.teacher, joined(card.class_names), joined(train.class_names)));
+  }
+  if (!teacher.note.empty()) notes.push_back(teacher.note);
+  const std::string wanted = images_for({card.height, card.width, card.channels}, card.normalization);
+  const std::string given = images_for(train.image_shape(), train.normalization);
+  if (wanted != given) {
+    notes.push_back(fmt::format("warning: by its file --teacher {} is for images of {}; these are {}", flags.teacher,
+                                wanted, given));
   }
   return {.teacher = std::move(teacher.model),
           .activations = teacher.precision.activations,
@@ -215,7 +229,8 @@ StartingModel starting_model(const TrainFlags& flags, const Dataset& train, bool
   return start;
 }
 
-TrainerOptions trainer_options(const TrainFlags& flags, Module& model, const Dataset& train) {
+TrainerOptions trainer_options(const TrainFlags& flags, Module& model, const Dataset& train,
+                               std::vector<std::string>& notes) {
   return {.epochs = flags.epochs,
           .max_steps = flags.max_steps,
           .loader = {.batch_size = flags.batch_size,
@@ -230,7 +245,7 @@ TrainerOptions trainer_options(const TrainFlags& flags, Module& model, const Dat
           .objective = {.label_smoothing = flags.label_smoothing,
                         .smoothing_form =
                             flags.label_smoothing_form == "paper" ? SmoothingForm::paper : SmoothingForm::pytorch,
-                        .distillation = distillation_of(flags, train.class_names)},
+                        .distillation = distillation_of(flags, train, notes)},
           .optimizer = optimizer_of(flags),
           .groups = group_options(flags, model),
           .accumulate = flags.accumulate,

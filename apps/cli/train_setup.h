@@ -47,7 +47,9 @@ struct StartingModel {
 /// checkpoint has them. Throws UsageError and FileError.
 StartingModel starting_model(const TrainFlags& flags, const Dataset& train, bool resuming);
 
-/// All but the folder. Loads the teacher. Throws UsageError for flags that do not fit the model or the data, FileError.
-TrainerOptions trainer_options(const TrainFlags& flags, Module& model, const Dataset& train);
+/// All but the folder. Loads the teacher; `notes` gets what the user should know of it, a line each. Throws UsageError
+/// for flags that do not fit the model or the data, FileError.
+TrainerOptions trainer_options(const TrainFlags& flags, Module& model, const Dataset& train,
+                               std::vector<std::string>& notes);
 
 }  // namespace striate::cli

@@ -108,6 +108,13 @@ TEST(Recipe, ListsCells) {
   EXPECT_EQ(rows_of(recipe, recipe.tables[0]), (Names{"a: a", "b: b against a", "c: a against b", "d: d against a"}));
 }
 
+TEST(Recipe, HowARunReadsAndSavesIsLeftToIt) {
+  const Recipe recipe = parse_recipe(
+      "title=\"t\"\n[baseline]\nworkers=2\nmax-pixels=1000\ncheckpoint-minutes=1\n[cell.a]\nlr=0.1\n", "x");
+  EXPECT_EQ(value_of(recipe.cells[0].given, "max-pixels"), "1000");
+  EXPECT_EQ(value_of(recipe.cells[0].given, "checkpoint-minutes"), "1");
+}
+
 TEST(Recipe, PreparedWeights) {
   const Recipe recipe = parse_recipe(
       "title=\"t\"\n[baseline]\nlr=0.3\n[prepare.teacher]\nseed=7\n[trick.distil]\nteacher=\"{teacher}\"\n", "x");

@@ -130,9 +130,10 @@ class FlagsTo : public testing::Test {
     check_together(parsed);
     return parsed;
   }
-  TrainerOptions options(const Arguments& arguments) { return trainer_options(flags(arguments), *model_, {}); }
+  TrainerOptions options(const Arguments& arguments) { return trainer_options(flags(arguments), *model_, {}, notes_); }
 
   std::unique_ptr<Layer> model_ = make_model("vgg11", {.options = {{"width_multiplier", kWidth}}});
+  std::vector<std::string> notes_;
 };
 
 TEST_F(FlagsTo, GroupsWithTheirRatesAndDecays) {

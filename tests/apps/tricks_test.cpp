@@ -313,6 +313,22 @@ TEST_F(Tricks, ATeacherOfNoNamedModelIsRefused) {
       << refused.err;
 }
 
+TEST_F(Tricks, ATeacherOfOtherImagesIsTold) {
+  TensorFile file = read_safetensors(train({"--max-steps", "1"}) / "weights.safetensors");
+  const auto teacher = folder_.path() / "teacher.safetensors";
+  file.metadata["class_names"] = "[]";
+  for (auto& [name, tensor] : file.tensors) name.insert(0, "module.");
+  write_safetensors(teacher, file);
+  const Flags flags = {"--max-steps", "1", "--teacher", teacher.string()};
+  train(flags);
+  EXPECT_NE(outcome_.out.find("\"module.\" was taken off"), std::string::npos) << outcome_.out;
+  EXPECT_EQ(outcome_.out.find("is for images of"), std::string::npos) << outcome_.out;
+  file.metadata["mean"] = "[0.5,0.5,0.5]";
+  write_safetensors(teacher, file);
+  train(flags);
+  EXPECT_NE(outcome_.out.find("is for images of 32x32x3, mean 0.5,0.5,0.5"), std::string::npos) << outcome_.out;
+}
+
 TEST_F(Tricks, AnotherTeacherIsNoticedOnResume) {
   const auto teacher = train({"--max-steps", "1"}) / "weights.safetensors";
   const auto copy = folder_.path() / "teacher.safetensors";

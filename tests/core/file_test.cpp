@@ -158,6 +158,14 @@ TEST(ReadBytes, ReadsTheWholeFile) {
   EXPECT_TRUE(read_bytes(folder.path() / "empty").empty());
 }
 
+TEST(ReadBytes, RefusesMoreThanWanted) {
+  const TempFolder folder;
+  const auto path = folder.path() / "a";
+  write_text(path, "text");
+  EXPECT_EQ(read_bytes(path, 4).size(), 4);
+  expect_parts(message_of<FileError>([&] { read_bytes(path, 3); }), {path.string(), "has 4 bytes", "at most 3"});
+}
+
 TEST(ReadBytes, ExplainsWhatIsNoFile) {
   const TempFolder folder;
   const auto message = [](const std::filesystem::path& path) {
