@@ -168,9 +168,7 @@ Dataset generate_split(const GenerateOptions& options, Split split) {
 void generate_folder(const fs::path& folder, const GenerateOptions& options) {
   for (const Split split : {Split::train, Split::test}) {
     const Dataset dataset = generate_split(options, split);
-    std::error_code error;
-    fs::create_directories(folder, error);
-    if (error) throw FileError(folder.string(), "cannot be made a folder: " + error.message());
+    make_folder(folder);
     const std::vector<std::string> files = cifar10_files(split);
     const auto parts = static_cast<std::int64_t>(files.size());
     for (std::int64_t f = 0; f < parts; ++f) {

@@ -143,7 +143,8 @@ class RecipeReader {
       if (why.empty()) {
         used_.insert(row.name);
       } else {
-        idle_[row.name] = why;
+        const std::string text = text_of(row, flags);
+        if (text != row.off && text != "false") idle_[row.name] = why;
         std::erase_if(given, named);
       }
     }

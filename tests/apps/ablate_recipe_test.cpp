@@ -108,6 +108,12 @@ TEST(Recipe, ListsCells) {
   EXPECT_EQ(rows_of(recipe, recipe.tables[0]), (Names{"a: a", "b: b against a", "c: a against b", "d: d against a"}));
 }
 
+TEST(Recipe, WhatIsOffMayStandBesideAnything) {
+  const Recipe recipe = parse_recipe(
+      "title=\"t\"\n[baseline]\naugment=\"none\"\nflip=\"none\"\npad=\"zero\"\n[cell.a]\nlr=0.1\n", "x");
+  EXPECT_EQ(flag_of(recipe, "a", "flip"), "");
+}
+
 TEST(Recipe, HowARunReadsAndSavesIsLeftToIt) {
   const Recipe recipe = parse_recipe(
       "title=\"t\"\n[baseline]\nworkers=2\nmax-pixels=1000\ncheckpoint-minutes=1\n[cell.a]\nlr=0.1\n", "x");
