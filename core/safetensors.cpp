@@ -126,13 +126,13 @@ class HeaderReader {
 
   [[nodiscard]] std::vector<std::int64_t> counts(const json& tensor, const char* field) const {
     const json& values = tensor[field];
+    const auto fits = [](const json& value) {
+      return value.is_number_unsigned() && value.get<std::uint64_t>() >> 63U == 0;
+    };
+    if (!values.is_array() || !std::all_of(values.begin(), values.end(), fits))
+      fail(owner() + " has the " + field + " " + in_quotes(values.dump()) + ", which are not counts of 63 bits");
     std::vector<std::int64_t> counts;
-    for (const json& value : values) {
-      const bool fits = values.is_array() && value.is_number_unsigned() && value.get<std::uint64_t>() >> 63U == 0;
-      if (!fits)
-        fail(owner() + " has the " + field + " " + in_quotes(values.dump()) + ", which are not counts of 63 bits");
-      counts.push_back(value);
-    }
+    for (const json& value : values) counts.push_back(value);
     return counts;
   }
 

@@ -239,7 +239,8 @@ InitResult init_from(const std::filesystem::path& path, Module& model, const std
   take_off_prefix(contents, model);
   const std::string head = model.head();
   const auto in_head = [&](const std::string& name) { return !head.empty() && name.starts_with(head + "."); };
-  const auto names = read_card(path, contents.file).class_names;
+  const ModelCard card = read_card(path, contents.file);
+  const std::vector<std::string>& names = card.class_names;
   bool others = !names.empty() && names != class_names;
   for (const NamedTensor& parameter : model.parameters()) {
     const std::int64_t classes = rows_in(contents.file, parameter.name);
@@ -256,7 +257,9 @@ InitResult init_from(const std::filesystem::path& path, Module& model, const std
     }
   }
   load_into(path, model, contents.file.tensors);
-  return {.skipped_head = others ? head : "", .note = note_of(path, contents)};
+  return {.skipped_head = others ? head : "",
+          .note = note_of(path, contents),
+          .normalization = contents.file.metadata.contains("mean") ? card.normalization : Normalization{}};
 }
 
 }  // namespace striate

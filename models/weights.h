@@ -39,8 +39,9 @@ struct LoadedModel {
 LoadedModel load_weights(const std::filesystem::path& path, const LoadOptions& options = {});
 
 struct InitResult {
-  std::string skipped_head = {};  ///< its prefix
-  std::string note = {};          ///< as LoadedModel's
+  std::string skipped_head = {};     ///< its prefix
+  std::string note = {};             ///< as LoadedModel's
+  Normalization normalization = {};  ///< of the images that it was trained on; empty where the file does not say
 };
 
 /// Copies the values of a file of weights into a model for these classes. A head for others (another number of them,

@@ -122,10 +122,16 @@ AugmentOptions augment_of(const TrainFlags& flags) {
   return augment;
 }
 
-// What the teacher's file says of its images.
-std::string images_for(const ImageShape& shape, const Normalization& normalization) {
-  return fmt::format("{}, mean {}, std {}", to_string(shape), fmt::join(normalization.mean, ","),
-                     fmt::join(normalization.std, ","));
+std::string text_of(const Normalization& normalization) {
+  return fmt::format("mean {}, std {}", fmt::join(normalization.mean, ","), fmt::join(normalization.std, ","));
+}
+
+// A line more where the weights of --init were trained on images of another normalisation.
+void compare_images(const TrainFlags& flags, const Dataset& train, InitResult& init) {
+  if (init.normalization.mean.empty() || init.normalization == train.normalization) return;
+  init.note +=
+      fmt::format("{}warning: by its file --init {} is for images of {}; these are of {}",
+                  init.note.empty() ? "" : "\n", flags.init, text_of(init.normalization), text_of(train.normalization));
 }
 
 DistillationOptions distillation_of(const TrainFlags& flags, const Dataset& train, std::vector<std::string>& notes) {
@@ -141,11 +147,11 @@ DistillationOptions distillation_of(const TrainFlags& flags, const Dataset& trai
                                  flags.teacher, joined(card.class_names), joined(train.class_names)));
   }
   if (!teacher.note.empty()) notes.push_back(teacher.note);
-  const std::string wanted = images_for({card.height, card.width, card.channels}, card.normalization);
-  const std::string given = images_for(train.image_shape(), train.normalization);
-  if (wanted != given) {
-    notes.push_back(fmt::format("warning: by its file --teacher {} is for images of {}; these are {}", flags.teacher,
-                                wanted, given));
+  const ImageShape shape{card.height, card.width, card.channels};
+  if (shape != train.image_shape() || card.normalization != train.normalization) {
+    notes.push_back(fmt::format("warning: by its file --teacher {} is for images of {}, {}; these are of {}, {}",
+                                flags.teacher, to_string(shape), text_of(card.normalization),
+                                to_string(train.image_shape()), text_of(train.normalization)));
   }
   return {.teacher = std::move(teacher.model),
           .activations = teacher.precision.activations,
@@ -224,7 +230,10 @@ StartingModel starting_model(const TrainFlags& flags, const Dataset& train, bool
   StartingModel start{.model = new_model(flags, train)};
   start.model->to(precision_of(flags.precision).parameters);
   if (resuming) return start;
-  if (!flags.init.empty()) start.init = init_from(flags.init, *start.model, train.class_names);
+  if (!flags.init.empty()) {
+    start.init = init_from(flags.init, *start.model, train.class_names);
+    compare_images(flags, train, start.init);
+  }
   if (flags.whiten) in_flag("whiten", [&] { whiten(*start.model, train); });
   return start;
 }

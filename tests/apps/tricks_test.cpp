@@ -313,7 +313,7 @@ TEST_F(Tricks, ATeacherOfNoNamedModelIsRefused) {
       << refused.err;
 }
 
-TEST_F(Tricks, ATeacherOfOtherImagesIsTold) {
+TEST_F(Tricks, WeightsForOtherImagesAreTold) {
   TensorFile file = read_safetensors(train({"--max-steps", "1"}) / "weights.safetensors");
   const auto teacher = folder_.path() / "teacher.safetensors";
   file.metadata["class_names"] = "[]";
@@ -327,6 +327,8 @@ TEST_F(Tricks, ATeacherOfOtherImagesIsTold) {
   write_safetensors(teacher, file);
   train(flags);
   EXPECT_NE(outcome_.out.find("is for images of 32x32x3, mean 0.5,0.5,0.5"), std::string::npos) << outcome_.out;
+  train({"--max-steps", "1", "--init", teacher.string()});
+  EXPECT_NE(outcome_.out.find("is for images of mean 0.5,0.5,0.5"), std::string::npos) << outcome_.out;
 }
 
 TEST_F(Tricks, AnotherTeacherIsNoticedOnResume) {

@@ -104,6 +104,7 @@ std::vector<Hostile> hostile_files() {
       {"ShapeNegative", with_header(one(f32, "[-1]", "[0,4]"), "1234"), "shape '[-1]', which"},
       {"ShapeNegativePair", with_header(one(f32, "[-1,-1]", "[0,4]"), "1234"), "shape '[-1,-1]'"},
       {"ShapeFraction", with_header(one(f32, "[1.0]", "[0,4]"), "1234"), "shape '[1.0]', which"},
+      {"ShapeNull", with_header(one(f32, "null", "[0,4]"), "1234"), "not counts of 63 bits"},
       {"ShapeBeyond64Bits", with_header(one(f32, "[18446744073709551617]", "[0,4]"), "1234"), "not counts of 63 bits"},
       {"ShapeBeyondDouble", with_header(one(f32, "[1e999]", "[0,4]"), "1234"), "a number is too large"},
       {"ShapeUnsigned", with_header(one(f32, "[" + max + "]", "[0,4]"), "1234"), "not counts of 63 bits"},
