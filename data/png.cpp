@@ -40,18 +40,22 @@ class Decoder {
     const std::uint64_t height = png_get_image_height(png_, info_);
     const std::uint64_t width = png_get_image_width(png_, info_);
     Tensor picture = picture_of(height, width, from_, kMostUnpacked * 8 / bits);
+    const bool indexed = png_get_color_type(png_, info_) == PNG_COLOR_TYPE_PALETTE;
     int passes = 1;
     guarded([&] {
-      // To RGB of 8 bits: of 16 bits the upper eight, and alpha is dropped, as Pillow has it.
-      png_set_palette_to_rgb(png_);
-      png_set_expand_gray_1_2_4_to_8(png_);
-      png_set_strip_16(png_);
-      png_set_strip_alpha(png_);
-      png_set_gray_to_rgb(png_);
+      if (indexed) {
+        png_set_packing(png_);  // a byte for each
+      } else {
+        // To RGB of 8 bits: of 16 bits the upper eight, and alpha is dropped, as Pillow has it.
+        png_set_expand_gray_1_2_4_to_8(png_);
+        png_set_strip_16(png_);
+        png_set_strip_alpha(png_);
+        png_set_gray_to_rgb(png_);
+      }
       passes = png_set_interlace_handling(png_);
       png_read_update_info(png_, info_);
     });
-    if (png_get_rowbytes(png_, info_) != 3 * width) throw DecodeError("its kind of pixels is not read");
+    if (png_get_rowbytes(png_, info_) != (indexed ? 1 : 3) * width) throw DecodeError("its kind of pixels is not read");
     auto* pixels = picture.mutable_data<std::uint8_t>();
     for (int pass = 0; pass < passes; ++pass) {
       for (std::uint64_t row = 0; row < height; ++row) {
@@ -59,6 +63,7 @@ class Decoder {
       }
     }
     guarded([&] { png_read_end(png_, nullptr); });
+    for (std::uint64_t row = 0; indexed && row < height; ++row) look_up(pixels + row * 3 * width, width);
     return picture;
   }
 
@@ -86,6 +91,20 @@ class Decoder {
   [[gnu::noinline]] void guarded(const Call& call) {
     if (setjmp(jump_) != 0) throw DecodeError(reason_.data());  // NOLINT(cert-err52-cpp)
     call();
+  }
+
+  /// A row of indices to colours, in its place. libpng would take those beyond the palette's end for black.
+  void look_up(std::uint8_t* row, std::uint64_t width) {
+    png_colorp colours = nullptr;
+    int count = 0;
+    png_get_PLTE(png_, info_, &colours, &count);
+    for (std::uint64_t x = width; x-- > 0;) {
+      if (row[x] >= count) throw DecodeError("a colour that its palette does not have");
+      const png_color& colour = colours[row[x]];
+      row[3 * x + 2] = colour.blue;
+      row[3 * x + 1] = colour.green;
+      row[3 * x] = colour.red;
+    }
   }
 
   Encoded from_;

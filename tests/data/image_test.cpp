@@ -276,6 +276,14 @@ TEST(Image, LimitsPixels) {
   expect_error<FileError>([&] { read_image(file, 3, 14); }, {"a.png", "cannot be decoded", "--max-pixels"});
 }
 
+// Two pixels, of which one has the index 7 in a palette of one colour.
+TEST(Image, RefusesColoursBeyondThePalette) {
+  const std::string picture = from_base64(
+      "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABCAMAAADD/I+4AAAAA1BMVEX/AAAZ4gk3AAAAC0lEQVR4nGNgYAcAAAoACNOlifAAAAAASUVORK5C"
+      "YII=");
+  expect_error<std::runtime_error>([&] { decode(picture); }, {"a colour that its palette does not have"});
+}
+
 TEST(Image, RefusesJpegFilesThatLackATable) {
   std::string bytes = file_of("colour.jpg");
   const std::size_t table = bytes.find("\xff\xdb");
