@@ -3,6 +3,7 @@
 #include <array>
 #include <cstring>
 
+#include "core/allocator.h"
 #include "core/check.h"
 #include "core/parallel.h"
 #include "core/printable.h"
@@ -106,7 +107,13 @@ void read_images(const std::vector<LabelledFile>& files, std::int64_t channels, 
   if (shape.empty()) shape = {0, 0, channels};
   const auto count = static_cast<std::int64_t>(files.size());
   Dataset all = dataset;
-  all.images = Tensor::empty({count, shape[0], shape[1], channels}, DType::u8);
+  try {
+    all.images = Tensor::empty({count, shape[0], shape[1], channels}, DType::u8);
+  } catch (const OutOfMemory&) {
+    throw FileError(files[first - 1].file.string(),
+                    std::to_string(count) + " images of its size " + to_string(shape) +
+                        " take more memory than there is; give a smaller image size (--image-size), or fewer images");
+  }
   all.labels = Tensor::empty({count}, DType::i64);
   auto* images = all.images.mutable_data<std::uint8_t>();
   auto* labels = all.labels.mutable_data<std::int64_t>();

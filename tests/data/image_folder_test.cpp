@@ -4,6 +4,7 @@
 #define STB_IMAGE_WRITE_STATIC
 #include <stb/stb_image_write.h>
 
+#include "core/allocator.h"
 #include "core/parallel.h"
 #include "data/dataset.h"
 #include "data/image.h"
@@ -137,6 +138,16 @@ TEST(ImageFolder, BringsImagesToOneSize) {
                           {"2.PNG", "9x5 pixels", "--max-pixels"});
   expect_error<std::invalid_argument>([&] { load_dataset(folder.path(), Split::train, "", {.image_size = -1}); },
                                       {"image size", "-1"});
+}
+
+TEST(ImageFolder, NamesTheSizeThatThereIsNoMemoryFor) {
+  TempFolder folder;
+  for (const char* name : {"1", "2"}) {
+    folder.write(std::string("train/a/") + name + ".png", picture(".png", 4, 4, {1, 1, 1}));
+  }
+  const AllocationLimit limit(150);  // for one of them
+  expect_error<FileError>([&] { load_dataset(folder.path(), Split::train); },
+                          {"1.png", "2 images of its size (4,4,3)", "--image-size"});
 }
 
 TEST(ImageFolder, SaysWhatItPassesOver) {
