@@ -55,6 +55,7 @@ AblateOptions parse_ablate(const Arguments& arguments) {
   app.add_flag("--dry-run", o.dry_run, "List the runs, what is done and how long the rest will take");
   app.add_flag("--retry", o.retry, "Also resume runs that failed");
   parse(app, arguments);
+  require(!o.out.empty(), "out", "a folder", "nothing");
   within("seeds", o.seeds, 1, 10000);
   within("epochs", o.epochs, 0, 1000000);
   within("jobs", o.jobs, 1, 1024);

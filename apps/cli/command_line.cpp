@@ -88,6 +88,7 @@ Values from_config(const CLI::App& app, const std::string& path) {
   const Values values = parse_toml({bytes.begin(), bytes.end()}, path);
   for (const auto& [name, value] : values) {
     if ("--" + name == kConfig) throw UsageError(path + ": a --config file cannot name another");
+    if (name == "help") throw UsageError(path + ": help is for the command line");
     check_known(app, "--" + name, " in " + path);
   }
   return values;
@@ -97,16 +98,39 @@ template <class T>
 std::string whole_number_problem(const std::string& text) {
   const auto number = number_in<T>(text);
   if (number && std::to_string(*number) == text) return "";  // not 010
-  return "expected a whole number" + std::string(std::is_unsigned_v<T> ? " from 0 to 2^64-1" : "") + ", got " + text;
+  return "expected a whole number" + std::string(std::is_unsigned_v<T> ? " from 0 to 2^64-1" : "") + ", got " + (text.empty() ? "nothing" : text);
 }
 
-// CLI11 takes 010 for 8 and -1 for 2^64-1.
+std::string number_problem(const std::string& text) {
+  return text.find_first_not_of(' ') == std::string::npos ? "expected a number, got nothing" : "";
+}
+
+// CLI11 takes 010 for 8, -1 for 2^64-1, and no text for 0.
 void make_strict(CLI::App& app) {
   for (CLI::Option* option : app.get_options()) {
     if (option->get_items_expected_max() <= 1) option->take_last();
     if (option->get_type_name() == "INT") option->check(whole_number_problem<std::int64_t>, "");
     if (option->get_type_name() == "UINT") option->check(whole_number_problem<std::uint64_t>, "");
+    if (option->get_type_name() == "FLOAT") option->check(number_problem, "");
   }
+}
+
+// Whether the argument is a flag whose value is to come.
+bool awaits_value(const CLI::App& app, const std::string& argument) {
+  const CLI::Option* option = argument.starts_with("--") ? app.get_option_no_throw(argument) : nullptr;
+  return option != nullptr && option->get_items_expected_max() > 0;
+}
+
+// CLI11 takes the next argument for the value of "--out=".
+void add_argument(const CLI::App& app, const std::string& argument, Arguments& all) {
+  const std::size_t equals = argument.find('=');
+  if (!argument.starts_with("--") || equals != argument.size() - 1) {
+    all.push_back(argument);
+    return;
+  }
+  all.push_back(argument.substr(0, equals));
+  if (!awaits_value(app, all.back())) throw UsageError(all.back() + " must be true or false, got nothing");
+  all.emplace_back();
 }
 
 }  // namespace
@@ -124,16 +148,19 @@ GivenFlags parse(CLI::App& app, const Arguments& arguments, const Values& before
   if (const std::string path = config_path(arguments); !path.empty()) {
     for (const auto& [name, value] : from_config(app, path)) {
       given.config.insert("--" + name);
-      all.push_back("--" + name + "=" + value);
+      add_argument(app, "--" + name + "=" + value, all);
     }
   }
+  std::string open;  // the flag whose value the next argument is
   for (const std::string& argument : arguments) {
     const std::string flag = argument.substr(0, argument.find('='));
     if (flag.starts_with("--") && flag != "--") {
       check_known(app, flag, "");
+      if (!open.empty()) throw UsageError(open + " needs a value, and " + flag + " follows, which is a flag");
       given.here.insert(flag);
     }
-    all.push_back(argument);
+    open = open.empty() && awaits_value(app, argument) ? argument : "";
+    add_argument(app, argument, all);
   }
   for (const std::string& argument : all) {
     if (!is_utf8(argument))

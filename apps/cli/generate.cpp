@@ -27,6 +27,7 @@ int run_generate(const Arguments& arguments) {
   require(options.train_images >= 5 && options.train_images % 5 == 0 && options.train_images <= kMost, "train",
           "a multiple of 5 up to 10000000", std::to_string(options.train_images));
   within("test", options.test_images, 1, kMost);
+  require(!out.empty(), "out", "a folder", "nothing");
   if (std::filesystem::exists(out) && !(std::filesystem::is_directory(out) && std::filesystem::is_empty(out))) {
     throw FileError(out, "--out is there and not empty; nothing is overwritten, give another folder");
   }

@@ -5,14 +5,31 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
 
 #include "apps/cli/commands.h"
 #include "apps/cli/screen.h"
 #include "apps/cli/shared_flags.h"
+#include "apps/cli/train_flags.h"
 #include "core/printable.h"
 #include "core/text.h"
+#include "models/registry.h"
 
 namespace striate::cli {
+namespace {
+
+// A file need not be called as files of weights usually are.
+bool is_file(const std::string& name) {
+  const auto models = model_names();
+  if (std::find(models.begin(), models.end(), name_part(name)) != models.end()) return false;
+  std::error_code none;
+  return name.ends_with(".safetensors") || name.ends_with(".pth") || name.ends_with(".pt") ||
+         name.find('/') != std::string::npos || std::filesystem::exists(name, none);
+}
+
+}  // namespace
 
 int run_summary(const Arguments& arguments) {
   std::string name;
@@ -22,7 +39,7 @@ int run_summary(const Arguments& arguments) {
       ->required();
   add_shape_flags(app, flags, " (default: the file's; 1 and 32x32x3)");
   parse(app, arguments);
-  if (name.ends_with(".safetensors") || name.ends_with(".pth") || name.ends_with(".pt")) {
+  if (is_file(name)) {
     const LoadedModel loaded = load_model(name, flags);
     const ModelCard& card = loaded.card;
     show("{}", format_summary(summarize(*loaded.model, {card.height, card.width, card.channels})));

@@ -1,6 +1,7 @@
 #include "apps/cli/train_setup.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "apps/cli/shared_flags.h"
@@ -99,6 +100,8 @@ GroupOptions group_options(const TrainFlags& flags, Module& model) {
   if (flags.head_lr > 0 && flags.head_lr != flags.lr) {
     groups.head = model.head();
     groups.head_lr_scale = flags.head_lr / flags.lr;
+    require(std::isfinite(groups.head_lr_scale), "head-lr", fmt::format("a finite multiple of --lr {}", flags.lr),
+            fmt::format("{}", flags.head_lr));
     expect_other_rates(model, groups, "head-lr", "a head");
   }
   if (flags.norm_lr_scale != 1) {

@@ -38,6 +38,19 @@ void expect_outputs(const Shape& outputs, const std::string& whose, const Datase
          to_string(outputs) + " for one image");
 }
 
+// The classes that no image of the set has.
+std::vector<std::string> unused_classes(const Dataset& dataset) {
+  std::vector<bool> used(dataset.class_names.size());
+  for (const std::int64_t label : dataset.labels.span<std::int64_t>()) {
+    if (label >= 0 && label < dataset.classes()) used[static_cast<std::size_t>(label)] = true;
+  }
+  std::vector<std::string> names;
+  for (std::size_t label = 0; label < used.size(); ++label) {
+    if (!used[label]) names.push_back(printable(dataset.class_names[label]));
+  }
+  return names;
+}
+
 std::string megabytes(double bytes) { return std::to_string(static_cast<std::int64_t>(bytes / 1e6) + 1) + " MB"; }
 
 double bytes_of(const std::vector<NamedTensor>& tensors) {
@@ -75,6 +88,19 @@ void check_options(const TrainerOptions& options, const Dataset& train, const Da
   expect(test.image_shape() == shape || test.image_shape() == output_shape(options.loader.transforms, shape), "trainer",
          "test images of " + to_string(shape) + " as those of training (an image size brings both to one)",
          to_string(test.image_shape()));
+}
+
+std::vector<std::string> class_doubts(const Dataset& train, const Dataset& test) {
+  std::vector<std::string> doubts;
+  if (train.classes() == 1) doubts.emplace_back("there is a single class, and so nothing to learn");
+  const auto note = [&](const std::vector<std::string>& names, const char* set, const char* so) {
+    if (names.empty()) return;
+    doubts.push_back(std::string("no ") + set + " image of " + std::to_string(names.size()) + " of " +
+                     std::to_string(train.classes()) + " classes (" + printable(joined(names), 300) + "): " + so);
+  };
+  note(unused_classes(train), "training", "the model cannot learn what they look like");
+  note(unused_classes(test), "test", "the accuracy does not tell how well they are known");
+  return doubts;
 }
 
 void check_network(Layer& model, const Dataset& train, const TrainerOptions& options) {

@@ -2,6 +2,8 @@
 // What would stop or spoil a run later, and can be told before its first step. Called by Trainer.
 
 #include <cstddef>
+#include <string>
+#include <vector>
 
 #include "apps/training/options.h"
 #include "core/module.h"
@@ -12,6 +14,10 @@ namespace striate {
 
 /// Throws std::invalid_argument for options out of range, and for training and test sets that do not belong together.
 void check_options(const TrainerOptions& options, const Dataset& train, const Dataset& test);
+
+/// What the classes of the data make doubtful, a sentence each: those without an image in one of the sets, and a single
+/// one.
+std::vector<std::string> class_doubts(const Dataset& train, const Dataset& test);
 
 /// Sends one black image through the model in eval mode, and through the teacher. Throws ShapeError where one of them
 /// cannot take the images, std::invalid_argument where it has other outputs than there are classes, and where the last

@@ -104,6 +104,7 @@ Trainer::Trainer(Layer& model, std::unique_ptr<Optimizer> optimizer, const Datas
   check_schedule(schedule_);
   check_network(model_, train, options_);
   warnings_ = schedule_doubts(schedule_);
+  for (std::string& doubt : class_doubts(train, test_)) warnings_.push_back(std::move(doubt));
   if (!options_.out) return;
   state_.text = options_.text;
   state_.text["options"] = result_options(options_);

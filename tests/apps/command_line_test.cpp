@@ -81,11 +81,33 @@ TEST(CommandLine, ValuesAreChecked) {
       {{"--gamma", "-1"}, "--gamma must be more than 0, got -1"},
       {{"--schedule", "multistep"}, "--milestones must be given with --schedule multistep"},
       {{"--init", "w\xff.safetensors"}, "must be UTF-8"},
+      {{"--head-lr", "1e308"}, "--head-lr must be a finite multiple of --lr 0.1"},
       {{"--threads", "-2"}, "--threads must be from 0 to 1024, got -2"},
   };
   for (const auto& [flags, message] : cases) expect_refused(small_train(out, flags), message);
   EXPECT_FALSE(std::filesystem::exists(out / "checkpoint.safetensors"));
   expect_refused({"summary", "vgg11:width_multiplier=0.5", "--width-multiplier", "0.25"}, "both set width_multiplier");
+}
+
+// What a shell makes of a variable that is not set.
+TEST(CommandLine, AValueIsNotTheNextFlag) {
+  const TempFolder folder;
+  const auto out = folder.path() / "run";
+  expect_refused({"train", "--out", "--resume"}, "--out needs a value, and --resume follows, which is a flag");
+  expect_refused({"eval", "--weights", "--data=x"}, "--weights needs a value, and --data follows");
+  expect_refused({"generate", "--out=", "--train=10"}, "--out must be a folder, got nothing");
+  expect_refused({"ablate", "x.toml", "--out="}, "--out must be a folder, got nothing");
+  expect_refused(small_train(out, {"--lr", ""}), "--lr: expected a number, got nothing");
+  expect_refused(small_train(out, {"--lr=", "--nesterov"}), "--lr: expected a number, got nothing");
+  expect_refused(small_train(out, {"--epochs=", "--nesterov"}), "--epochs: expected a whole number, got nothing");
+  expect_refused(small_train(out, {"--whiten="}), "--whiten must be true or false, got nothing");
+  const std::string config = folder.write("empty.toml", "init = \"\"\nfreeze = []\nlr = 0.03\n").string();
+  const Outcome outcome = striate(small_train(out, {"--config", config, "--init=", "--max-steps=1"}));
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const std::string effective = read_text(out / "config.toml");
+  EXPECT_NE(effective.find("lr = 0.03\n"), std::string::npos) << effective;
+  EXPECT_NE(effective.find("max-steps = 1\n"), std::string::npos) << effective;
+  EXPECT_EQ(effective.find("init"), std::string::npos) << effective;
 }
 
 TEST(CommandLine, DataSetsOfFilesNeedAPath) {
@@ -161,6 +183,7 @@ TEST(CommandLine, BadConfigFiles) {
       {"\nmilestones = [1, [2]]", "line 2: expected a number"},
       {"[lr]\nvalue = 1", "expected flags alone, got a table [lr]"},
       {"config = \"other.toml\"", "cannot name another"},
+      {"help = false", "help is for the command line"},
   };
   for (const auto& [text, message] : cases) {
     expect_refused({"train", "--config", folder.write("bad.toml", text + "\n").string()}, message);

@@ -253,6 +253,11 @@ TEST_F(Commands, SummaryOfAFileOfWeights) {
   const Outcome outcome = striate({"summary", weights()});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_NE(outcome.out.find("classifier"), std::string::npos) << outcome.out;
+  // Whatever it is called.
+  const auto renamed = folder_.path() / "weights";
+  std::filesystem::copy_file(weights(), renamed);
+  EXPECT_EQ(striate({"summary", renamed.string()}).out, outcome.out);
+  EXPECT_NE(striate({"summary", "no/weights"}).err.find("cannot be opened"), std::string::npos);
 }
 
 TEST_F(Commands, BenchPrintsOneJsonLine) {

@@ -109,6 +109,24 @@ TEST(FirstChecks, SetsThatDoNotBelongTogether) {
   refused(images(Split::train), part(images(Split::test), 0), {"test set"});
 }
 
+TEST(FirstChecks, ClassesWithoutImages) {
+  Dataset train = images(Split::train);
+  Dataset test = images(Split::test);
+  for (Dataset* set : {&train, &test}) set->class_names.emplace_back("x\x1b");
+  auto model = small_resnet(11);
+  const auto warnings = [&] { return Trainer(*model, train, test, in_batches_of(10)).warnings(); };
+  ASSERT_EQ(warnings().size(), 2U);
+  EXPECT_TRUE(warnings()[0].starts_with("no training image of 1 of 11 classes (x\\x1b)")) << warnings()[0];
+  EXPECT_TRUE(warnings()[1].starts_with("no test image of 1 of 11 classes (x\\x1b)")) << warnings()[1];
+  for (Dataset* set : {&train, &test}) {
+    set->class_names = {"only"};
+    set->labels = Tensor::zeros(set->labels.shape(), DType::i64);
+  }
+  model = small_resnet(1);
+  ASSERT_EQ(warnings().size(), 1U);
+  EXPECT_EQ(warnings()[0], "there is a single class, and so nothing to learn");
+}
+
 TEST(FirstChecks, SchedulesThatDoNotFitTheRun) {
   const auto model = small_resnet();
   TrainerOptions options = in_batches_of(50);
