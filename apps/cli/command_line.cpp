@@ -98,7 +98,8 @@ template <class T>
 std::string whole_number_problem(const std::string& text) {
   const auto number = number_in<T>(text);
   if (number && std::to_string(*number) == text) return "";  // not 010
-  return "expected a whole number" + std::string(std::is_unsigned_v<T> ? " from 0 to 2^64-1" : "") + ", got " + (text.empty() ? "nothing" : text);
+  return "expected a whole number" + std::string(std::is_unsigned_v<T> ? " from 0 to 2^64-1" : "") + ", got " +
+         (text.empty() ? "nothing" : text);
 }
 
 std::string number_problem(const std::string& text) {
