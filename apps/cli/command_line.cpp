@@ -144,7 +144,7 @@ GivenFlags parse(CLI::App& app, const Arguments& arguments, const Values& before
   Arguments all;
   for (const auto& [name, value] : before) {
     check_known(app, "--" + name, "");
-    all.push_back("--" + name + "=" + value);
+    add_argument(app, "--" + name + "=" + value, all);
   }
   if (const std::string path = config_path(arguments); !path.empty()) {
     for (const auto& [name, value] : from_config(app, path)) {

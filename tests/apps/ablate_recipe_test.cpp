@@ -108,9 +108,18 @@ TEST(Recipe, ListsCells) {
   EXPECT_EQ(rows_of(recipe, recipe.tables[0]), (Names{"a: a", "b: b against a", "c: a against b", "d: d against a"}));
 }
 
-TEST(Recipe, WhatIsOffMayStandBesideAnything) {
+TEST(Recipe, ACellMayTakeAFlagBack) {
   const Recipe recipe = parse_recipe(
-      "title=\"t\"\n[baseline]\naugment=\"none\"\nflip=\"none\"\npad=\"zero\"\n[cell.a]\nlr=0.1\n", "x");
+      "title=\"t\"\n[baseline]\ninit=\"w\"\n[cell.a]\ninit=\"\"\nlr=0.3\n[cell.b]\nfreeze=[]\nlr=0.2\n", "x");
+  EXPECT_EQ(flag_of(recipe, "a", "init"), "");
+  EXPECT_EQ(flag_of(recipe, "a", "lr"), "0.3");
+  EXPECT_EQ(flag_of(recipe, "b", "init"), "w");
+  EXPECT_EQ(flag_of(recipe, "b", "lr"), "0.2");
+}
+
+TEST(Recipe, WhatIsOffMayStandBesideAnything) {
+  const Recipe recipe =
+      parse_recipe("title=\"t\"\n[baseline]\naugment=\"none\"\nflip=\"none\"\npad=\"zero\"\n[cell.a]\nlr=0.1\n", "x");
   EXPECT_EQ(flag_of(recipe, "a", "flip"), "");
 }
 
