@@ -33,6 +33,8 @@ class Decoder {
     guarded([&] {
       png_set_read_fn(png_, this, on_read);
       png_set_crc_action(png_, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
+      // Texts and colour profiles, which are packed, would be unpacked and kept: gigabytes from a small file.
+      png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
       png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
       png_read_info(png_, info_);
     });

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <filesystem>
 
@@ -122,6 +123,12 @@ bool awaits_value(const CLI::App& app, const std::string& argument) {
   return option != nullptr && option->get_items_expected_max() > 0;
 }
 
+// -lr, as others write flags; -h is one of ours.
+bool is_short_flag(const std::string& argument) {
+  return argument.size() > 1 && argument[0] == '-' && std::isalpha(static_cast<unsigned char>(argument[1])) != 0 &&
+         argument != "-h";
+}
+
 // CLI11 takes the next argument for the value of "--out=".
 void add_argument(const CLI::App& app, const std::string& argument, Arguments& all) {
   const std::size_t equals = argument.find('=');
@@ -152,13 +159,19 @@ GivenFlags parse(CLI::App& app, const Arguments& arguments, const Values& before
       add_argument(app, "--" + name + "=" + value, all);
     }
   }
-  std::string open;  // the flag whose value the next argument is
+  std::string open;          // the flag whose value the next argument is
+  bool only_values = false;  // behind --
   for (const std::string& argument : arguments) {
     const std::string flag = argument.substr(0, argument.find('='));
     if (flag.starts_with("--") && flag != "--") {
       check_known(app, flag, "");
       if (!open.empty()) throw UsageError(open + " needs a value, and " + flag + " follows, which is a flag");
       given.here.insert(flag);
+    }
+    only_values = only_values || (open.empty() && argument == "--");
+    if (open.empty() && !only_values && is_short_flag(argument)) {
+      throw UsageError("unknown flag " + argument + ": flags have two dashes, and a file of this name is ./" +
+                       argument);
     }
     open = open.empty() && awaits_value(app, argument) ? argument : "";
     add_argument(app, argument, all);

@@ -58,6 +58,7 @@ TEST(CommandLine, WrongNamesAreAnsweredWithTheNearest) {
   expect_refused({"trian"}, "unknown command trian; did you mean train?");
   expect_refused({"train", "--bach-size", "3"}, "unknown flag --bach-size; did you mean --batch-size?");
   expect_refused({"train", "--nestrov"}, "unknown flag --nestrov; did you mean --nesterov?");
+  expect_refused({"train", "-lr", "0.1"}, "unknown flag -lr: flags have two dashes");
   expect_refused({"eval", "--wieghts=x"}, "unknown flag --wieghts; did you mean --weights?");
   expect_refused({"summary", "vgg61"}, "vgg16");
   expect_refused(small_train("/nowhere", {"--model", "vgg1"}), "vgg1");

@@ -2,6 +2,7 @@
 #include "data/image.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <zlib.h>
 
 #include <array>
@@ -264,6 +265,29 @@ TEST(Image, RefusesMorePixelsThanTheBytesCanHold) {
         << message;
   }
   EXPECT_LT(allocator_stats().peak_bytes, before + (1U << 20U));
+}
+
+/// In kilobytes, of the whole process.
+std::int64_t most_memory() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss;
+}
+
+// Each text of 8 KB would be 7.9 MB.
+TEST(Image, DoesNotUnpackTextsInPng) {
+  const std::vector<Bytef> text(7'900'000, 'x');
+  std::vector<Bytef> packed(compressBound(text.size()));
+  uLongf size = packed.size();
+  ASSERT_EQ(compress2(packed.data(), &size, text.data(), text.size(), 9), Z_OK);
+  packed.resize(size);
+  const std::string chunk = png_chunk("zTXta" + std::string(2, '\0') + std::string(packed.begin(), packed.end()));
+  std::string png = file_of("rgb.png");
+  const std::size_t behind_header = 33;
+  for (int i = 0; i < 40; ++i) png.insert(behind_header, chunk);
+  const std::int64_t before = most_memory();
+  EXPECT_EQ(decode(png).to_vector(), decode(file_of("rgb.png")).to_vector());
+  EXPECT_LT(most_memory(), before + 100'000);
 }
 
 TEST(Image, LimitsPixels) {
