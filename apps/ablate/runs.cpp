@@ -131,7 +131,7 @@ std::string changed_flags(const Run& run) {
   Values before;
   try {
     before = values_of(parse_train_flags({}, parse_toml(text_of(config), config.string())));
-  } catch (const UsageError& error) {
+  } catch (const std::exception& error) {  // of what is wrong with flags, and nothing else can be here
     throw UsageError(fmt::format("{}; remove {} to run it again", error.what(), run.folder.string()));
   }
   Values now = run.cell->effective;

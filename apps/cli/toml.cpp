@@ -3,11 +3,23 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <cctype>
 #include <map>
+#include <string_view>
 
 #include "apps/cli/command_line.h"
 #include "core/text.h"
 
+namespace {
+
+struct NoName {};
+[[noreturn]] bool no_name() { throw NoName(); }
+
+}  // namespace
+
+// toml++ only asserts that a name follows the [ of a table, which a file may lack: an exception, with NDEBUG too.
+#undef NDEBUG
+#define TOML_ASSERT(expression) static_cast<void>((expression) || no_name())
 // With the limits below a file cannot nest so deep that reading it overflows the stack.
 #define TOML_MAX_NESTED_VALUES 8
 #include <toml++/toml.h>
@@ -88,12 +100,22 @@ std::string quoted(const std::string& text) {
   return '"' + result + '"';
 }
 
+// Whether a line begins with [ and no name of a table behind it.
+bool lacks_name(const std::string& line) {
+  const std::size_t begin = std::min(line.find_first_not_of(" \t"), line.size());
+  const std::size_t name = std::min(line.find_first_not_of("[ \t"), line.size());
+  const char first = name < line.size() ? line[name] : ' ';
+  return begin < name && std::isalnum(static_cast<unsigned char>(first)) == 0 &&
+         std::string_view("-_\"'").find(first) == std::string_view::npos;
+}
+
 }  // namespace
 
 std::vector<TomlTable> parse_toml_tables(const std::string& text, const std::string& name) {
   if (text.size() > kLongestToml) throw UsageError(name + ": expected a file of flags, got more than a megabyte");
+  const std::vector<std::string> lines = split(text, '\n');
   std::size_t line = 0;
-  for (const std::string& content : split(text, '\n')) {
+  for (const std::string& content : lines) {
     ++line;
     if (std::count(content.begin(), content.end(), '.') <= kMostDots) continue;
     throw UsageError(fmt::format("{}, line {}: expected at most {} dots in a line", name, line, kMostDots));
@@ -106,6 +128,10 @@ std::vector<TomlTable> parse_toml_tables(const std::string& text, const std::str
     return in_order;
   } catch (const toml::parse_error& error) {
     throw UsageError(place(name, error.source()) + std::string(error.description()));
+  } catch (const NoName&) {
+    const auto nameless = std::find_if(lines.begin(), lines.end(), lacks_name) - lines.begin();
+    throw UsageError(fmt::format("{}, line {}: expected a table's name behind [; letters beyond a-z stand in quotes",
+                                 name, nameless + 1));
   }
 }
 
