@@ -158,7 +158,13 @@ void complete(ModelCard& card, Contents& contents, const LoadOptions& options) {
   const bool unnamed = card.class_names.empty();
   if (unnamed) card.class_names.resize(10);  // for now
   const auto like = card.options.has("width_multiplier") ? build(card, contents) : find_width(card, contents);
-  if (unnamed) card.class_names = numbered_classes(classes_in(contents.file, *like));
+  if (unnamed) {
+    const std::size_t classes = classes_in(contents.file, *like);
+    if (classes == 0)
+      throw std::invalid_argument("the file has no head of a " + card.model +
+                                  " to count classes by; they may be of another model");
+    card.class_names = numbered_classes(classes);
+  }
   if (!options.input) card.channels = channels_in(contents.file, *like, card.channels);
 }
 

@@ -248,6 +248,10 @@ TEST_F(Weights, ShapesOfEmptyTensorsAreNotBelieved) {
                               .metadata = {{"model", "vgg11"}}});
     EXPECT_NE(failure(), "");
   }
+  write_safetensors(file_, {.tensors = {{"conv1.weight", Tensor::zeros({3})}}, .metadata = {{"model", "vgg11"}}});
+  EXPECT_NE(failure().find("has no head of a vgg11 to count classes by; they may be of another model"),
+            std::string::npos)
+      << failure();
 }
 
 TEST_F(Weights, TextOfAFileIsFitForATerminal) {
