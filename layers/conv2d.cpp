@@ -171,11 +171,9 @@ Conv2d::Conv2d(Module& parent, std::string name, std::int64_t in_channels, std::
 
 LayerGeometry Conv2d::geometry(const Shape& input, const Shape& output) const {
   const auto per_output = static_cast<double>(weight.size(0) * weight.size(1) * weight.size(2));
-  const auto image = [](const Shape& shape) {
-    return static_cast<double>(numel(shape) / std::max<std::int64_t>(1, shape.at(0)));
-  };
-  const double inputs = image(input);
-  const double outputs = image(output);
+  const auto of_an_image = [](const Shape& shape) { return numel(shape) / std::max<std::int64_t>(1, shape.at(0)); };
+  const auto inputs = static_cast<double>(of_an_image(input));
+  const auto outputs = static_cast<double>(of_an_image(output));
   LayerGeometry result = window_geometry(options_.kernel_size, options_.stride, options_.dilation);
   result.multiply_adds = outputs * per_output;
   result.dense_parameters = outputs * (inputs + 1);

@@ -33,16 +33,21 @@ Function real(const char* name) {
 
 }  // namespace
 
+// Under names of their own, which stand for the system's: those name their parameters otherwise.
 extern "C" {
 
-int flock(int file, int operation) noexcept {
+int flock_here(int file, int operation) noexcept asm("flock");
+int statvfs_here(const char* path, struct statvfs* result) noexcept asm("statvfs");
+int fsync_here(int file) asm("fsync");
+
+int flock_here(int file, int operation) noexcept {
   static const auto call = real<int (*)(int, int)>("flock");
   if (lock_error == 0) return call(file, operation);
   errno = lock_error;
   return -1;
 }
 
-int statvfs(const char* path, struct statvfs* result) noexcept {
+int statvfs_here(const char* path, struct statvfs* result) noexcept {
   static const auto call = real<int (*)(const char*, struct statvfs*)>("statvfs");
   const int status = call(path, result);
   if (free_bytes) {
@@ -52,7 +57,7 @@ int statvfs(const char* path, struct statvfs* result) noexcept {
   return status;
 }
 
-int fsync(int file) {
+int fsync_here(int file) {
   static const auto call = real<int (*)(int)>("fsync");
   synced.push_back(std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(file)));
   return call(file);
@@ -78,7 +83,7 @@ class FileSystem : public testing::Test {
     free_bytes.reset();
   }
   // The warnings of a Trainer that writes into the folder, its parameters 33 floats.
-  std::vector<std::string> trainer_in(const std::filesystem::path& path, bool resume = false) {
+  static std::vector<std::string> trainer_in(const std::filesystem::path& path, bool resume = false) {
     const GenerateOptions images{.seed = 3, .train_images = 50, .test_images = 10};
     TrainerOptions options{.epochs = 1, .out = RunFolder(path), .resume = resume};
     options.loader.batch_size = 25;
