@@ -12,17 +12,10 @@
 #include <tuple>
 #include <unordered_set>
 
-#if defined(__GNUC__) && !defined(__clang__)
-// False alarms in gcc 12's own AVX-512 header.
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "core/check.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/own_xxhash.h"
 #include "core/printable.h"
 
 static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian");

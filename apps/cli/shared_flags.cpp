@@ -74,6 +74,15 @@ std::vector<double> channel_values(const std::string& flag, const std::string& t
   return values;
 }
 
+std::string text_of(const Normalization& normalization) {
+  const auto list = [](const std::vector<double>& values) {
+    std::vector<std::string> texts;
+    for (const double value : values) texts.push_back(OptionText(value).text);
+    return joined(texts, ",");
+  };
+  return "mean " + list(normalization.mean) + ", std " + list(normalization.std);
+}
+
 Normalization normalization_of(const std::string& mean, const std::string& deviation, Normalization base,
                                std::int64_t channels) {
   const auto set = [&](const char* flag, const std::string& text, std::vector<double>& of_base) {

@@ -45,6 +45,8 @@ std::vector<double> channel_values(const std::string& flag, const std::string& t
 /// `base` with --mean and --std where they are given; one number stands for all channels. Throws UsageError.
 Normalization normalization_of(const std::string& mean, const std::string& deviation, Normalization base,
                                std::int64_t channels);
+/// "mean 0.1307, std 0.3081", with a number a channel.
+std::string text_of(const Normalization& normalization);
 
 /// Empty where a flag was not given.
 struct ModelFlags {

@@ -43,9 +43,8 @@ int run_summary(const Arguments& arguments) {
     const LoadedModel loaded = load_model(name, flags);
     const ModelCard& card = loaded.card;
     show("{}", format_summary(summarize(*loaded.model, {card.height, card.width, card.channels})));
-    show("images {}x{}x{}: (byte/255 - mean) / std, mean {}, std {}; {} classes: {}\n", card.height, card.width,
-         card.channels, fmt::join(card.normalization.mean, ","), fmt::join(card.normalization.std, ","),
-         card.class_names.size(), printable(joined(card.class_names), 2000));
+    show("images {}x{}x{}: (byte/255 - mean) / std, {}; {} classes: {}\n", card.height, card.width, card.channels,
+         text_of(card.normalization), card.class_names.size(), printable(joined(card.class_names), 2000));
   } else {
     flags.model = name;
     const auto model = make_model(name, model_options(flags));

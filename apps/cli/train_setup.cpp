@@ -125,10 +125,6 @@ AugmentOptions augment_of(const TrainFlags& flags) {
   return augment;
 }
 
-std::string text_of(const Normalization& normalization) {
-  return fmt::format("mean {}, std {}", fmt::join(normalization.mean, ","), fmt::join(normalization.std, ","));
-}
-
 // A line more where the weights of --init were trained on images of another normalisation.
 void compare_images(const TrainFlags& flags, const Dataset& train, InitResult& init) {
   if (init.normalization.mean.empty() || init.normalization == train.normalization) return;

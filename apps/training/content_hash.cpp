@@ -1,11 +1,9 @@
 #include "apps/training/content_hash.h"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include <cstdint>
 #include <sstream>
 
+#include "core/own_xxhash.h"
 #include "core/state.h"
 
 namespace striate {
