@@ -14,7 +14,7 @@ namespace striate::cli {
 #if defined(__x86_64__)
 __attribute__((constructor(101))) void check_processor() {
   __builtin_cpu_init();
-  const auto has = [](int supported) { return supported != 0; };
+  const auto has = [](auto supported) { return static_cast<bool>(supported); };  // clang has a bool, gcc an int
   const struct {
     const char* name;
     bool here;
