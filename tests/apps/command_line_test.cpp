@@ -237,6 +237,13 @@ TEST(Toml, IsTheWholeStandard) {
   EXPECT_EQ(tables[3].values, (cli::Values{{"z", "2"}, {"y", "3"}}));
 }
 
+TEST(Toml, LettersOfOtherAlphabetsStandInTextAndCommentsOnly) {
+  EXPECT_EQ(value_of(parse_toml("out = \"\u00e9t\u00e9\" # \u0387\n", "any.toml"), "out"), "\u00e9t\u00e9");
+  for (const char* wrong : {"lr = \u0387", "\u00b5 = 1", "lr = 1 \u0416", "[\u00e9]"}) {
+    EXPECT_THROW(parse_toml(wrong, "any.toml"), UsageError) << wrong;
+  }
+}
+
 TEST(Toml, LongAndDeepTextIsReadOrRefused) {
   const auto times = [](int count, const std::string& text) {
     std::string all;
