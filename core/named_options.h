@@ -17,11 +17,13 @@ namespace striate {
 /// written.
 struct OptionText {
   std::string text;
-  OptionText(std::string value) : text(std::move(value)) {}              // NOLINT(google-explicit-constructor)
-  OptionText(const char* value) : text(value) {}                         // NOLINT(google-explicit-constructor)
-  OptionText(double value);                                              // NOLINT(google-explicit-constructor)
-  OptionText(std::integral auto value) : text(std::to_string(value)) {}  // NOLINT(google-explicit-constructor)
-  OptionText(bool value) : text(value ? "true" : "false") {}             // NOLINT(google-explicit-constructor)
+  // NOLINTBEGIN(google-explicit-constructor): lists of options are written {{"depth", 20}, {"name", "x"}}
+  OptionText(std::string value) : text(std::move(value)) {}
+  OptionText(const char* value) : text(value) {}
+  OptionText(double value);
+  OptionText(std::integral auto value) : text(std::to_string(value)) {}
+  OptionText(bool value) : text(value ? "true" : "false") {}
+  // NOLINTEND(google-explicit-constructor)
 };
 
 /// A factory reads what it knows, with the default beside it, and whoever called it asks for what was not read:

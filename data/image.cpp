@@ -42,8 +42,7 @@ constexpr std::array kKinds = {Kind{"\xff\xd8\xff", "JPEG", decode_jpeg},
                                Kind{"8BPS", "Photoshop"}};
 
 Tensor decode_colours(const Encoded& from) {
-  const std::string_view text(reinterpret_cast<const char*>(from.bytes.data()),  // NOLINT(*-reinterpret-cast)
-                              from.bytes.size());
+  const std::string_view text(reinterpret_cast<const char*>(from.bytes.data()), from.bytes.size());
   if (text.empty()) throw DecodeError("the file is empty");
   for (const Kind& kind : kKinds) {
     if (!text.starts_with(kind.start)) continue;

@@ -26,9 +26,9 @@ struct Failure {
 };
 
 [[noreturn]] void on_error(j_common_ptr info) {
-  auto* failure = reinterpret_cast<Failure*>(info->err);  // NOLINT(cppcoreguidelines-pro-type-reinterpret-cast)
+  auto* failure = reinterpret_cast<Failure*>(info->err);
   info->err->format_message(info, failure->reason.data());
-  std::longjmp(failure->jump, 1);  // NOLINT(cert-err52-cpp)
+  std::longjmp(failure->jump, 1);
 }
 
 /// Level -1 is a warning; those that mean that pixels are missing or made up are errors here.
@@ -47,7 +47,7 @@ void on_message(j_common_ptr info, int level) {
 }
 
 void on_progress(j_common_ptr info) {
-  auto* decoder = reinterpret_cast<j_decompress_ptr>(info);  // NOLINT(cppcoreguidelines-pro-type-reinterpret-cast)
+  auto* decoder = reinterpret_cast<j_decompress_ptr>(info);
   if (decoder->input_scan_number > kMostScans) {
     info->err->msg_code = JERR_BAD_PROGRESSION;
     on_error(info);
@@ -94,7 +94,7 @@ class Decoder {
   /// behind.
   template <class Call>
   [[gnu::noinline]] void guarded(const Call& call) {
-    if (setjmp(failure_.jump) != 0) throw DecodeError(failure_.reason.data());  // NOLINT(cert-err52-cpp)
+    if (setjmp(failure_.jump) != 0) throw DecodeError(failure_.reason.data());
     call();
   }
 

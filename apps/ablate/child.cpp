@@ -21,7 +21,7 @@ constexpr const char* kOurselves = "/proc/self/exe";
 // Between fork and exec, where only what is safe in a signal handler may be called.
 [[noreturn]] void become(char* const* arguments, const char* output, const char* errors, pid_t parent) {
   const auto redirect = [](const char* path, int flags, int to) {
-    const int file = ::open(path, flags, 0644);  // NOLINT(cppcoreguidelines-pro-type-vararg): POSIX has it so
+    const int file = ::open(path, flags, 0644);
     if (file < 0 || ::dup2(file, to) < 0) ::_exit(127);
     ::close(file);
   };
