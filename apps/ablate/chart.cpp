@@ -5,32 +5,22 @@
 #include <algorithm>
 #include <cmath>
 
+#include "apps/ablate/deltas.h"
 #include "apps/ablate/report.h"
 #include "apps/ablate/statistics.h"
+#include "apps/cli/svg.h"
 
 namespace striate::cli {
 namespace {
 
-constexpr double kWidth = 900;
-constexpr double kLeft = 210;   // of the plot; labels stand before it
-constexpr double kRight = 800;  // the means stand behind it
+constexpr double kWidth = 1000;
+constexpr double kLeft = 210;    // of the plot; labels stand before it
+constexpr double kRight = 790;   // the means stand behind it
+constexpr double kDeltas = 880;  // the deltas behind those
 constexpr double kRow = 28;
 constexpr double kHead = 46;       // of a panel: its title
 constexpr double kFoot = 44;       // its axis
 constexpr double kMostShown = 20;  // percentage points below the best run
-
-// Own background, so that it reads the same on any page; dark where the viewer says that it is.
-constexpr const char* kStyle = R"(<style>
-  .paper{fill:#ffffff} text{fill:#24292f;font:13px sans-serif} .title{font-weight:bold;font-size:14px}
-  .small{font-size:11px} .quiet{fill:#6e7781} .grid{stroke:#d8dee4} .band{fill:#f6f8fa}
-  .dot{fill:#0969da;fill-opacity:.75} .beyond{fill-opacity:0;stroke:#0969da}
-  .mean{stroke:#24292f;stroke-width:2.5} .whisker{stroke:#57606a;stroke-width:1.2}
-  @media (prefers-color-scheme:dark){
-    .paper{fill:#0d1117} text{fill:#e6edf3} .quiet{fill:#8d96a0} .grid{stroke:#30363d} .band{fill:#161b22}
-    .dot{fill:#58a6ff} .beyond{stroke:#58a6ff} .mean{stroke:#f0f6fc} .whisker{stroke:#adbac7}
-  }
-</style>
-)";
 
 // Percent, from the left edge of all panels to the right one.
 struct Axis {
@@ -42,24 +32,6 @@ struct Axis {
     return kLeft + (std::clamp(percent, low, high) - low) / (high - low) * (kRight - kLeft);
   }
 };
-
-std::string escaped(const std::string& text) {
-  std::string result;
-  for (const char c : text) {
-    result += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : std::string(1, c);
-  }
-  return result;
-}
-
-std::string text_at(double x, double y, const char* anchor, const char* kind, const std::string& text) {
-  return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\" class=\"{}\">{}</text>\n", x, y, anchor, kind,
-                     escaped(text));
-}
-
-std::string line_at(double x1, double y1, double x2, double y2, const char* kind) {
-  return fmt::format("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" class=\"{}\"/>\n", x1, y1, x2, y2,
-                     kind);
-}
 
 std::vector<double> percents(const CellResults& cell) {
   std::vector<double> values = cell.values("test_accuracy");
@@ -91,31 +63,39 @@ Axis axis_of(const Results& results) {
 }
 
 std::string row_svg(const CellResults& cell, const std::string& label, const Axis& axis, double y) {
-  std::string svg = text_at(kLeft - 14, y + 4, "end", "", label);
+  std::string svg = svg_text(kLeft - 14, y + 4, "end", "", label);
   const std::vector<double> values = percents(cell);
   if (values.empty()) {
     const bool failed = cell.count(RunState::failed) > 0;
-    return svg + text_at(kLeft + 10, y + 4, "start", "small quiet", failed ? "failed" : "no run yet");
+    return svg + svg_text(kLeft + 10, y + 4, "start", "small quiet", failed ? "failed" : "no run yet");
   }
   if (const auto interval = mean_interval(values)) {
     const double left = axis.at(interval->low());
     const double right = axis.at(interval->high());
-    svg += line_at(left, y, right, y, "whisker");
+    svg += svg_line(left, y, right, y, "whisker");
     // Where the axis cuts the interval off, no cap.
-    if (interval->low() >= axis.low) svg += line_at(left, y - 5, left, y + 5, "whisker");
-    if (interval->high() <= axis.high) svg += line_at(right, y - 5, right, y + 5, "whisker");
+    if (interval->low() >= axis.low) svg += svg_line(left, y - 5, left, y + 5, "whisker");
+    if (interval->high() <= axis.high) svg += svg_line(right, y - 5, right, y + 5, "whisker");
   }
   const double centre = axis.at(mean(values));
-  svg += line_at(centre, y - 9, centre, y + 9, "mean");
+  svg += svg_line(centre, y - 9, centre, y + 9, "mean");
   for (const double value : values) {
     svg += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\" class=\"{}\"/>\n", axis.at(value), y,
                        value < axis.low ? "dot beyond" : "dot");
   }
-  return svg + text_at(kRight + 14, y + 4, "start", "", fmt::format("{:.2f}%", mean(values)));
+  return svg + svg_text(kRight + 14, y + 4, "start", "", fmt::format("{:.2f}%", mean(values)));
+}
+
+// "+1.09 ± 2.56"; grey where it is not resolved.
+std::string delta_svg(const Delta& delta, double y) {
+  if (delta.seeds.empty()) return "";
+  std::string text = fmt::format("{:+.2f}", 100 * delta.mean);
+  if (delta.paired) text += fmt::format(" ± {:.2f}", 100 * delta.paired->interval.half_width);
+  return svg_text(kDeltas, y + 4, "start", delta.resolved() ? "" : "quiet", text);
 }
 
 std::string panel_svg(const Results& results, const Table& table, const Axis& axis, double top) {
-  std::string svg = text_at(16, top + 28, "start", "title", table.title);
+  std::string svg = svg_text(16, top + 28, "start", "title", table.title);
   const double bottom = top + kHead + kRow * static_cast<double>(table.rows.size());
   for (std::size_t i = 0; i < table.rows.size(); i += 2) {
     svg += fmt::format("<rect x=\"0\" y=\"{:.1f}\" width=\"{}\" height=\"{}\" class=\"band\"/>\n",
@@ -124,13 +104,15 @@ std::string panel_svg(const Results& results, const Table& table, const Axis& ax
   const auto ticks = static_cast<int>(std::lround((axis.high - axis.low) / axis.step));
   for (int i = 0; i <= ticks; ++i) {
     const double value = axis.low + i * axis.step;
-    svg += line_at(axis.at(value), top + kHead, axis.at(value), bottom, "grid");
-    svg += text_at(axis.at(value), bottom + 16, "middle", "small quiet", fmt::format("{:g}%", value));
+    svg += svg_line(axis.at(value), top + kHead, axis.at(value), bottom, "grid");
+    svg += svg_text(axis.at(value), bottom + 16, "middle", "small quiet", fmt::format("{:g}%", value));
   }
+  const auto middle = [&](std::size_t row) { return top + kHead + kRow * (static_cast<double>(row) + 0.5); };
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
     const Row& row = table.rows[i];
-    svg += row_svg(results.cells[row.cell], row.label, axis, top + kHead + kRow * (static_cast<double>(i) + 0.5));
+    svg += row_svg(results.cells[row.cell], row.label, axis, middle(i));
   }
+  for (const Delta& delta : table_deltas(results, table)) svg += delta_svg(delta, middle(delta.row));
   return svg;
 }
 
@@ -144,17 +126,15 @@ std::string chart_svg(const Results& results) {
     panels += panel_svg(results, table, axis, top);
     top += kHead + kRow * static_cast<double>(table.rows.size()) + kFoot;
   }
-  const double height = top + 28;
-  return fmt::format(
-             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\">\n",
-             kWidth, height) +
-         kStyle + fmt::format("<rect width=\"{}\" height=\"{}\" class=\"paper\"/>\n", kWidth, height) + panels +
-         text_at(16, top, "start", "small quiet",
-                 "Test accuracy after the last epoch: a dot for every seed, a bar at the mean, a line over the mean's "
-                 "95% interval.") +
-         text_at(16, top + 16, "start", "small quiet",
-                 "Intervals are cut off where the axis ends; a hollow dot lies beyond its left end.") +
-         "</svg>\n";
+  panels +=
+      svg_text(16, top, "start", "small quiet",
+               "Test accuracy after the last epoch: a dot for every seed, a bar at the mean, a line over the mean's "
+               "95% interval; behind it the delta by pairs of seeds.");
+  panels +=
+      svg_text(16, top + 16, "start", "small quiet",
+               "Intervals are cut off where the axis ends; a hollow dot lies beyond its left end. A grey delta is "
+               "not resolved after Holm's correction.");
+  return svg_file(kWidth, top + 28, panels);
 }
 
 }  // namespace striate::cli

@@ -1,5 +1,6 @@
 #include "apps/ablate/statistics.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -40,12 +41,6 @@ double regularised_beta(double x, double rest, double a, double b) {
   return 1 - std::exp(log_front) * beta_fraction(rest, b, a) / b;
 }
 
-// The probability of more than t, t >= 0.
-double upper_tail(double t, double v) {
-  const double sum = v + t * t;
-  return regularised_beta(v / sum, t * t / sum, v / 2, 0.5) / 2;
-}
-
 // s^2 / n.
 double squared_error(const std::vector<double>& values) {
   const double deviation = standard_deviation(values);
@@ -71,12 +66,20 @@ double standard_deviation(const std::vector<double>& values) {
   return std::sqrt(sum / static_cast<double>(values.size() - 1));
 }
 
+double student_t_two_sided(double t, double degrees_of_freedom) {
+  const double square = t * t;
+  if (!std::isfinite(square)) return 0;
+  const double sum = degrees_of_freedom + square;
+  return regularised_beta(degrees_of_freedom / sum, square / sum, degrees_of_freedom / 2, 0.5);
+}
+
 double student_t_quantile(double p, double degrees_of_freedom) {
+  const auto is_below = [&](double t) { return student_t_two_sided(t, degrees_of_freedom) / 2 > 1 - p; };
   double low = 0;
   double high = 1;
-  while (upper_tail(high, degrees_of_freedom) > 1 - p && std::isfinite(high * high)) high *= 2;
+  while (is_below(high) && std::isfinite(high * high)) high *= 2;
   for (double middle = high / 2; middle > low && middle < high; middle = low + (high - low) / 2) {
-    (upper_tail(middle, degrees_of_freedom) > 1 - p ? low : high) = middle;
+    (is_below(middle) ? low : high) = middle;
   }
   return low;
 }
@@ -95,6 +98,28 @@ std::optional<Interval> welch_interval(const std::vector<double>& a, const std::
   const double freedom =
       1 / (share * share / static_cast<double>(a.size() - 1) + rest * rest / static_cast<double>(b.size() - 1));
   return interval(mean(a) - mean(b), u + v, freedom);
+}
+
+std::optional<PairedTest> paired_test(const std::vector<double>& differences) {
+  const auto found = mean_interval(differences);
+  if (!found) return std::nullopt;
+  const double error = std::sqrt(squared_error(differences));
+  if (error == 0) return PairedTest{.interval = *found, .p = found->centre == 0 ? 1.0 : 0.0};
+  return PairedTest{.interval = *found,
+                    .p = student_t_two_sided(found->centre / error, static_cast<double>(differences.size() - 1))};
+}
+
+std::vector<double> holm_adjusted(const std::vector<double>& p) {
+  std::vector<std::size_t> order(p.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return p[a] < p[b]; });
+  std::vector<double> adjusted(p.size());
+  double largest = 0;
+  for (std::size_t k = 0; k < order.size(); ++k) {
+    largest = std::max(largest, static_cast<double>(order.size() - k) * p[order[k]]);
+    adjusted[order[k]] = std::min(1.0, largest);
+  }
+  return adjusted;
 }
 
 }  // namespace striate::cli

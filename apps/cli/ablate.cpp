@@ -8,6 +8,7 @@
 #include "apps/ablate/report.h"
 #include "apps/ablate/runs.h"
 #include "apps/ablate/schedule.h"
+#include "apps/ablate/until_resolved.h"
 #include "apps/cli/commands.h"
 #include "apps/cli/interrupt.h"
 #include "apps/cli/screen.h"
@@ -25,6 +26,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::int64_t kMostSeeds = 10000;
+
 struct AblateOptions {
   std::string recipe;
   std::string out;
@@ -34,6 +37,8 @@ struct AblateOptions {
   std::int64_t epochs = 0;
   int jobs = 1;
   std::int64_t threads = 0;
+  bool until_resolved = false;
+  std::int64_t max_seeds = 10;
   bool dry_run = false;
   bool retry = false;
 };
@@ -52,11 +57,21 @@ AblateOptions parse_ablate(const Arguments& arguments) {
   app.add_option("--jobs", o.jobs, "Runs at a time")->capture_default_str();
   app.add_option("--threads", o.threads, "Threads of each run; 0: all processors shared out among the jobs")
       ->capture_default_str();
+  app.add_flag("--until-resolved", o.until_resolved,
+               "Then add seeds, one at a time, to the cells whose delta is not resolved");
+  const auto* most = app.add_option("--max-seeds", o.max_seeds, "until-resolved: no more seeds a cell than these")
+                         ->capture_default_str();
   app.add_flag("--dry-run", o.dry_run, "List the runs, what is done and how long the rest will take");
   app.add_flag("--retry", o.retry, "Also resume runs that failed");
   parse(app, arguments);
   require(!o.out.empty(), "out", "a folder", "nothing");
-  within("seeds", o.seeds, 1, 10000);
+  within("seeds", o.seeds, 1, kMostSeeds);
+  if (o.until_resolved) {
+    require(o.max_seeds >= o.seeds && o.max_seeds <= kMostSeeds, "max-seeds",
+            fmt::format("from --seeds {} to {}", o.seeds, kMostSeeds), std::to_string(o.max_seeds));
+  } else if (most->count() > 0) {
+    throw UsageError("--max-seeds means nothing without --until-resolved");
+  }
   within("epochs", o.epochs, 0, 1000000);
   within("jobs", o.jobs, 1, 1024);
   within("threads", o.threads, 0, kMostThreads);
@@ -81,8 +96,8 @@ std::vector<std::size_t> chosen_cells(const Recipe& recipe, const std::string& o
 }
 
 // Prepared weights first, then seed by seed, so that the whole table is there early and gets sharper.
-std::vector<Run> planned_runs(const Recipe& recipe, const AblateOptions& options, const fs::path& out) {
-  const auto chosen = chosen_cells(recipe, options.only);
+std::vector<Run> planned_runs(const Recipe& recipe, const std::vector<std::size_t>& chosen, std::int64_t seeds,
+                              const fs::path& out) {
   std::set<std::string> needed;
   for (const std::size_t cell : chosen) needed.insert(recipe.cells[cell].needs.begin(), recipe.cells[cell].needs.end());
   // What is prepared may itself need something that stands above it.
@@ -94,7 +109,7 @@ std::vector<Run> planned_runs(const Recipe& recipe, const AblateOptions& options
   for (const Cell& cell : recipe.prepared) {
     if (needed.contains(cell.name)) runs.push_back(prepared_run(cell, out));
   }
-  for (std::int64_t seed = 0; seed < options.seeds; ++seed) {
+  for (std::int64_t seed = 0; seed < seeds; ++seed) {
     for (const std::size_t cell : chosen) runs.push_back(cell_run(recipe.cells[cell], seed, out));
   }
   return runs;
@@ -152,12 +167,19 @@ int run_ablate(const Arguments& arguments) {
   // A report is for others, too: no path of this machine in it.
   const fs::path file = options.recipe;
   const std::string shown = file.is_absolute() ? file.filename().string() : options.recipe;
-  const auto results = [&] { return gather(recipe, shown, options.seeds, options.epochs, out); };
-  const std::vector<Run> runs = planned_runs(recipe, options, out);
+  const Asked asked{.recipe_file = shown,
+                    .seeds = options.seeds,
+                    .epochs = options.epochs,
+                    .max_seeds = options.until_resolved ? options.max_seeds : 0};
+  const auto results = [&] { return gather(recipe, asked, out); };
+  const std::vector<std::size_t> chosen = chosen_cells(recipe, options.only);
+  const std::vector<Run> runs = planned_runs(recipe, chosen, options.seeds, out);
   refuse_changed(results());
   const QueueFlags flags{.out = out, .data = data, .jobs = options.jobs, .threads = static_cast<int>(options.threads)};
   if (options.dry_run) {
     show("{}", dry_run_text(runs, results(), flags));
+    if (options.until_resolved)
+      show("then --until-resolved adds up to {} runs a cell\n", asked.max_seeds - asked.seeds);
     return 0;
   }
   const RunFolder held(out);
@@ -166,12 +188,24 @@ int run_ablate(const Arguments& arguments) {
   }
   refuse_other_images(data, recipe.cells[0], out);
   // What failed before it began (for want of data, say) is cheap to try again, and may have had other flags.
-  for (const Run& run : runs) {
+  const auto try_again = [&](const Run& run) {
     if (options.retry || !fs::exists(RunFiles{run.folder}.config())) forget_failure(run);
-  }
+  };
+  std::for_each(runs.begin(), runs.end(), try_again);
   catch_interrupts();
-  write_report(results(), out);
-  switch (run_all(runs, flags, [&] { write_report(results(), out); })) {
+  const auto report = [&] { write_report(results(), out); };
+  report();
+  QueueEnding ending = run_all(runs, flags, report);
+  if (options.until_resolved && ending != QueueEnding::interrupted) {
+    const QueueEnding more = run_until_resolved({.cells = {chosen.begin(), chosen.end()},
+                                                 .seeds = asked.seeds,
+                                                 .max_seeds = asked.max_seeds,
+                                                 .results = results,
+                                                 .before_each = try_again},
+                                                flags, report);
+    if (more != QueueEnding::finished) ending = more;
+  }
+  switch (ending) {
     case QueueEnding::finished:
       show("done; {}\n", (out / "report.md").string());
       return 0;

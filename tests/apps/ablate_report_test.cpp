@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "apps/ablate/deltas.h"
 #include "apps/ablate/report.h"
 #include "tests/support/temp_folder.h"
 
@@ -37,7 +38,7 @@ Results write_results(const TempFolder& out, const Recipe& recipe) {
   }
   write_run(out, "runs/+two/seed-0", "0.7100");
   out.write("runs/+two/seed-1/outcome.txt", "failed: the loss became nan, \"really\"");
-  return gather(recipe, "small.toml", 3, 0, out.path());
+  return gather(recipe, {.recipe_file = "small.toml", .seeds = 3}, out.path());
 }
 
 void expect_line(const std::string& text, const std::string& line) {
@@ -46,46 +47,123 @@ void expect_line(const std::string& text, const std::string& line) {
                                                                        << text;
 }
 
-// With t(0.975, 4) = 2.7764 and s = 2: the half width is 2.7764 * sqrt(2 * 4 / 3) = 4.53.
+// With t(0.975, 4) = 2.7764 and s = 2: Welch's half width is 2.7764 * sqrt(2 * 4 / 3) = 4.53. The pairs differ by the
+// same.
 TEST(AblationReport, Tables) {
   const TempFolder out;
   const Recipe recipe = small_recipe();
   const std::string report = report_markdown(write_results(out, recipe));
   expect_line(report, "# Small");
   EXPECT_NE(report.find("7 of 18 runs are finished."), std::string::npos) << report;
-  expect_line(report, "| baseline | 3 | 62.00 | 2.00 | 60.00, 62.00, 64.00 | | | | | 20.0 | 75.00 |");
+  expect_line(report, "| cell | runs | mean % | std | against | delta | paired 95% | Welch 95% | p (Holm) | |");
+  expect_line(report, "| baseline | 3 | 62.00 | 2.00 | | | | | | |");
   expect_line(report,
-              "| +one | 3 | 72.00 | 2.00 | 70.00, 72.00, 74.00 | baseline | +10.00 | +5.47 to +14.53 | better "
-              "| 20.0 | 75.00 |");
-  expect_line(report, "| +two | 1, 1 failed | 71.00 | | 71.00 | +one | -1.00 | | not resolved | 20.0 | 75.00 |");
-  expect_line(report, "| +three | 0 | | | | +two | | | missing | | |");
-  expect_line(report, "| without-three | 1, 1 failed | 71.00 | | 71.00 | full stack | | | missing | 20.0 | 75.00 |");
+              "| +one | 3 | 72.00 | 2.00 | baseline | +10.00 | +10.00 to +10.00 | +5.47 to +14.53 | <0.001 | better |");
+  expect_line(report, "| +two | 1, 1 failed | 71.00 | | +one | +1.00 | | | | not resolved |");
+  expect_line(report, "- +two against +one is by seed 0 alone: one of the two lacks seeds 1, 2.");
+  expect_line(report, "| +three | 0 | | | +two | | | | | missing |");
+  expect_line(report, "| without-three | 1, 1 failed | 71.00 | | full stack | | | | | missing |");
+  expect_line(report, "| baseline | 60.00, 62.00, 64.00 | 20.0 | 75.00 |");
+  expect_line(report, "| +three | | | |");
   expect_line(report, "- +two seed 1: the loss became nan, \"really\"");
   expect_line(report, "- +two: seeds 2");
   expect_line(report, "- +three: seeds 0, 1, 2");
   EXPECT_NE(report.find("![test accuracy by cell](chart.svg)"), std::string::npos);
+  EXPECT_EQ(report.find("until-resolved"), std::string::npos);
 }
 
-TEST(AblationReport, SmallDifferencesAreNotResolved) {
-  const TempFolder out;
-  const Recipe recipe =
-      parse_recipe("title=\"t\"\n[baseline]\nepochs=2\n[cell.a]\n[cell.b]\nlr=0.2\n[cell.c]\nlr=0.3\n", "x");
-  for (int seed = 0; seed < 3; ++seed) {
-    write_run(out, "runs/a/seed-" + std::to_string(seed), "0.6" + std::to_string(2 * seed) + "00");
-    write_run(out, "runs/b/seed-" + std::to_string(seed), "0.6" + std::to_string(2 * seed + 1) + "00");
-    write_run(out, "runs/c/seed-" + std::to_string(seed), "0.5" + std::to_string(2 * seed + 1) + "00");
+const char* kThreeCells = "title=\"t\"\n[baseline]\nepochs=2\n[cell.a]\n[cell.b]\nlr=0.2\n[cell.c]\nlr=0.3\n";
+
+// Runs of a cell, by seed; none where there is no accuracy.
+void write_runs(const TempFolder& out, const std::string& cell, const std::vector<const char*>& accuracies) {
+  for (std::size_t seed = 0; seed < accuracies.size(); ++seed) {
+    if (*accuracies[seed] != '\0') write_run(out, "runs/" + cell + "/seed-" + std::to_string(seed), accuracies[seed]);
   }
-  const std::string report = report_markdown(gather(recipe, "x.toml", 3, 0, out.path()));
-  EXPECT_NE(report.find("| a | +1.00 | -3.53 to +5.53 | not resolved |"), std::string::npos) << report;
-  EXPECT_NE(report.find("| b | -10.00 | -14.53 to -5.47 | worse |"), std::string::npos) << report;
+}
+
+// b - a is 1, 3, 2 points: t = 2 / (1 / sqrt(3)), p = 1 - t / sqrt(2 + t^2) = 0.0742; half width 4.3027 / sqrt(3)
+// = 2.48. c - b is -9, -11, -10: p = 1 - 10 sqrt(3) / sqrt(302) = 0.0033, times two.
+TEST(AblationReport, PairsOfSeeds) {
+  const TempFolder out;
+  const Recipe recipe = parse_recipe(kThreeCells, "x");
+  write_runs(out, "a", {"0.50", "0.60", "0.70"});
+  write_runs(out, "b", {"0.51", "0.63", "0.72"});
+  write_runs(out, "c", {"0.42", "0.52", "0.62"});
+  const Results results = gather(recipe, {.recipe_file = "x.toml", .seeds = 3}, out.path());
+  const std::string report = report_markdown(results);
+  EXPECT_NE(report.find("| a | +2.00 | -0.48 to +4.48 | "), std::string::npos) << report;
+  EXPECT_NE(report.find(" | 0.074 | not resolved |"), std::string::npos) << report;
+  EXPECT_NE(report.find("| b | -10.00 | -12.48 to -7.52 | "), std::string::npos) << report;
+  EXPECT_NE(report.find(" | 0.007 | worse |"), std::string::npos) << report;
+  EXPECT_EQ(report.find("do not pair"), std::string::npos) << report;
   EXPECT_EQ(report.find("Still missing"), std::string::npos) << report;
+  const std::string csv = deltas_csv(results);
+  EXPECT_NE(csv.find("\nCells,b,a,3,0.02,-0.00484"), std::string::npos) << csv;
+  EXPECT_NE(csv.find("\nCells,c,b,3,-0.1,"), std::string::npos) << csv;
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 3) << csv;
+}
+
+// Two p of 0.0277 and 0.0360: each is below 0.05, and by Holm neither is.
+TEST(AblationReport, HolmsCorrectionOverATable) {
+  const TempFolder out;
+  const Recipe recipe = parse_recipe(kThreeCells, "x");
+  write_runs(out, "a", {"0.500", "0.600", "0.700"});
+  write_runs(out, "b", {"0.520", "0.630", "0.737"});
+  write_runs(out, "c", {"0.500", "0.601", "0.697"});
+  const Results both = gather(recipe, {.recipe_file = "x.toml", .seeds = 3}, out.path());
+  const auto deltas = table_deltas(both, recipe.tables[0]);
+  ASSERT_EQ(deltas.size(), 2U);
+  for (const Delta& delta : deltas) {
+    ASSERT_TRUE(delta.paired && delta.holm);
+    EXPECT_LT(delta.paired->p, 0.05);
+    EXPECT_GT(*delta.holm, 0.05);
+    EXPECT_FALSE(delta.resolved());
+    EXPECT_TRUE(delta.verdict().starts_with("not resolved (p 0.0")) << delta.verdict();
+  }
+  // Alone, it is.
+  const TempFolder without;
+  write_runs(without, "a", {"0.500", "0.600", "0.700"});
+  write_runs(without, "b", {"0.520", "0.630", "0.737"});
+  const Results one = gather(recipe, {.recipe_file = "x.toml", .seeds = 3}, without.path());
+  EXPECT_EQ(table_deltas(one, recipe.tables[0])[0].verdict(), "better");
+  EXPECT_EQ(table_deltas(one, recipe.tables[0])[1].verdict(), "missing");
+}
+
+// A failed or missing run takes its seed from the delta, not from Welch's interval nor from the means.
+TEST(AblationReport, OnlyCommonSeedsArePairs) {
+  const TempFolder out;
+  const Recipe recipe = parse_recipe(kThreeCells, "x");
+  write_runs(out, "a", {"0.50", "0.60", "0.70", "0.80"});
+  write_runs(out, "b", {"0.52", "", "0.71", "", "", "0.90"});
+  write_runs(out, "c", {"", "0.7"});
+  const Results results = gather(recipe, {.recipe_file = "x.toml", .seeds = 4}, out.path());
+  const auto deltas = table_deltas(results, recipe.tables[0]);
+  EXPECT_EQ(deltas[0].seeds, (std::vector<std::int64_t>{0, 2}));
+  EXPECT_EQ(deltas[0].alone, (std::vector<std::int64_t>{1, 3, 5}));
+  EXPECT_NEAR(deltas[0].mean, 0.015, 1e-12);
+  EXPECT_NEAR(deltas[0].welch->centre, 0.71 - 0.65, 1e-12);
+  EXPECT_EQ(deltas[1].verdict(), "no common seed");
+  EXPECT_EQ(table_deltas(results, recipe.tables[0], 2)[0].seeds, std::vector<std::int64_t>{0});
+  const std::string report = report_markdown(results);
+  expect_line(report, "- b against a is by seeds 0, 2 alone: one of the two lacks seeds 1, 3, 5.");
+  expect_line(report, "- c against b is by no seed alone: one of the two lacks seeds 0, 1, 2, 5.");
+  expect_line(report, "| b | 52.00, seed 2: 71.00, seed 5: 90.00 | 20.0 | 75.00 |");
+}
+
+TEST(AblationReport, TellsThatSeedsWereAdded) {
+  const TempFolder out;
+  const Recipe recipe = parse_recipe(kThreeCells, "x");
+  const std::string report =
+      report_markdown(gather(recipe, {.recipe_file = "x.toml", .seeds = 2, .max_seeds = 9}, out.path()));
+  EXPECT_NE(report.find("x.toml --seeds 2 --until-resolved --max-seeds 9 --out DIR"), std::string::npos) << report;
+  EXPECT_NE(report.find("looks after every\nseed"), std::string::npos) << report;
 }
 
 TEST(AblationReport, SeedsBesideTheOnesAskedForCount) {
   const TempFolder out;
   const Recipe recipe = small_recipe();
   write_results(out, recipe);
-  const std::string report = report_markdown(gather(recipe, "small.toml", 1, 0, out.path()));
+  const std::string report = report_markdown(gather(recipe, {.recipe_file = "small.toml", .seeds = 1}, out.path()));
   EXPECT_NE(report.find("| baseline | 3 | 62.00 |"), std::string::npos) << report;
   expect_line(report, "- +three: seeds 0");
 }
@@ -120,7 +198,7 @@ TEST(AblationReport, DamagedMetricsAreNamedByTheirLine) {
     const TempFolder out;
     out.write("runs/a/seed-0/metrics.csv", metrics);
     out.write("runs/a/seed-0/outcome.txt", "finished");
-    const RunResult run = gather(recipe, "x.toml", 1, 0, out.path()).cells[0].runs[0];
+    const RunResult run = gather(recipe, {.recipe_file = "x.toml", .seeds = 1}, out.path()).cells[0].runs[0];
     EXPECT_EQ(run.state, run.reason.empty() ? RunState::finished : RunState::failed);
     EXPECT_EQ(run.last.empty(), !run.reason.empty());
     return run.reason;
@@ -151,7 +229,7 @@ TEST(AblationReport, PreparedRunsAreInIt) {
       "title=\"T\"\n[baseline]\nepochs=2\n[prepare.teacher]\nlr=0.2\n[cell.a]\n[cell.b]\nteacher=\"{teacher}\"\n",
       "x.toml");
   write_run(out, "prepare/teacher", "0.8125");
-  const Results results = gather(recipe, "x.toml", 1, 0, out.path());
+  const Results results = gather(recipe, {.recipe_file = "x.toml", .seeds = 1}, out.path());
   EXPECT_NE(results_csv(results).find("\nprepare.teacher,0,finished,0.8125,0.5,"), std::string::npos)
       << results_csv(results);
   expect_line(report_markdown(results), "Prepared: teacher 81.25%.");
@@ -171,6 +249,8 @@ TEST(AblationReport, ChartHasADotForEverySeed) {
   EXPECT_EQ(count("class=\"mean\""), 4);
   EXPECT_EQ(count("no run yet"), 4);
   EXPECT_EQ(count("62.00%"), 1);
+  EXPECT_EQ(count("class=\"\">+10.00 ± 0.00<"), 1);
+  EXPECT_EQ(count("class=\"quiet\">+1.00<"), 1);
   EXPECT_EQ(count("<text"), count("</text>"));
 }
 

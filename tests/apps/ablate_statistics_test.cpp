@@ -1,14 +1,110 @@
-// Student's t against tables, closed forms and its density; Welch's interval against an independent calculation.
+// Student's t against tables, closed forms and its density; all of it against SciPy and statsmodels, whose numbers are
+// in tests/reference/statistics.csv.
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 #include <numbers>
+#include <sstream>
+#include <string>
+#include <vector>
 
+#include "apps/ablate/csv.h"
 #include "apps/ablate/statistics.h"
+#include "tests/support/files.h"
 
 namespace striate::cli {
 namespace {
+
+std::vector<double> numbers_in(const std::string& text) {
+  std::istringstream words(text);
+  std::vector<double> numbers;
+  for (std::string word; words >> word;) numbers.push_back(std::stod(word));
+  return numbers;
+}
+
+// What a line of the references should give: its interval's ends and p, or a number for each p of a family.
+std::vector<double> ours(const std::string& kind, const std::vector<double>& a, const std::vector<double>& b) {
+  if (kind == "two-sided") return {student_t_two_sided(a.at(0), b.at(0))};
+  if (kind == "quantile") return {student_t_quantile(a.at(0), b.at(0))};
+  if (kind == "holm") return holm_adjusted(a);
+  if (kind == "welch") {
+    const auto interval = welch_interval(a, b);
+    return interval ? std::vector<double>{interval->low(), interval->high()} : std::vector<double>{};
+  }
+  std::vector<double> differences;
+  for (std::size_t i = 0; i < a.size(); ++i) differences.push_back(a[i] - b[i]);
+  const auto test = paired_test(differences);
+  return test ? std::vector<double>{test->interval.low(), test->interval.high(), test->p} : std::vector<double>{};
+}
+
+TEST(Statistics, AsSciPyAndStatsmodels) {
+  const auto lines = csv_lines(testing_support::read_text(STRIATE_SOURCE_DIR "/tests/reference/statistics.csv"));
+  std::map<std::string, int> seen;
+  for (std::size_t i = 1; i < lines.size(); ++i) {
+    const auto& line = lines[i];
+    SCOPED_TRACE("line " + std::to_string(i + 1) + ": " + line[0] + " of " + line[1] + " and " + line[2]);
+    ++seen[line[0]];
+    const std::vector<double> a = numbers_in(line[1]);
+    const std::vector<double> b = numbers_in(line[2]);
+    std::vector<double> expected = numbers_in(line[3]);
+    if (line[0] == "welch") expected.pop_back();  // its p is not ours
+    const std::vector<double> found = ours(line[0], a, b);
+    ASSERT_EQ(found.size(), expected.size());
+    // The logarithms of gamma functions of so many degrees of freedom lose digits in their difference.
+    const bool many = line[0] != "holm" && !b.empty() && b[0] > 1e4;
+    for (std::size_t k = 0; k < expected.size(); ++k) {
+      EXPECT_NEAR(found[k], expected[k], (many ? 1e-6 : 1e-9) * std::max(std::abs(expected[k]), 1e-4)) << k;
+    }
+  }
+  EXPECT_EQ(seen, (std::map<std::string, int>{
+                      {"holm", 5}, {"paired", 15}, {"quantile", 42}, {"two-sided", 64}, {"welch", 15}}));
+}
+
+TEST(Statistics, TailsOfStudentsT) {
+  // With one degree of freedom 1 - 2 atan(t) / pi, with two 1 - t / sqrt(2 + t^2): far out 1 / t^2.
+  for (const double t : {0.0, 0.3, 1.0, 7.0}) {
+    EXPECT_NEAR(student_t_two_sided(t, 1), 1 - 2 * std::atan(t) / std::numbers::pi, 1e-14);
+    EXPECT_NEAR(student_t_two_sided(t, 2), 1 - t / std::sqrt(2 + t * t), 1e-14);
+    EXPECT_EQ(student_t_two_sided(-t, 5), student_t_two_sided(t, 5));
+  }
+  EXPECT_NEAR(student_t_two_sided(1e8, 2), 1e-16, 1e-22);
+  EXPECT_EQ(student_t_two_sided(1e200, 2), 0);
+  EXPECT_EQ(student_t_two_sided(INFINITY, 2), 0);
+  for (const double v : {1.0, 4.5, 20.0})
+    EXPECT_NEAR(student_t_two_sided(student_t_quantile(0.975, v), v), 0.05, 1e-12);
+}
+
+// Pairs that go up and down together: the paired interval is narrow, Welch's is not.
+TEST(Statistics, PairsTakeOutWhatTheyShare) {
+  const std::vector<double> a = {0.61, 0.72, 0.83};
+  const std::vector<double> b = {0.60, 0.70, 0.82};
+  const auto paired = paired_test({a[0] - b[0], a[1] - b[1], a[2] - b[2]});
+  const auto welch = welch_interval(a, b);
+  ASSERT_TRUE(paired && welch);
+  EXPECT_NEAR(paired->interval.centre, welch->centre, 1e-12);
+  EXPECT_LT(paired->interval.half_width, 0.02);
+  EXPECT_GT(welch->half_width, 0.2);
+  // t = 4 with two degrees of freedom.
+  EXPECT_NEAR(paired->p, 1 - 4 / std::sqrt(18.0), 1e-9);
+}
+
+TEST(Statistics, PairedTestOfFewAndOfEqualDifferences) {
+  EXPECT_FALSE(paired_test({}));
+  EXPECT_FALSE(paired_test({0.1}));
+  EXPECT_EQ(paired_test({0.25, 0.25})->p, 0);
+  EXPECT_TRUE(paired_test({0.25, 0.25})->interval.resolved());
+  EXPECT_EQ(paired_test({0, 0, 0})->p, 1);
+  EXPECT_FALSE(paired_test({0, 0, 0})->interval.resolved());
+}
+
+TEST(Statistics, HolmOfNothingAndOfOne) {
+  EXPECT_TRUE(holm_adjusted({}).empty());
+  EXPECT_EQ(holm_adjusted({0.3}), std::vector<double>{0.3});
+  EXPECT_EQ(holm_adjusted({0.9, 0.6}), (std::vector<double>{1, 1}));
+}
 
 TEST(Statistics, MeanAndDeviation) {
   EXPECT_DOUBLE_EQ(mean({1, 2, 6}), 3);
