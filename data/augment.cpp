@@ -1,6 +1,7 @@
 #include "data/augment.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,8 @@ std::int64_t source(std::int64_t position, std::int64_t size, PadMode pad_mode) 
   return inside || pad_mode == PadMode::reflect ? reflected(position, size) : kOutside;
 }
 
-/// Each draw of an epoch and image has its own place in this stream: 0 and 1 crop, 2 flip, 3 and 4 cutout.
+/// Each draw of an epoch and image has its own place in this stream: 0 and 1 crop, 2 flip, 3 and 4 cutout, from 5 on
+/// erasing.
 RandomStream stream_of(const DrawPlace& place) {
   return random_stream(place.seed, RandomUse::augment, place.epoch, place.image);
 }
@@ -31,7 +33,37 @@ bool draw_flip(FlipMode mode, const DrawPlace& place) {
   return ((stream_of({place.seed, 0, place.image}).bits(2) >> 63U) + place.epoch) % 2 == 1;
 }
 
+/// Ten tries, as in torchvision; then nothing.
+void draw_erasing(const AugmentOptions& options, std::int64_t height, std::int64_t width, RandomSequence random,
+                  Augmentation& drawn) {
+  if (random.uniform() >= options.erasing) return;
+  for (int i = 0; i < 10; ++i) {
+    const auto [h, w] = draw_sides(static_cast<double>(height * width), options.erasing_range, random);
+    if (h >= height || w >= width) continue;
+    drawn.cut_top = random.below(height - h + 1);
+    drawn.cut_left = random.below(width - w + 1);
+    drawn.cut_bottom = drawn.cut_top + h;
+    drawn.cut_right = drawn.cut_left + w;
+    return;
+  }
+}
+
 }  // namespace
+
+void check_rectangle_range(const std::string& op, const RectangleRange& range) {
+  const auto text = [](double from, double to) { return std::to_string(from) + " .. " + std::to_string(to); };
+  expect(range.scale_min >= 0 && range.scale_min <= range.scale_max && range.scale_max <= 1, op,
+         "scales of 0 .. 1, the least first", text(range.scale_min, range.scale_max));
+  expect(range.ratio_min > 0 && range.ratio_min <= range.ratio_max && std::isfinite(range.ratio_max), op,
+         "ratios above 0, the least first", text(range.ratio_min, range.ratio_max));
+}
+
+std::pair<std::int64_t, std::int64_t> draw_sides(double area, const RectangleRange& range, RandomSequence& random) {
+  const auto between = [&](double from, double to) { return from + (to - from) * random.uniform(); };
+  const double share = area * between(range.scale_min, range.scale_max);
+  const double ratio = std::exp(between(std::log(range.ratio_min), std::log(range.ratio_max)));
+  return {std::llrint(std::sqrt(share * ratio)), std::llrint(std::sqrt(share / ratio))};
+}
 
 void check_augment(const AugmentOptions& options, std::int64_t height, std::int64_t width) {
   expect(options.crop_padding >= 0 && options.crop_padding <= kMostOfASide, "augment",
@@ -41,6 +73,10 @@ void check_augment(const AugmentOptions& options, std::int64_t height, std::int6
   expect(options.cutout < all, "augment",
          "a cutout of less than " + std::to_string(all) + " (a square of that side leaves nothing of an image)",
          options.cutout);
+  expect(options.erasing >= 0 && options.erasing <= 1, "augment", "a probability of erasing of 0 .. 1",
+         options.erasing);
+  expect(options.erasing == 0 || options.cutout == 0, "augment", "cutout or erasing, not both", "both");
+  check_rectangle_range("augment", options.erasing_range);
   expect(options.pad_mode != PadMode::reflect || options.crop_padding < std::min(height, width), "augment",
          "reflect padding of less than the image's sides",
          "padding " + std::to_string(options.crop_padding) + ", image " + std::to_string(height) + "x" +
@@ -64,6 +100,7 @@ Augmentation draw_augmentation(const AugmentOptions& options, std::int64_t heigh
     drawn.cut_left = std::max<std::int64_t>(left, 0);
     drawn.cut_right = std::min(left + options.cutout, width);
   }
+  if (options.erasing > 0) draw_erasing(options, height, width, RandomSequence(stream, 5), drawn);
   return drawn;
 }
 

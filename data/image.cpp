@@ -10,10 +10,7 @@
 #include "core/file.h"
 #include "data/decoders.h"
 #include "data/format.h"
-
-#define STB_IMAGE_RESIZE_IMPLEMENTATION
-#define STB_IMAGE_RESIZE_STATIC
-#include <stb/stb_image_resize.h>
+#include "data/resize.h"
 
 namespace striate {
 
@@ -116,11 +113,9 @@ Tensor resized(const Tensor& image, std::int64_t height, std::int64_t width) {
   }
   if (image.size(0) == height && image.size(1) == width) return image;
   Tensor result = Tensor::empty({height, width, image.size(2)}, DType::u8);
-  const int done =
-      stbir_resize_uint8(image.data<std::uint8_t>(), static_cast<int>(image.size(1)), static_cast<int>(image.size(0)),
-                         0, result.mutable_data<std::uint8_t>(), static_cast<int>(width), static_cast<int>(height), 0,
-                         static_cast<int>(image.size(2)));
-  if (done == 0) throw std::bad_alloc();
+  const ImageView view{image.data<std::uint8_t>(), image.size(0), image.size(1), image.size(2),
+                       image.size(1) * image.size(2)};
+  resize_bilinear(view, height, width, result.mutable_data<std::uint8_t>());
   return result;
 }
 

@@ -12,7 +12,7 @@ namespace striate {
 /// What a picture may have without being taken for a trap (Pillow's figure): a quarter of a GiB when decoded.
 inline constexpr std::int64_t kMaxPixels = 89478485;
 
-/// Of a side of a picture, decoded or resized: stb_image_resize counts the bytes of its buffers in ints.
+/// Of a side of a picture, decoded or resized.
 inline constexpr std::int64_t kMostOfASide = 65535;
 
 /// True for the endings of what decode_image understands: jpg, jpeg, jpe, jfif, png, bmp, ppm, pgm, pnm (in any case).
@@ -33,8 +33,8 @@ Tensor decode_image(std::span<const std::uint8_t> bytes, std::int64_t channels =
 /// The same of a file. Throws FileError.
 Tensor read_image(const std::filesystem::path& file, std::int64_t channels = 3, std::int64_t max_pixels = kMaxPixels);
 
-/// An image u8 (H,W,C) at another size: u8 (height,width,C), filtered in linear steps (stb_image_resize); the image
-/// itself where it has that size already. Throws ShapeError for other ranks.
+/// An image u8 (H,W,C) at another size: u8 (height,width,C), by resize_bilinear (data/resize.h); the image itself where
+/// it has that size already. Throws ShapeError for other ranks.
 Tensor resized(const Tensor& image, std::int64_t height, std::int64_t width);
 
 }  // namespace striate

@@ -24,13 +24,14 @@ class Transform {
   Transform(const Transform&) = delete;
   Transform& operator=(const Transform&) = delete;
 
-  /// The shape of what comes out; the images of a batch must agree in it. The channels have to stay. Throws
-  /// std::invalid_argument for images that it cannot take.
+  /// The shape of what comes out; the images of a batch must agree in it. The channels have to stay. An input of height
+  /// and width 0 stands for images of several sizes: then both are 0 in the result, too, unless all images come out
+  /// alike. Throws std::invalid_argument for images that it cannot take.
   [[nodiscard]] virtual ImageShape output_shape(const ImageShape& input) const { return input; }
 
-  /// image: bytes (height,width,channels) of `shape` -> out: bytes of output_shape(shape), all to be written. What is
-  /// random is drawn from `random`, which depends on the seed, the epoch, the image and the place in the list of
-  /// transforms alone.
+  /// image: bytes (height,width,channels) of `shape`, its true one -> out: bytes of output_shape(shape), all to be
+  /// written. What is random is drawn from `random`, which depends on the seed, the epoch, the image and the place in
+  /// the list of transforms alone.
   virtual void apply(std::span<const std::uint8_t> image, const ImageShape& shape, std::span<std::uint8_t> out,
                      RandomSequence& random) const = 0;
 
@@ -54,6 +55,14 @@ void register_transform(const std::string& name) {
 }
 
 /// The built-in ones first. Those have torchvision's names, options and meaning:
+///   resize:size=S                the short side becomes S, the long one int(S * long / short); height=H,width=W: both
+///                                as given. Bilinear, antialiased, Pillow's bytes (data/resize.h)
+///   center_crop:size=S           the middle; a smaller image is padded with black. Crops take height and width, too
+///   random_crop:size=S,padding=0 anywhere in the image, which is padded with so much black on each side before
+///   random_resized_crop:size=S,scale_min=0.08,scale_max=1,ratio_min=0.75,ratio_max=1.3333333333333333
+///                                a box with such a share of the area and such a ratio of width to height, resized
+///   random_horizontal_flip:p=0.5 mirrored left and right with probability p
+///   random_vertical_flip:p=0.5   upside down with probability p
 ///   random_grayscale:p=0.1       red, green and blue become luma() (data/image.h) with probability p; grey stays
 ///   random_invert:p=0.5          255 - value with probability p
 ///   color_jitter:brightness=0    values times a factor from [max(0, 1 - brightness), 1 + brightness]
@@ -63,8 +72,9 @@ std::vector<std::string> transform_names();
 /// that are unknown or out of range.
 std::shared_ptr<const Transform> make_transform(const std::string& name_and_options);
 
-/// The shape of what comes out of all of them. Throws std::invalid_argument where one of them cannot take what the one
-/// before it gives, or changes the channels.
+/// The shape of what comes out of all of them; height and width 0 where it depends on an image's own, with an input of
+/// height and width 0. Throws std::invalid_argument where one of them cannot take what the one before it gives, or
+/// changes the channels.
 ImageShape output_shape(const Transforms& transforms, const ImageShape& input);
 
 /// image -> what comes out of all of them, one after the other. `place` is what the random numbers depend on.

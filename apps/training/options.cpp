@@ -33,6 +33,10 @@ std::string result_options(const TrainerOptions& o) {
   line("epochs", o.epochs);
   line("batch_size", l.batch_size, o.accumulate, l.shuffle, l.drop_last, l.seed);
   line("augment", l.augment.crop_padding, int(l.augment.pad_mode), int(l.augment.flip), l.augment.cutout);
+  if (l.augment.erasing > 0) {
+    const RectangleRange& range = l.augment.erasing_range;
+    line("erasing", l.augment.erasing, range.scale_min, range.scale_max, range.ratio_min, range.ratio_max);
+  }
   for (const auto& transform : l.transforms) line("transform", transform->description());
   line("mixup, cutmix", l.mixup, l.cutmix);
   line("label_smoothing", o.objective.label_smoothing, int(o.objective.smoothing_form));

@@ -170,13 +170,42 @@ TEST(Augment, CutoutIsASquareAroundAPixel) {
   }
 }
 
+// torchvision's RandomErasing.
+TEST(Augment, ErasingIsARectangleInTheImage) {
+  constexpr int kDraws = 4000;
+  int erased = 0, tall = 0;
+  double share = 0;
+  for (std::uint64_t n = 0; n < kDraws; ++n) {
+    const Augmentation drawn = draw_augmentation({.erasing = 0.5}, 100, 80, {9, 4, n});
+    if (drawn.cut_bottom == 0) continue;
+    ++erased;
+    const auto h = static_cast<double>(drawn.cut_bottom - drawn.cut_top);
+    const auto w = static_cast<double>(drawn.cut_right - drawn.cut_left);
+    ASSERT_TRUE(drawn.cut_top >= 0 && drawn.cut_left >= 0 && drawn.cut_bottom <= 100 && drawn.cut_right <= 80);
+    ASSERT_GE(h * w, 0.02 * 8000 - 10);
+    ASSERT_LE(h * w, 0.33 * 8000 + 50);
+    ASSERT_GE(h / w, 0.26);
+    ASSERT_LE(h / w, 3.8);
+    share += h * w / 8000;
+    tall += h > w ? 1 : 0;
+  }
+  EXPECT_NEAR(erased, kDraws / 2.0, 5 * std::sqrt(kDraws / 4.0));
+  EXPECT_NEAR(share / erased, 0.1731, 5 * 0.09 / std::sqrt(erased));
+  EXPECT_NEAR(tall, erased / 2.0, 5 * std::sqrt(erased / 4.0) + 0.02 * erased);
+
+  // No rectangle is smaller than a picture of one pixel.
+  EXPECT_EQ(draw_augmentation({.erasing = 1}, 1, 1, {1, 2, 3}).cut_bottom, 0);
+}
+
 TEST(Augment, OptionsDoNotChangeEachOthersNumbers) {
   const DrawPlace place{3, 2, 7};
   const Augmentation all = draw_augmentation({.crop_padding = 4, .flip = FlipMode::random, .cutout = 8}, 32, 32, place);
   const Augmentation crop = draw_augmentation({.crop_padding = 4}, 32, 32, place);
   const Augmentation cut = draw_augmentation({.cutout = 8}, 32, 32, place);
+  const Augmentation erased = draw_augmentation({.crop_padding = 4, .erasing = 1}, 32, 32, place);
   EXPECT_EQ(all.shift_y, crop.shift_y);
   EXPECT_EQ(all.shift_x, crop.shift_x);
+  EXPECT_EQ(erased.shift_y, crop.shift_y);
   EXPECT_EQ(all.cut_top, cut.cut_top);
   EXPECT_EQ(all.cut_left, cut.cut_left);
   EXPECT_EQ(crop.cut_bottom, 0);
@@ -210,6 +239,13 @@ TEST(Augment, RefusesBadOptions) {
   expect_error<std::invalid_argument>([] { check_augment({.cutout = -2}, 32, 32); }, {"cutout", "-2"});
   expect_error<std::invalid_argument>([] { check_augment({.cutout = 64}, 16, 32); }, {"cutout", "less than 64"});
   check_augment({.cutout = 63}, 16, 32);
+  expect_error<std::invalid_argument>([] { check_augment({.erasing = 1.5}, 32, 32); }, {"erasing of 0 .. 1", "1.5"});
+  expect_error<std::invalid_argument>([] { check_augment({.cutout = 8, .erasing = 0.5}, 32, 32); }, {"not both"});
+  expect_error<std::invalid_argument>(
+      [] {
+        check_augment({.erasing = 0.5, .erasing_range = {0.3, 0.2, 1, 1}}, 32, 32);
+      },
+      {"[augment]", "scales of 0 .. 1"});
   const AugmentOptions wide{.crop_padding = 4, .pad_mode = PadMode::reflect};
   expect_error<std::invalid_argument>([&] { check_augment(wide, 32, 4); }, {"padding 4", "32x4"});
   EXPECT_NO_THROW(check_augment(wide, 5, 5));

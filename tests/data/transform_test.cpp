@@ -5,7 +5,9 @@
 
 #include <cmath>
 #include <set>
+#include <tuple>
 
+#include "data/built_in_transforms.h"
 #include "data/generated.h"
 #include "data/image.h"
 #include "data/loader.h"
@@ -120,6 +122,129 @@ TEST(Transform, IsMadeByName) {
   refused("color_jitter:brightness=-1", {"at least 0", "-1"});
   refused("color_jitter:brightness=inf", {"at least 0"});
   expect_error<std::invalid_argument>([] { register_transform("random_invert", {}); }, {"registered already"});
+}
+
+/// A picture whose bytes say where they are: channel 0 the row, 1 the column, 2 is 100.
+Bytes map_of(const ImageShape& shape) {
+  Bytes image;
+  for (std::int64_t i = 0; i < shape.height * shape.width; ++i) {
+    for (const std::int64_t value : {i / shape.width, i % shape.width, std::int64_t{100}}) {
+      image.push_back(static_cast<std::uint8_t>(value));
+    }
+  }
+  return image;
+}
+
+TEST(Transform, CropsAndFlipsAreWindows) {
+  constexpr ImageShape kShape{9, 7, 3};
+  const Bytes image = map_of(kShape);
+  std::set<std::pair<int, int>> corners;
+  for (std::uint64_t n = 0; n < 1000; ++n) {
+    const Bytes out = applied("random_crop:height=4,width=5", image, kShape, n);
+    corners.insert({out[0], out[1]});
+    for (int i = 0; i < 20; ++i) {
+      EXPECT_EQ(out[static_cast<std::size_t>(3 * i)], out[0] + i / 5);
+      EXPECT_EQ(out[static_cast<std::size_t>(3 * i + 1)], out[1] + i % 5);
+    }
+  }
+  EXPECT_EQ(corners.size(), 6U * 3U);
+  EXPECT_EQ(*corners.rbegin(), std::pair(5, 2));
+  EXPECT_EQ(applied("random_crop:height=9,width=7", image, kShape), image);
+
+  int black = 0;
+  for (std::uint64_t n = 0; n < 900; ++n) {
+    const Bytes out = applied("random_crop:size=1,padding=1", Bytes{10, 20, 30}, {1, 1, 3}, n);
+    black += out == Bytes{0, 0, 0} ? 1 : 0;
+    EXPECT_TRUE(out == (Bytes{0, 0, 0}) || out == (Bytes{10, 20, 30}));
+  }
+  EXPECT_NEAR(black, 800, 5 * std::sqrt(89.0));
+
+  Bytes mirrored, turned;
+  for (int i = 0; i < 63; ++i) {
+    for (const int value : {i / 7, 6 - i % 7, 100}) mirrored.push_back(static_cast<std::uint8_t>(value));
+    for (const int value : {8 - i / 7, i % 7, 100}) turned.push_back(static_cast<std::uint8_t>(value));
+  }
+  EXPECT_EQ(applied("random_horizontal_flip:p=1", image, kShape), mirrored);
+  EXPECT_EQ(applied("random_vertical_flip:p=1", image, kShape), turned);
+  EXPECT_EQ(applied("random_horizontal_flip:p=1", {1, 2, 3, 4, 5, 6, 7, 8}, {2, 2, 2}),
+            (Bytes{3, 4, 1, 2, 7, 8, 5, 6}));
+  int flips = 0;
+  for (std::uint64_t n = 0; n < 1000; ++n)
+    flips += applied("random_horizontal_flip", image, kShape, n) != image ? 1 : 0;
+  EXPECT_NEAR(flips, 500, 5 * std::sqrt(250.0));
+}
+
+TEST(Transform, RandomResizedCropDrawsAsTorchvision) {
+  const RectangleRange range{.scale_min = 0.08, .scale_max = 1, .ratio_min = 3.0 / 4, .ratio_max = 4.0 / 3};
+  RandomSequence random(random_stream(1, RandomUse::test));
+  double area = 0;
+  int wide = 0;
+  constexpr int kDraws = 4000;
+  for (int n = 0; n < kDraws; ++n) {
+    const Box box = draw_resized_crop(200, 200, range, random);
+    const auto h = static_cast<double>(box.bottom - box.top);
+    const auto w = static_cast<double>(box.right - box.left);
+    ASSERT_TRUE(box.top >= 0 && box.left >= 0 && box.bottom <= 200 && box.right <= 200);
+    ASSERT_GE(h * w, 0.99 * 0.08 * 40000);
+    ASSERT_GE(w / h, 0.98 * 3 / 4);
+    ASSERT_LE(w / h, 1.02 * 4 / 3);
+    area += h * w / 40000;
+    wide += w > h ? 1 : 0;
+  }
+  // The mean share is torchvision's own over 100,000 draws; large boxes that do not fit are drawn again.
+  EXPECT_NEAR(area / kDraws, 0.480, 5 * 0.2344 / std::sqrt(kDraws));
+  EXPECT_NEAR(wide, kDraws / 2.0, 5 * std::sqrt(kDraws / 4.0) + 0.01 * kDraws);
+
+  // Nothing fits: the largest box in the middle with a ratio of the range.
+  const auto fallback = [&](std::int64_t height, std::int64_t width, const Box& want) {
+    const Box box =
+        draw_resized_crop(height, width, {.scale_min = 1, .scale_max = 1, .ratio_min = 0.75, .ratio_max = 1.5}, random);
+    EXPECT_EQ(std::tuple(box.top, box.bottom, box.left, box.right),
+              std::tuple(want.top, want.bottom, want.left, want.right));
+  };
+  fallback(10, 101, {0, 10, 43, 58});
+  fallback(101, 9, {44, 56, 0, 9});
+
+  EXPECT_EQ(applied("random_resized_crop:size=2,scale_min=1,ratio_min=1,ratio_max=1", Bytes(12, 9), {2, 2, 3}),
+            Bytes(12, 9));
+  EXPECT_EQ(applied("random_resized_crop:size=5", map_of({9, 7, 3}), {9, 7, 3}, 4),
+            applied("random_resized_crop:size=5", map_of({9, 7, 3}), {9, 7, 3}, 4));
+}
+
+TEST(Transform, SizesThatVaryAreHeightAndWidthZero) {
+  const auto shape = [](const std::vector<std::string>& names, const ImageShape& input) {
+    Transforms transforms;
+    for (const std::string& name : names) transforms.push_back(make_transform(name));
+    return to_string(output_shape(transforms, input));
+  };
+  EXPECT_EQ(shape({"resize:size=10", "random_invert"}, {0, 0, 3}), "0x0x3");
+  EXPECT_EQ(shape({"resize:size=10", "center_crop:size=8"}, {0, 0, 3}), "8x8x3");
+  EXPECT_EQ(shape({"resize:height=10,width=4"}, {0, 0, 1}), "10x4x1");
+  EXPECT_EQ(shape({"random_horizontal_flip", "random_resized_crop:size=8", "random_vertical_flip"}, {0, 0, 3}),
+            "8x8x3");
+  EXPECT_EQ(shape({"random_crop:size=8"}, {0, 0, 3}), "8x8x3");
+  EXPECT_EQ(shape({"resize:size=10"}, {37, 53, 3}), "10x14x3");
+  EXPECT_EQ(shape({"resize:size=10"}, {53, 37, 3}), "14x10x3");
+  expect_error<std::invalid_argument>(
+      [&] {
+        shape({"random_crop:size=8,padding=1"}, {5, 9, 3});
+      },
+      {"[random_crop]", "at least 8x8", "5x9x3"});
+  expect_error<std::invalid_argument>([&] { shape({"resize:size=100"}, {1, 700, 3}); }, {"at most 65535", "70000"});
+}
+
+TEST(Transform, SizesAreChecked) {
+  const auto refused = [](const std::string& text, const std::vector<std::string>& parts) {
+    expect_error<std::invalid_argument>([&] { make_transform(text); }, parts);
+  };
+  refused("resize", {"[resize]", "a size of 1 .. 65535, got 0"});
+  refused("resize:height=3", {"a width of 1 .. 65535"});
+  refused("resize:height=3,width=3,size=3", {"a size, or a height and a width"});
+  refused("center_crop:size=70000", {"[center_crop]", "70000"});
+  refused("random_crop:size=3,padding=-1", {"a padding of 0", "-1"});
+  refused("random_resized_crop:size=3,scale_min=0.5,scale_max=0.2", {"scales of 0 .. 1"});
+  refused("random_resized_crop:size=3,ratio_min=0", {"ratios above 0"});
+  refused("random_horizontal_flip:p=2", {"0 .. 1"});
 }
 
 const Dataset& images_50() {

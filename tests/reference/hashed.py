@@ -41,7 +41,7 @@ def write_safetensors(path, tensors, metadata):
     header, data = {"__metadata__": metadata}, b""
     for name, array in tensors.items():
         array = np.asarray(array)
-        kind = {"float64": "F64", "float32": "F32", "int64": "I64"}[str(array.dtype)]
+        kind = {"float64": "F64", "float32": "F32", "int64": "I64", "uint8": "U8"}[str(array.dtype)]
         raw = array.tobytes()
         header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [len(data), len(data) + len(raw)]}
         data += raw
