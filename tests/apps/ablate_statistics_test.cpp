@@ -1,5 +1,5 @@
 // Student's t against tables, closed forms and its density; all of it against SciPy and statsmodels, whose numbers are
-// in tests/reference/statistics.csv.
+// in tests/reference/ablate_statistics.csv.
 
 #include <gtest/gtest.h>
 
@@ -41,7 +41,7 @@ std::vector<double> ours(const std::string& kind, const std::vector<double>& a, 
 }
 
 TEST(Statistics, AsSciPyAndStatsmodels) {
-  const auto lines = csv_lines(testing_support::read_text(STRIATE_SOURCE_DIR "/tests/reference/statistics.csv"));
+  const auto lines = csv_lines(testing_support::read_text(STRIATE_SOURCE_DIR "/tests/reference/ablate_statistics.csv"));
   std::map<std::string, int> seen;
   for (std::size_t i = 1; i < lines.size(); ++i) {
     const auto& line = lines[i];

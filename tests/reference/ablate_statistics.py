@@ -1,7 +1,7 @@
 """Student's t, the paired test, Welch's interval and Holm's correction by SciPy and statsmodels, for
 tests/apps/ablate_statistics_test.cpp.
 
-    python3 tests/reference/statistics.py      (scipy, statsmodels; writes statistics.csv beside this file)
+    python3 tests/reference/ablate_statistics.py      (scipy, statsmodels; writes ablate_statistics.csv beside this file)
 
 A line is kind,a,b,result; several numbers have spaces between them.
 two-sided: of t = a and b degrees of freedom, the p-value. quantile: of probability a and b degrees of freedom.
@@ -13,9 +13,6 @@ after every seed from 3 to N and the first p below 0.05 ends it: what docs/ablat
 """
 import os
 import sys
-
-# This folder's own name hides the standard library's, which SciPy needs.
-sys.path[:] = [path for path in sys.path if os.path.abspath(path or ".") != os.path.dirname(os.path.abspath(__file__))]
 
 import numpy as np
 from scipy import stats
@@ -61,7 +58,7 @@ if "--until-resolved" in sys.argv:
     for most in (3, 6, 10, 20):
         print(f"3 to {most} seeds: {found_by_looking(most):.3f}")
 else:
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "statistics.csv"), "w") as file:
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "ablate_statistics.csv"), "w") as file:
         file.write("kind,a,b,result\n")
         for kind, a, b, result in references():
             file.write(f"{kind},{text(a)},{text(b)},{text(result)}\n")
