@@ -18,6 +18,8 @@ using TransformKinds = Registry<TransformFactory>::Entries;
 TransformKinds size_transforms();
 /// data/color_transforms.cpp: what changes the colours at random.
 TransformKinds color_transforms();
+/// data/auto_augment.cpp: one of many operations, drawn at random.
+TransformKinds auto_augment_transforms();
 
 /// The box of an image that random_resized_crop resizes: of a share of its area and with an aspect ratio (width to
 /// height) from `range`, anywhere; where ten tries do not fit into the image, the largest box in the middle with a
@@ -35,6 +37,12 @@ inline double probability(const std::string& name, const NamedOptions& options, 
   const double p = options.real("p", otherwise);
   expect(p >= 0 && p <= 1, name, "a probability p of 0 .. 1", p);
   return p;
+}
+
+/// `input`, which must have colours that the transform `name` understands.
+inline const ImageShape& expect_colours(const std::string& name, const ImageShape& input) {
+  expect(input.channels == 1 || input.channels == 3, name, "1 or 3 channels", input.channels);
+  return input;
 }
 
 }  // namespace striate

@@ -12,7 +12,9 @@ namespace {
 Registry<TransformFactory>& registry() {
   static Registry<TransformFactory> kinds = [] {
     TransformKinds all = size_transforms();
-    for (const auto& kind : color_transforms()) all.push_back(kind);
+    for (const TransformKinds& kinds : {color_transforms(), auto_augment_transforms()}) {
+      all.insert(all.end(), kinds.begin(), kinds.end());
+    }
     return Registry<TransformFactory>("transform", all);
   }();
   return kinds;

@@ -63,9 +63,16 @@ void register_transform(const std::string& name) {
 ///                                a box with such a share of the area and such a ratio of width to height, resized
 ///   random_horizontal_flip:p=0.5 mirrored left and right with probability p
 ///   random_vertical_flip:p=0.5   upside down with probability p
+///   color_jitter:brightness=0,contrast=0,saturation=0,hue=0
+///                                each by a factor from [max(0, 1 - strength), 1 + strength], hue by a part of the
+///                                circle from [-hue, hue], in a random order (data/color.h)
 ///   random_grayscale:p=0.1       red, green and blue become luma() (data/image.h) with probability p; grey stays
 ///   random_invert:p=0.5          255 - value with probability p
-///   color_jitter:brightness=0    values times a factor from [max(0, 1 - brightness), 1 + brightness]
+///   rand_augment:num_ops=2,magnitude=9,num_magnitude_bins=31
+///                                so many operations, drawn from 14 (data/auto_augment.h): RandAugment
+///   trivial_augment_wide:num_magnitude_bins=31
+///                                one operation with a magnitude drawn from a wider range: TrivialAugmentWide
+/// Random erasing acts on normalised values: AugmentOptions (data/augment.h).
 std::vector<std::string> transform_names();
 
 /// "color_jitter:brightness=0.4". Throws std::invalid_argument for unknown names (with the nearest) and for options

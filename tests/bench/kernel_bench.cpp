@@ -1,4 +1,4 @@
-// kernel_bench [--threads=N] [--benchmark_filter=REGEX] ...: products, convolutions, batch norm and pooling
+// kernel_bench [--threads=N] [--benchmark_filter=REGEX] ...: products, convolutions, batch norm, pooling and transforms
 // alone, and memory.
 
 #include "tests/bench/kernel_bench.h"

@@ -2,11 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <functional>
 #include <map>
+#include <set>
+#include <stdexcept>
 
 #include "core/safetensors.h"
-#include "data/image.h"
+#include "data/auto_augment.h"
+#include "data/color.h"
 #include "data/resize.h"
 #include "data/transform.h"
 #include "tests/support/case_options.h"
@@ -27,16 +32,6 @@ Picture picture_of(const Tensor& tensor) {
   return {{values.begin(), values.end()}, {tensor.size(0), tensor.size(1), tensor.size(2)}};
 }
 
-/// By a transform without chance.
-Picture transformed(const Picture& from, const std::string& transform) {
-  const Transforms transforms = {make_transform(transform)};
-  return {apply_transforms(transforms, from.bytes, from.shape, {}), output_shape(transforms, from.shape)};
-}
-
-std::string size_text(const CaseOptions& options) {
-  return "height=" + options.text("height") + ",width=" + options.text("width");
-}
-
 /// The box is read in place.
 Picture resized_crop(const Picture& from, const CaseOptions& options) {
   const std::int64_t channels = from.shape.channels, stride = from.shape.width * channels;
@@ -50,31 +45,97 @@ Picture resized_crop(const Picture& from, const CaseOptions& options) {
 
 using Op = std::function<Picture(const Picture&, const CaseOptions&)>;
 
+/// A transform without chance, its options being those of the case.
+Op by_transform(const std::string& name, const std::vector<std::string>& keys) {
+  return [=](const Picture& from, const CaseOptions& options) {
+    std::string text = name;
+    for (const std::string& key : keys) text += (text == name ? ":" : ",") + key + "=" + options.text(key);
+    const Transforms transforms = {make_transform(text)};
+    return Picture{apply_transforms(transforms, from.bytes, from.shape, {}), output_shape(transforms, from.shape)};
+  };
+}
+
+/// A change in place, by the case's factor.
+Op by_factor(const std::function<void(Picture& picture, double factor)>& adjust) {
+  return [=](const Picture& from, const CaseOptions& options) {
+    Picture picture = from;
+    adjust(picture, options.number("factor"));
+    return picture;
+  };
+}
+
+const AugmentOp& augment_op(const std::string& name) {
+  const auto& all = augment_ops();
+  const auto found = std::find_if(all.begin(), all.end(), [&](const AugmentOp& op) { return op.name == name; });
+  if (found == all.end()) throw std::invalid_argument("no operation " + name);
+  return *found;
+}
+
+Picture augmented(const Picture& from, const CaseOptions& options) {
+  Picture picture = from;
+  augment_op(options.text("apply")).apply(picture.bytes, picture.shape, options.number("magnitude"));
+  return picture;
+}
+
 const std::map<std::string, Op>& ops() {
   static const std::map<std::string, Op> all = {
-      {"resize", [](const Picture& from, const CaseOptions& o) { return transformed(from, "resize:" + size_text(o)); }},
-      {"short_side",
-       [](const Picture& from, const CaseOptions& o) { return transformed(from, "resize:size=" + o.text("size")); }},
+      {"resize", by_transform("resize", {"height", "width"})},
+      {"short_side", by_transform("resize", {"size"})},
+      {"center_crop", by_transform("center_crop", {"height", "width"})},
       {"resized_crop", resized_crop},
-      {"center_crop",
-       [](const Picture& from, const CaseOptions& o) { return transformed(from, "center_crop:" + size_text(o)); }}};
+      {"brightness", by_factor([](Picture& p, double factor) { adjust_brightness(p.bytes, factor); })},
+      {"contrast", by_factor([](Picture& p, double factor) { adjust_contrast(p.bytes, p.shape.channels, factor); })},
+      {"saturation",
+       by_factor([](Picture& p, double factor) { adjust_saturation(p.bytes, p.shape.channels, factor); })},
+      {"sharpness", by_factor([](Picture& p, double factor) { adjust_sharpness(p.bytes, p.shape, factor); })},
+      {"hue", by_factor([](Picture& p, double factor) { adjust_hue(p.bytes, p.shape.channels, factor); })},
+      {"augment", augmented}};
   return all;
 }
 
+const TensorFile& reference() {
+  static const TensorFile file = read_safetensors(STRIATE_SOURCE_DIR "/tests/reference/transforms.safetensors");
+  return file;
+}
+
 TEST(Pillow, MakesTheSameBytes) {
-  const TensorFile file = read_safetensors(STRIATE_SOURCE_DIR "/tests/reference/transforms.safetensors");
-  std::map<std::string, int> tested;
-  for (const auto& [name, text] : file.metadata) {
+  std::set<std::string> tested;
+  for (const auto& [name, text] : reference().metadata) {
     SCOPED_TRACE(name + ": " + text);
     const CaseOptions options(text);
-    const Picture got =
-        ops().at(options.text("op"))(picture_of(file.find("picture." + options.text("picture"))), options);
-    const Picture want = picture_of(file.find(name));
+    const std::string& op = options.text("op");
+    if (op == "magnitudes") continue;
+    const Picture got = ops().at(op)(picture_of(reference().find("picture." + options.text("picture"))), options);
+    const Picture want = picture_of(reference().find(name));
     ASSERT_EQ(to_string(got.shape), to_string(want.shape));
     EXPECT_EQ(got.bytes, want.bytes);
-    ++tested[options.text("op")];
+    tested.insert(op == "augment" ? options.text("apply") : op);
   }
-  EXPECT_EQ(tested.size(), ops().size());
+  EXPECT_EQ(tested.size(), ops().size() - 1 + augment_ops().size());
+}
+
+// RandAugment's and TrivialAugmentWide's, to the last bit.
+TEST(Pillow, MagnitudesAreTorchvisions) {
+  int tested = 0;
+  for (const auto& [name, text] : reference().metadata) {
+    SCOPED_TRACE(name + ": " + text);
+    const CaseOptions options(text);
+    if (options.text("op") != "magnitudes") continue;
+    const AugmentOp& op = augment_op(options.text("apply"));
+    EXPECT_EQ(op.is_signed, options.flag("signed"));
+    const ImageShape shape{options.integer("height"), options.integer("width"), 3};
+    const std::int64_t bins = options.integer("bins");
+    const Tensor want = reference().find(name);
+    ASSERT_EQ(want.numel(), bins);
+    for (std::int64_t bin = 0; bin < bins; ++bin) {
+      double got = options.text("kind") == "rand" ? rand_augment_magnitude(op, shape, bin, bins)
+                                                  : trivial_augment_magnitude(op, bin, bins);
+      if (op.name == "Posterize") got = std::nearbyint(got);
+      EXPECT_EQ(got, want.span<double>()[static_cast<std::size_t>(bin)]);
+    }
+    ++tested;
+  }
+  EXPECT_EQ(tested, 3 * 2 * 11);
 }
 
 TEST(Pillow, ResizesWhiteToWhite) {

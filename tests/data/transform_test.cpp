@@ -3,11 +3,17 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <functional>
+#include <map>
 #include <set>
 #include <tuple>
 
+#include "data/auto_augment.h"
 #include "data/built_in_transforms.h"
+#include "data/color.h"
 #include "data/generated.h"
 #include "data/image.h"
 #include "data/loader.h"
@@ -101,6 +107,89 @@ TEST(Transform, InvertsAndBrightens) {
   for (std::uint64_t n = 0; n < 100; ++n) EXPECT_LE(applied("color_jitter:brightness=3", {50}, {1, 1, 1}, n)[0], 200);
 }
 
+TEST(Transform, ColorJitterTakesAnyOrder) {
+  const Bytes image = {250, 200, 220, 20, 90, 40};
+  std::set<Bytes> hues;
+  std::array<int, 2> orders{};
+  for (std::uint64_t n = 0; n < 400; ++n) {
+    const Bytes hue = applied("color_jitter:hue=0.5", image, kTwoPixels, n);
+    EXPECT_EQ(*std::max_element(hue.begin(), hue.begin() + 3), 250);
+    EXPECT_NEAR(*std::min_element(hue.begin(), hue.begin() + 3), 200, 1);
+    hues.insert(hue);
+
+    // The first two numbers are the parts of the ranges of brightness and contrast.
+    RandomSequence random(random_stream(3, RandomUse::transform, 1, n));
+    const double brightness = 0.5 + random.uniform(), contrast = 0.8 + 0.4 * random.uniform();
+    const Bytes both = applied("color_jitter:brightness=0.5,contrast=0.2", image, kTwoPixels, n);
+    Bytes brighter_first = image, brighter_last = image;
+    adjust_brightness(brighter_first, brightness);
+    adjust_contrast(brighter_first, 3, contrast);
+    adjust_contrast(brighter_last, 3, contrast);
+    adjust_brightness(brighter_last, brightness);
+    EXPECT_TRUE(both == brighter_first || both == brighter_last);
+    if (brighter_first != brighter_last) ++orders[both == brighter_first ? 0 : 1];
+  }
+  EXPECT_GT(hues.size(), 100U);
+  EXPECT_GT(orders[0], 100);
+  EXPECT_NEAR(orders[0], orders[1], 5 * std::sqrt(400));
+  EXPECT_EQ(applied("color_jitter:saturation=0.5,hue=0.2", {7, 200}, {1, 2, 1}), (Bytes{7, 200}));
+}
+
+/// How often each operation comes out of a transform that draws one of them, told by what it does to the image.
+std::map<std::string, int> drawn_ops(const std::string& transform, const Bytes& image, const ImageShape& shape,
+                                     const std::function<std::vector<double>(const AugmentOp&)>& magnitudes) {
+  std::map<Bytes, std::string> names;
+  for (const AugmentOp& op : augment_ops()) {
+    for (const double magnitude : magnitudes(op)) {
+      for (const double sign : {1, -1}) {
+        Bytes out = image;
+        op.apply(out, shape, op.is_signed ? sign * magnitude : magnitude);
+        names.emplace(out, op.name + (op.is_signed && magnitude > 0 ? (sign > 0 ? "+" : "-") : ""));
+      }
+    }
+  }
+  std::map<std::string, int> counts;
+  for (std::uint64_t n = 0; n < 4000; ++n) {
+    const auto found = names.find(applied(transform, image, shape, n));
+    ++counts[found == names.end() ? "none of them" : found->second];
+  }
+  return counts;
+}
+
+TEST(Transform, RandAugmentDrawsEveryOperationAlike) {
+  constexpr ImageShape kShape{24, 20, 3};
+  Bytes image;
+  const RandomStream noise = random_stream(1, RandomUse::test);
+  for (std::uint64_t i = 0; i < 24 * 20 * 3; ++i) image.push_back(static_cast<std::uint8_t>(20 + noise.below(i, 200)));
+
+  const auto nine = [&](const AugmentOp& op) { return std::vector{rand_augment_magnitude(op, kShape, 9, 31)}; };
+  auto counts = drawn_ops("rand_augment:num_ops=1", image, kShape, nine);
+  EXPECT_EQ(counts.size(), 5U + 2 * 9);
+  EXPECT_EQ(counts.count("none of them"), 0U);
+  for (const auto& [name, count] : counts) {
+    const double share = name.ends_with("+") || name.ends_with("-") ? 1.0 / 28 : 1.0 / 14;
+    EXPECT_NEAR(count, 4000 * share, 5 * std::sqrt(4000 * share)) << name;
+  }
+
+  // Bins without effect count as Identity: translations by 0 among them.
+  const auto every = [&](const AugmentOp& op) {
+    std::vector<double> all;
+    for (std::int64_t bin = 0; bin < 3; ++bin) all.push_back(trivial_augment_magnitude(op, bin, 3));
+    return all;
+  };
+  counts = drawn_ops("trivial_augment_wide:num_magnitude_bins=3", image, kShape, every);
+  EXPECT_EQ(counts.count("none of them"), 0U);
+  EXPECT_NEAR(counts["Identity"], 4000 / 14.0 * (1 + 9 / 3.0 + 2 / 3.0), 5 * std::sqrt(4000 * 0.33 * 0.67));
+  EXPECT_NEAR(counts["Rotate+"], 4000 / 14.0 / 3, 5 * std::sqrt(4000 / 42.0));
+
+  EXPECT_EQ(applied("rand_augment:num_ops=0", image, kShape), image);
+  EXPECT_NE(applied("rand_augment", image, kShape, 1), applied("rand_augment", image, kShape, 2));
+  EXPECT_EQ(applied("rand_augment", image, kShape, 1), applied("rand_augment", image, kShape, 1));
+  for (const std::string name : {"rand_augment", "trivial_augment_wide", "color_jitter"}) {
+    expect_error<std::invalid_argument>([&] { applied(name, {1, 2}, {1, 1, 2}); }, {name, "1 or 3 channels"});
+  }
+}
+
 TEST(Transform, ProbabilitiesAreKept) {
   int grey = 0;
   for (std::uint64_t n = 0; n < 4000; ++n)
@@ -121,6 +210,11 @@ TEST(Transform, IsMadeByName) {
   refused("random_grayscale:p=nan", {"0 .. 1"});
   refused("color_jitter:brightness=-1", {"at least 0", "-1"});
   refused("color_jitter:brightness=inf", {"at least 0"});
+  refused("color_jitter:hue=0.6", {"a hue of 0 .. 0.5", "0.6"});
+  refused("color_jitter:contrast=nan", {"a contrast of at least 0"});
+  refused("rand_augment:magnitude=31", {"[rand_augment]", "0 .. 30", "31"});
+  refused("rand_augment:num_ops=-1", {"num_ops"});
+  refused("trivial_augment_wide:num_magnitude_bins=1", {"a num_magnitude_bins of 2"});
   expect_error<std::invalid_argument>([] { register_transform("random_invert", {}); }, {"registered already"});
 }
 
