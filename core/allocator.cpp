@@ -3,12 +3,14 @@
 #include <sys/mman.h>
 
 #include <cstdio>
+#include <fstream>
 #include <iterator>
 #include <limits>
 #include <map>
 #include <mutex>
 #include <new>
 #include <set>
+#include <string>
 #include <utility>
 
 namespace striate {
@@ -19,6 +21,7 @@ constexpr std::align_val_t kAlignment{64};
 // Blocks of at least this size are split to what is asked for and coalesced when they are released. Smaller requests
 // never split them: one small block that lives long would keep a large one fragmented.
 constexpr std::size_t kLarge = 1U << 20U;
+constexpr std::size_t kHuge = 1U << 29U;
 
 struct Block {
   std::size_t size;
@@ -97,8 +100,24 @@ void coalesce_with_next(Cache& all, Blocks::iterator block) {
   put_into_cache(all, block);
 }
 
-// Large blocks are mapped, since malloc's heap would not shrink when they are freed. Null where memory is out.
+constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+
+// What the system can give, swap included, without ending a process for it.
+std::size_t available_memory() {
+  std::ifstream lines("/proc/meminfo");  // "MemAvailable:   23527904 kB"
+  std::size_t kibibytes = 0;
+  std::string name;
+  std::string unit;
+  for (std::size_t value = 0; lines >> name >> value && std::getline(lines, unit);) {
+    if (name == "MemAvailable:" || name == "SwapFree:") kibibytes += value;
+  }
+  return kibibytes == 0 ? kAll : kibibytes << 10U;
+}
+
+// Large blocks are mapped, since malloc's heap would not shrink when they are freed. Null where memory is out: the
+// system maps more than it has, and ends the process that writes there, so that for a huge block it is asked before.
 char* map_memory(std::size_t size) {
+  if (size >= kHuge && size > available_memory()) return nullptr;
   if (size < kLarge) return static_cast<char*>(::operator new(size, kAlignment, std::nothrow));
   void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return memory == MAP_FAILED ? nullptr : static_cast<char*>(memory);
@@ -130,8 +149,6 @@ void release_mappings(Cache& all, std::size_t bytes) {
     released += size;
   }
 }
-
-constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
 
 // Free mappings that are too small for a large request are unmapped first, so that with changing sizes the process
 // holds what is in use at once, not all that ever was.

@@ -9,6 +9,7 @@
 #include "core/check.h"
 #include "core/parallel.h"
 #include "core/printable.h"
+#include "core/text.h"
 
 namespace striate {
 
@@ -77,12 +78,12 @@ Shape file_shape(const NamedTensor& named) {
 std::string mismatch(const NamedTensor& named, const Tensor& given, Dtypes dtypes) {
   const Shape wanted = file_shape(named);
   if (given.shape() != wanted) {
-    return "\n  mismatched: " + named.name + " needs shape " + to_string(wanted) + ", got " + to_string(given.shape());
+    return "mismatched: " + named.name + " needs shape " + to_string(wanted) + ", got " + to_string(given.shape());
   }
   const DType dtype = named.value.dtype();
   const bool converts = dtypes == Dtypes::converted && is_floating(dtype) && is_floating(given.dtype());
   if (converts || given.dtype() == dtype) return "";
-  return "\n  mismatched: " + named.name + " needs dtype " + to_string(dtype) + ", got " + to_string(given.dtype());
+  return "mismatched: " + named.name + " needs dtype " + to_string(dtype) + ", got " + to_string(given.dtype());
 }
 
 }  // namespace
@@ -118,26 +119,27 @@ FileState state_of(const Module& module) {
 std::string state_problems(const std::vector<NamedTensor>& wanted, const FileState& state, Dtypes dtypes) {
   std::unordered_map<std::string, const Tensor*> given;
   std::unordered_set<std::string> names;
-  std::string repeated;
-  std::string missing;
-  std::string mismatched;
-  std::string unexpected;
+  std::vector<std::string> missing;
+  std::vector<std::string> unexpected;
+  std::vector<std::string> mismatched;
+  std::vector<std::string> repeated;
   for (const auto& [name, tensor] : state) {
-    if (!given.emplace(name, &tensor).second) repeated += "\n  repeated: " + printable(name);
+    if (!given.emplace(name, &tensor).second) repeated.push_back("repeated: " + printable(name));
   }
   for (const NamedTensor& named : wanted) {
     names.insert(named.name);
     const auto found = given.find(named.name);
     if (found != given.end()) {
-      mismatched += mismatch(named, *found->second, dtypes);
+      const std::string problem = mismatch(named, *found->second, dtypes);
+      if (!problem.empty()) mismatched.push_back(problem);
     } else if (dtypes == Dtypes::equal || !may_be_missing(named)) {
-      missing += "\n  missing: " + named.name + " " + to_string(file_shape(named));
+      missing.push_back("missing: " + named.name + " " + to_string(file_shape(named)));
     }
   }
   for (const auto& [name, tensor] : state) {
-    if (!names.contains(name)) unexpected += "\n  unexpected: " + printable(name) + " " + to_string(tensor.shape());
+    if (!names.contains(name)) unexpected.push_back("unexpected: " + printable(name) + " " + to_string(tensor.shape()));
   }
-  return missing + unexpected + mismatched + repeated;
+  return listed(missing) + listed(unexpected) + listed(mismatched) + listed(repeated);
 }
 
 void copy_state(const std::vector<NamedTensor>& to, const FileState& state) {

@@ -28,9 +28,9 @@ FileState state_of(const Module& module);
 /// Whether a state may have another of the floating dtypes than the tensors that it is copied into.
 enum class Dtypes : bool { equal, converted };
 
-/// All that keeps `state` from being copied into the tensors of `wanted`, a line for each missing, unexpected, repeated
-/// or mismatched name; empty where it fits. With Dtypes::converted, for files of others, counters may be missing: whole
-/// numbers of shape (), as num_batches_tracked.
+/// All that keeps `state` from being copied into the tensors of `wanted`, a line for each missing, unexpected,
+/// mismatched or repeated name, of each kind the first ten and a count; empty where it fits. With Dtypes::converted,
+/// for files of others, counters may be missing: whole numbers of shape (), as num_batches_tracked.
 std::string state_problems(const std::vector<NamedTensor>& wanted, const FileState& state, Dtypes dtypes);
 
 /// Copies by name what state_problems() has found to fit.
@@ -41,7 +41,7 @@ std::vector<NamedTensor> named_state(const Module& module);
 
 /// Copies tensors by name into parameters and buffers, converting between f32, f64, bf16 and f16. Either all of
 /// the module's names but counters are there in the right shape and nothing is left over, or std::invalid_argument
-/// lists all missing, unexpected and mismatched names at once and the module is unchanged.
+/// lists missing, unexpected and mismatched names at once and the module is unchanged.
 void load_state(Module& module, const FileState& state);
 
 }  // namespace striate

@@ -33,6 +33,13 @@ std::string nearest_name(const std::string& given, const std::vector<std::string
   return nearest == names.end() ? "" : *nearest;
 }
 
+std::string listed(const std::vector<std::string>& lines) {
+  constexpr std::size_t most = 10;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(lines.size(), most); ++i) text += "\n  " + lines[i];
+  return lines.size() <= most ? text : text + "\n  and " + std::to_string(lines.size() - most) + " more";
+}
+
 std::string text_table(const std::vector<std::vector<std::string>>& rows, const std::string& alignment) {
   std::vector<std::size_t> widths(alignment.size());
   for (const auto& row : rows) {

@@ -19,6 +19,9 @@ std::string joined(const Range& items, const char* separator = ", ") {
   return text;
 }
 
+/// "\n  a\n  b" of the first ten lines, and how many more there are.
+std::string listed(const std::vector<std::string>& lines);
+
 /// The name with the smallest edit distance (Levenshtein: insertions, deletions, replacements) to what was
 /// given; the first of several. Empty where there are no names.
 std::string nearest_name(const std::string& given, const std::vector<std::string>& names);

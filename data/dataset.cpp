@@ -8,6 +8,7 @@
 #include "core/parallel.h"
 #include "core/printable.h"
 #include "core/registry.h"
+#include "core/text.h"
 #include "data/format.h"
 #include "data/subset.h"
 
@@ -26,8 +27,6 @@ Registry<DatasetFormat>& registry() {
                                                      {"cifar10", cifar10_format()}});
   return formats;
 }
-
-constexpr std::size_t kMostNamed = 10;
 
 constexpr const char* kHowToGetData =
     "To draw a data set: striate generate --out DIR. To get CIFAR-10: "
@@ -105,11 +104,9 @@ Dataset load_dataset(const fs::path& path, Split split, const std::string& forma
   Dataset dataset = read_dataset(found, path, split, load, problems);
   if (problems.size() == 1) throw FileError(problems[0]);
   if (!problems.empty()) {
-    std::string text = std::to_string(problems.size()) + " problems:";
-    for (std::size_t i = 0; i < std::min(problems.size(), kMostNamed); ++i)
-      text += std::string("\n  ") + problems[i].what();
-    if (problems.size() > kMostNamed) text += "\n  and " + std::to_string(problems.size() - kMostNamed) + " more";
-    throw FileError(path.string(), text);
+    std::vector<std::string> lines;
+    for (const FileError& problem : problems) lines.emplace_back(problem.what());
+    throw FileError(path.string(), std::to_string(problems.size()) + " problems:" + listed(lines));
   }
   finish_dataset(parse_name_and_options(found).name, load, dataset);
   return dataset;

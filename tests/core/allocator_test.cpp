@@ -4,7 +4,10 @@
 
 #include <cstdint>
 #include <cstring>
+#include <fstream>
+#include <map>
 #include <new>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -48,6 +51,18 @@ TEST(Allocator, ReusesBlocksAndCounts) {
   // A block is not given away to a request that leaves more than half of it empty.
   const Tensor small = Tensor::empty({10});
   EXPECT_EQ(allocator_stats().system_requests, start.system_requests + 2);
+}
+
+// Linux maps as much as the machine has, and ends the process that fills it.
+TEST(Allocator, RefusesMoreThanTheSystemCanGive) {
+  std::map<std::string, std::size_t> kibibytes;
+  std::ifstream lines("/proc/meminfo");
+  std::string unit;
+  for (std::string name; lines >> name && lines >> kibibytes[name] && std::getline(lines, unit);) continue;
+  const std::size_t available = kibibytes["MemAvailable:"] + kibibytes["SwapFree:"];
+  const std::size_t more = available + (kibibytes["MemTotal:"] - kibibytes["MemAvailable:"]) / 2;
+  if (available < 4 * kMiB) GTEST_SKIP() << "the system does not say, or has no memory for this test";
+  EXPECT_THROW(Taken(more << 10U), OutOfMemory);
 }
 
 TEST(Allocator, ALimitIsForItsThreadAndLifetime) {

@@ -16,6 +16,8 @@ TEST(Check, SaysWhatWasExpectedAndWhatCame) {
             "[dropout] expected p between 0 and 1, got 1.5");
   EXPECT_EQ(message_of<std::invalid_argument>([] { expect(false, "linear", "f32 or f64", DType::bf16); }),
             "[linear] expected f32 or f64, got bf16");
+  EXPECT_EQ(message_of<std::invalid_argument>([] { expect(false, "op", "a name", std::string("\x1b[2J")); }),
+            "[op] expected a name, got \\x1b[2J");
 }
 
 }  // namespace

@@ -212,5 +212,15 @@ TEST(State, NamesAreFitForAMessage) {
   expect_error<std::invalid_argument>([&] { load_state(module, state); }, {"unexpected: \\x1b[2J (1)"});
 }
 
+TEST(State, ManyProblemsAreCounted) {
+  Outer module;
+  FileState state = state_of(module);
+  for (int i = 0; i < 1000; ++i) state.emplace_back("other." + std::to_string(i), Tensor::zeros({1}));
+  state[0].second = Tensor::zeros({1});
+  const std::string problems = state_problems(named_state(module), state, Dtypes::converted);
+  EXPECT_NE(problems.find("unexpected: other.9 (1)\n  and 990 more\n  mismatched: scale"), std::string::npos)
+      << problems;
+}
+
 }  // namespace
 }  // namespace striate
