@@ -30,9 +30,9 @@ std::vector<std::uint8_t> read_start(const fs::path& file, std::uint64_t count) 
     bytes.resize(std::min(count, done + step));
     const int got = gzread(input.get(), bytes.data() + done, static_cast<unsigned>(bytes.size() - done));
     int status = Z_OK;
-    const char* reason = gzerror(input.get(), &status);
-    if (status != Z_OK)
-      throw FileError(file.string(), std::string("cannot be unpacked: ") + reason + "; fetch it again");
+    std::string reason = gzerror(input.get(), &status);
+    if (reason.starts_with(file.string() + ": ")) reason.erase(0, file.string().size() + 2);
+    if (status != Z_OK) throw FileError(file.string(), "cannot be unpacked: " + reason + "; fetch it again");
     bytes.resize(done + static_cast<std::size_t>(got));
     if (got == 0) break;
   }
@@ -40,8 +40,9 @@ std::vector<std::uint8_t> read_start(const fs::path& file, std::uint64_t count) 
 }
 
 struct Idx {
-  std::vector<std::uint64_t> sizes;
-  std::vector<std::uint8_t> values;
+  std::string file{};
+  std::vector<std::uint64_t> sizes{};
+  std::vector<std::uint8_t> values{};
 };
 
 /// A file of bytes with `rank` axes. Its header: two zeros, 8 for bytes, the rank, then each size in four bytes.
@@ -58,7 +59,7 @@ Idx read_idx(const fs::path& file, std::size_t rank) {
                                        " axes (it begins with 0 0 8 " + std::to_string(rank) +
                                        "); the file is truncated or of another format");
   }
-  Idx idx;
+  Idx idx{.file = file.string()};
   std::uint64_t expected = 1;
   for (std::size_t axis = 0; axis < rank; ++axis) {
     const std::uint64_t size = number(4 + 4 * axis);
@@ -110,16 +111,16 @@ struct Published {
     return folder_with(files, path, {"raw", std::string(subfolder) + "/raw"});
   }
 
-  [[nodiscard]] Dataset load(const fs::path& path, Split split) const {
-    const fs::path folder = find(path).value_or(path);
-    const fs::path image_file = existing(folder, names_of(split, "images"));
-    const fs::path label_file = existing(folder, names_of(split, "labels"));
-    const Idx labels = read_idx(label_file, 1);
-    const Idx images = read_idx(image_file, 3);
+  [[nodiscard]] Dataset read(const ReadRequest& request) const {
+    const fs::path folder = find(request.path).value_or(request.path);
+    Idx labels;
+    Idx images;
+    attempt(request.problems, [&] { images = read_idx(existing(folder, names_of(request.split, "images")), 3); });
+    attempt(request.problems, [&] { labels = read_idx(existing(folder, names_of(request.split, "labels")), 1); });
+    if (images.sizes.empty() || labels.sizes.empty()) return {.class_names = class_names};
     if (labels.sizes[0] != images.sizes[0]) {
-      throw FileError(label_file.string(), "has " + std::to_string(labels.sizes[0]) + " labels, but " +
-                                               image_file.string() + " has " + std::to_string(images.sizes[0]) +
-                                               " images; fetch both files again");
+      throw FileError(labels.file, "has " + std::to_string(labels.sizes[0]) + " labels, but " + images.file + " has " +
+                                       std::to_string(images.sizes[0]) + " images; fetch both files again");
     }
     const auto count = static_cast<std::int64_t>(labels.sizes[0]);
     Dataset dataset{Tensor::empty({count, static_cast<std::int64_t>(images.sizes[1]),
@@ -130,9 +131,9 @@ struct Published {
     std::copy(labels.values.begin(), labels.values.end(), dataset.labels.mutable_data<std::int64_t>());
     const auto most = std::max_element(labels.values.begin(), labels.values.end());
     if (*most >= kClasses) {
-      throw FileError(label_file.string(), "label " + std::to_string(most - labels.values.begin()) +
-                                               " (counted from 0) is " + std::to_string(*most) +
-                                               ", expected 0 .. 9; the file is damaged or of another data set");
+      throw FileError(labels.file, "label " + std::to_string(most - labels.values.begin()) + " (counted from 0) is " +
+                                       std::to_string(*most) +
+                                       ", expected 0 .. 9; the file is damaged or of another data set");
     }
     return dataset;
   }
@@ -156,7 +157,7 @@ DatasetFormat format_for(const Published& published, bool fashion) {
                 const std::optional<fs::path> folder = published.find(path);
                 return folder && says_fashion(*folder) == fashion;
               },
-          .load = [=](const fs::path& path, Split split, const NamedOptions&) { return published.load(path, split); }};
+          .read = [=](const ReadRequest& request) { return published.read(request); }};
 }
 
 }  // namespace

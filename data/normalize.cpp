@@ -1,6 +1,9 @@
 #include "data/normalize.h"
 
+#include <cmath>
+
 #include "core/check.h"
+#include "core/named_options.h"
 
 namespace striate {
 
@@ -12,6 +15,9 @@ Tensor normalize_table(const Normalization& normalization, std::int64_t channels
     T* value = table.mutable_data<T>();
     for (std::size_t c = 0; c < given.mean.size(); ++c) {
       for (int byte = 0; byte < 256; ++byte) *value++ = static_cast<T>((byte / 255.0 - given.mean[c]) / given.std[c]);
+      expect(std::isfinite(static_cast<double>(value[-1])) && std::isfinite(static_cast<double>(value[-256])),
+             "normalize", "a mean and a std (--mean, --std) with finite images, (byte / 255 - mean) / std",
+             "mean " + OptionText(given.mean[c]).text + ", std " + OptionText(given.std[c]).text);
     }
   });
   return table;

@@ -8,7 +8,8 @@
 namespace striate {
 
 /// The normalised value of every byte in every channel: (channels,256), f32 or f64, computed in double. Throws
-/// std::invalid_argument for other dtypes and as Normalization::for_channels.
+/// std::invalid_argument for other dtypes, for values that are not finite in this one, and as
+/// Normalization::for_channels.
 Tensor normalize_table(const Normalization& normalization, std::int64_t channels, DType dtype);
 
 /// images u8 (...,C) -> the same shape in f32 or f64. Throws as normalize_table.

@@ -70,6 +70,7 @@ TEST(Normalize, GivesTheFormulaForEveryByte) {
   refused(Tensor::zeros({3}, DType::u8), cifar10(), DType::bf16, "bf16");
   refused(Tensor::zeros({1}, DType::u8), {{0.5}, {0}}, DType::f32, "a std above 0, got 0");
   refused(Tensor::zeros({1}, DType::u8), {{NAN}, {1}}, DType::f32, "a finite mean");
+  refused(Tensor::zeros({1}, DType::u8), {{0.5}, {1e-300}}, DType::f32, "with finite images");
 }
 
 TEST(Normalize, TakesAnyChannels) {

@@ -184,7 +184,7 @@ TEST(Mnist, RefusesDamagedGzipFiles) {
   const auto refused = [&](const std::string& bytes, const std::string& part) {
     folder.write("train-images-idx3-ubyte.gz", bytes);
     expect_error<FileError>([&] { load_dataset(folder.path(), Split::train); },
-                            {"train-images-idx3-ubyte.gz", "cannot be unpacked", part, "fetch"});
+                            {"train-images-idx3-ubyte.gz: cannot be unpacked: " + part, "fetch"});
   };
   for (std::size_t size = 18; size < good.size(); ++size) refused(good.substr(0, size), "unexpected end of file");
   std::string damaged = good;
@@ -217,6 +217,8 @@ TEST(Mnist, IsVerified) {
   ASSERT_EQ(broken.problems.size(), 2U);
   EXPECT_NE(broken.problems[0].find("train-images-idx3-ubyte"), std::string::npos);
   EXPECT_NE(broken.problems[1].find("t10k-labels-idx1-ubyte"), std::string::npos);
+  folder.write("train-labels-idx1-ubyte", "broken");
+  EXPECT_EQ(verify_dataset(folder.path()).problems.size(), 3U);
 }
 
 }  // namespace
