@@ -78,6 +78,7 @@ class Update {
   /// Whether no loss scale helps: a dynamic one has fallen below 1, or twenty steps in a row were skipped with a fixed
   /// one.
   [[nodiscard]] bool collapsed() const;
+  [[nodiscard]] double skipped() const { return skipped_; }  ///< steps
   /// "loss scale 32768, skipped steps: 2"; empty without one.
   [[nodiscard]] std::string describe() const;
 

@@ -28,7 +28,9 @@ std::string first_not_finite(const Module& model) {
 }
 
 std::string where_not_finite(Layer& model, const Tensor& images, const std::string& otherwise) {
-  if (!all_finite(images)) return "the batch of images itself is not finite";
+  if (images.defined() && !all_finite(images)) {
+    return "the batch of images itself is not finite. Give another mean and std (--mean, --std), or precision.";
+  }
   std::string found;
   const LayerObserver observer([&](const Layer& layer, const Tensor&, const Tensor& y) {
     if (!found.empty() || !layer.children().empty() || all_finite(y)) return;
@@ -36,8 +38,8 @@ std::string where_not_finite(Layer& model, const Tensor& images, const std::stri
             " (" + layer.kind() + ")";
   });
   const NoGradGuard no_grad;
-  model(images);
-  return found.empty() ? otherwise : found;
+  if (images.defined()) model(images);
+  return (found.empty() ? otherwise : found) + ". Try a smaller learning rate, a warmup or gradient clipping.";
 }
 
 }  // namespace striate

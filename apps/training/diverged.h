@@ -18,8 +18,8 @@ class DivergedError : public std::runtime_error {
 /// The name of the first parameter or buffer that holds a NaN or an infinity; empty where none does.
 std::string first_not_finite(const Module& model);
 
-/// Runs the model on a batch: "the first layer whose output is not finite is features.7 (BatchNorm2d)". `otherwise`
-/// where all are finite.
+/// Runs the model on a batch, where there is one: "the first layer whose output is not finite is features.7
+/// (BatchNorm2d)", `otherwise` where all are finite; and what to try.
 std::string where_not_finite(Layer& model, const Tensor& images, const std::string& otherwise);
 
 }  // namespace striate

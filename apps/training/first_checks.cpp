@@ -51,7 +51,7 @@ std::vector<std::string> unused_classes(const Dataset& dataset) {
   return names;
 }
 
-std::string megabytes(double bytes) { return std::to_string(static_cast<std::int64_t>(bytes / 1e6) + 1) + " MB"; }
+std::string megabytes(double bytes) { return std::to_string(static_cast<std::int64_t>(bytes / 1e6)) + " MB"; }
 
 double bytes_of(const std::vector<NamedTensor>& tensors) {
   double bytes = 0;
@@ -140,7 +140,7 @@ void check_disk_space(const RunFiles& files, const Module& model, const Optimize
   const double free = static_cast<double>(disk.f_bavail) * static_cast<double>(disk.f_frsize);
   if (free >= needed) return;
   throw FileError(files.folder.string(), "its disk has " + megabytes(free) + " free, and the run's checkpoints and " +
-                                             "weights need " + megabytes(needed) +
+                                             "weights need " + megabytes(needed + 1e6) +
                                              "; free some space, or choose a folder on another disk");
 }
 

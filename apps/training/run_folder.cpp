@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <string>
 #include <system_error>
 
@@ -41,9 +42,13 @@ RunFolder::RunFolder(const fs::path& path) : RunFiles{path} {
   } else if (why != 0) {
     fail("locked", why);
   }
+  // What a process that was killed left. Without locks another one may be writing it now, and only old ones go.
+  const auto old = fs::file_time_type::clock::now() - std::chrono::hours(24);
   for (const auto& entry : fs::directory_iterator(path)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with(".striate-") && name.ends_with(".tmp")) fs::remove(entry.path());
+    if (!name.starts_with(".striate-") || !name.ends_with(".tmp")) continue;
+    const auto written = fs::last_write_time(entry.path(), error);
+    if (warning_.empty() || (!error && written < old)) fs::remove(entry.path(), error);
   }
 }
 

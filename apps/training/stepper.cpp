@@ -47,7 +47,7 @@ Stepper::Stepper(Layer& model, TrainingState& state, RunningMetrics& running, co
       options_(options),
       update_(state.optimizer, model.parameters(), update_options(options)) {}
 
-void Stepper::step(Loader& loader, std::int64_t images, double learning_rate) {
+void Stepper::step(Loader& loader, std::int64_t images, double learning_rate, bool last) {
   running_.learning_rate = learning_rate;
   loss_ = 0;
   update_.begin(learning_rate);
@@ -57,9 +57,10 @@ void Stepper::step(Loader& loader, std::int64_t images, double learning_rate) {
     ++state_.position;
   }
   update_.apply();
-  if (update_.collapsed()) {
+  const bool all_skipped = update_.skipped() > static_cast<double>(state_.step);
+  if (update_.collapsed() || (last && all_skipped)) {
     diverged(text_of("the gradients are not finite at step ", state_.step + 1, ": ", update_.describe()),
-             "every layer's output is finite, so it is in the backward pass");
+             "every layer's output is finite, so it is in the backward pass, or the loss scale is too large");
   }
   ++state_.step;
 }
@@ -91,9 +92,8 @@ void Stepper::check_finite() {
 }
 
 void Stepper::diverged(const std::string& what, const std::string& where_else) {
-  const std::string where = last_images_.defined() ? where_not_finite(model_, last_images_, where_else) : where_else;
-  throw DivergedError(text_of(what, " (learning rate ", running_.learning_rate, "); ", where,
-                              ". Try a smaller learning rate, a warmup or gradient clipping."));
+  throw DivergedError(text_of(what, " (learning rate ", running_.learning_rate, "); ",
+                              where_not_finite(model_, last_images_, where_else)));
 }
 
 }  // namespace striate

@@ -35,8 +35,9 @@ class Stepper {
   Stepper(Layer& model, TrainingState& state, RunningMetrics& running, const TrainerOptions& options);
 
   /// One update at this rate from the loader's next batches, which have so many images in all. Counts the step and the
-  /// batches. Throws DivergedError where the loss, or the gradients at every loss scale, are not finite.
-  void step(Loader& loader, std::int64_t images, double learning_rate);
+  /// batches. Throws DivergedError where the loss, or the gradients at every loss scale, are not finite, and where this
+  /// is the run's last step and all were skipped.
+  void step(Loader& loader, std::int64_t images, double learning_rate, bool last);
   /// The mean loss over the last step's images.
   [[nodiscard]] double loss() const { return loss_; }
 

@@ -185,7 +185,8 @@ void Trainer::train_step() {
   const std::int64_t batch = std::min(options_.loader.batch_size, images_);
   // The last step of an epoch takes what is left.
   const std::int64_t images = std::min(batch * options_.accumulate, images_ - state_.position * batch);
-  stepper_.step(loader_, images, learning_rate(schedule_, state_.step + 1));
+  const std::int64_t step = state_.step + 1;
+  stepper_.step(loader_, images, learning_rate(schedule_, step), step == schedule_.total_steps);
   averages_.after_step();
   running_.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   for (const auto& hook : step_hooks_) hook(progress());

@@ -84,6 +84,8 @@ TEST(Failure, DivergenceInTheFirstStep) {
   const TempFolder folder;
   const Outcome outcome = striate(small_train(folder.path() / "run", {"--lr", "1e38", "--model", "vgg11_nobn"}));
   expect_failure(outcome, {"learning rate", "No checkpoint had been written yet"});
+  expect_failure(striate(small_train(folder.path() / "images", {"--std", "1e-6", "--precision", "fp16"})),
+                 {"images itself is not finite", "--std"});
 }
 
 TEST(Failure, DataThatIsNotThereOrBroken) {

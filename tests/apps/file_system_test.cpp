@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <optional>
 
@@ -108,10 +109,23 @@ TEST_F(FileSystem, WithoutLocksIsWarnedAboutAndUsed) {
   expect_error<FileError>([&] { trainer_in(folder_.path() / "broken"); }, {"broken", "cannot be locked"});
 }
 
+TEST_F(FileSystem, WithoutLocksFreshFilesOfOthersStay) {
+  const auto fresh = folder_.write("run/.striate-1-0.tmp", "");
+  const auto old = folder_.write("run/.striate-1-1.tmp", "");
+  std::filesystem::last_write_time(old, std::filesystem::last_write_time(old) - std::chrono::hours(48));
+  lock_error = ENOLCK;
+  { const RunFolder run(folder_.path() / "run"); }
+  EXPECT_TRUE(std::filesystem::exists(fresh));
+  EXPECT_FALSE(std::filesystem::exists(old));
+  lock_error = 0;
+  const RunFolder run(folder_.path() / "run");
+  EXPECT_FALSE(std::filesystem::exists(fresh));
+}
+
 TEST_F(FileSystem, WithoutRoomIsRefusedBeforeTheFirstStep) {
   free_bytes = 500;
   expect_error<FileError>([&] { trainer_in(folder_.path() / "run"); },
-                          {(folder_.path() / "run").string(), "1 MB free", "free some space"});
+                          {(folder_.path() / "run").string(), "0 MB free", "need 1 MB", "free some space"});
   EXPECT_FALSE(std::filesystem::exists(folder_.path() / "run/metrics.csv"));
   // Two checkpoints with the momentum of 40 parameters, and the weights.
   free_bytes = 40 * 4 * 5;
