@@ -3,6 +3,9 @@
 #include <spdlog/fmt/fmt.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -14,6 +17,7 @@
 #include "apps/cli/progress.h"
 #include "apps/cli/train_setup.h"
 #include "apps/training/run_folder.h"
+#include "core/error.h"
 #include "core/printable.h"
 #include "data/dataset.h"
 
@@ -50,7 +54,10 @@ std::vector<std::string> bench_arguments(const Cell& cell, const std::string& in
 
 // Training images a second of a model by itself; nothing where bench cannot tell.
 std::optional<double> measured_by(const std::vector<std::string>& bench) {
-  const auto file = std::filesystem::temp_directory_path() / fmt::format("striate-bench-{}.json", ::getpid());
+  std::string file = (std::filesystem::temp_directory_path() / "striate-bench-XXXXXX").string();
+  const int made = ::mkstemp(file.data());
+  if (made < 0) throw FileError(file, std::string("cannot be made: ") + std::strerror(errno));
+  ::close(made);
   const int status = Child(bench, file, "/dev/null").wait();
   std::ifstream stream(file);
   const auto measured = nlohmann::json::parse(stream, nullptr, false);

@@ -3,6 +3,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <fstream>
@@ -50,15 +51,18 @@ bool is_free(const fs::path& folder) {
   }
 }
 
-// What a child said last, without the program's name; how it ended where it said nothing.
+// What a child complained of last, its lines in one, without the program's name; how it ended where it said nothing.
 std::string reason_of(const Run& run, int status) {
+  const std::string name = program_invocation_short_name + std::string(": ");
   std::ifstream file(errors_file(run));
   std::string reason;
   for (std::string line; std::getline(file, line);) {
-    if (!line.empty()) reason = line;
+    if (line.starts_with(name)) {
+      reason = line.substr(name.size());
+    } else if (const std::size_t text = line.find_first_not_of(' '); text != std::string::npos) {
+      reason += (reason.empty() ? "" : reason.ends_with(':') ? " " : "; ") + line.substr(text);
+    }
   }
-  constexpr std::string_view name = "striate: ";
-  if (reason.starts_with(name)) reason.erase(0, name.size());
   if (!reason.empty()) return printable(reason, 1000);
   return status > 128 ? fmt::format("ended by signal {}", status - 128) : fmt::format("exit status {}", status);
 }

@@ -131,14 +131,16 @@ void refuse_changed(const Results& results) {
   }
 }
 
-// Nor what came of other images. Data that cannot be read is left to the runs to complain about.
-void refuse_other_images(const fs::path& data, const Cell& cell, const fs::path& out) {
+// Nor what came of other images. Where nothing is left to run they need not be there any more.
+void refuse_other_images(const fs::path& data, const Cell& cell, const fs::path& out, bool to_run) {
   const TrainFlags flags = parse_train_flags({}, cell.given);
+  const DataOptions load{.image_size = flags.image_size, .max_pixels = flags.max_pixels};
   std::string here;
   try {
-    here = content_hash(load_dataset(data, Split::train, flags.dataset,
-                                     {.image_size = flags.image_size, .max_pixels = flags.max_pixels}));
+    here = content_hash(load_dataset(data, Split::train, flags.dataset, load));
+    if (to_run) load_dataset(data, Split::test, flags.dataset, load);
   } catch (const FileError&) {
+    if (to_run) throw;
     return;
   }
   const fs::path file = out / "data.txt";
@@ -186,11 +188,16 @@ int run_ablate(const Arguments& arguments) {
   for (const std::string& warning : {held.warning(), damage_of_results(out)}) {
     if (!warning.empty()) complain("warning: " + warning);
   }
-  refuse_other_images(data, recipe.cells[0], out);
-  // What failed before it began (for want of data, say) is cheap to try again, and may have had other flags.
-  const auto try_again = [&](const Run& run) {
-    if (options.retry || !fs::exists(RunFiles{run.folder}.config())) forget_failure(run);
+  // What failed before it began is cheap to try again, and may have had other flags.
+  const auto is_to_run = [&](const Run& run) {
+    const RunState state = read_run(run).state;
+    const bool again = options.retry || !fs::exists(RunFiles{run.folder}.config());
+    return state == RunState::waiting || (state == RunState::failed && again);
   };
+  const auto try_again = [&](const Run& run) {
+    if (is_to_run(run)) forget_failure(run);
+  };
+  refuse_other_images(data, recipe.cells[0], out, std::any_of(runs.begin(), runs.end(), is_to_run));
   std::for_each(runs.begin(), runs.end(), try_again);
   catch_interrupts();
   const auto report = [&] { write_report(results(), out); };

@@ -53,6 +53,17 @@ void expect_same_runs(const fs::path& a, const fs::path& b) {
   }
 }
 
+// An ablation of one cell: a run of one epoch.
+struct OneRun {
+  TempFolder folder;
+  fs::path recipe = folder.write("tiny.toml", kTitle + kModel + "[cell.a]\n");
+  fs::path out = folder.path() / "out";
+  [[nodiscard]] Outcome run(std::vector<std::string> more = {}) const {
+    more.insert(more.begin(), {"--seeds", "1", "--epochs", "1"});
+    return striate(ablate(recipe, out, more));
+  }
+};
+
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 TEST(Ablate, RunsTheGridOnce) {
@@ -159,20 +170,17 @@ TEST(Ablate, ARunHeldElsewhereLetsTheOthersGoFirst) {
 }
 
 TEST(Ablate, DamagedResultsAreNamed) {
-  const TempFolder folder;
-  const auto recipe = folder.write("tiny.toml", kTitle + kBaseline + "[cell.a]\n");
-  const auto out = folder.path() / "out";
-  const std::vector<std::string> flags = {"--seeds", "1", "--epochs", "1"};
-  ASSERT_EQ(striate(ablate(recipe, out, flags)).status, 0);
-  const std::string csv = read_text(out / "results.csv");
-  EXPECT_TRUE(striate(ablate(recipe, out, flags)).err.empty());
+  const OneRun one;
+  ASSERT_EQ(one.run().status, 0);
+  const std::string csv = read_text(one.out / "results.csv");
+  EXPECT_TRUE(one.run().err.empty());
   std::string cut = csv;
   cut.resize(csv.size() - 20);
-  std::ofstream(out / "results.csv") << cut;
-  const Outcome outcome = striate(ablate(recipe, out, flags));
+  std::ofstream(one.out / "results.csv") << cut;
+  const Outcome outcome = one.run();
   EXPECT_EQ(outcome.status, 0);
   EXPECT_TRUE(contains(outcome.err, "results.csv: line 2 ")) << outcome.err;
-  EXPECT_EQ(read_text(out / "results.csv"), csv);
+  EXPECT_EQ(read_text(one.out / "results.csv"), csv);
 }
 
 TEST(Ablate, AFailedRunStopsNoOther) {
@@ -210,39 +218,66 @@ TEST(Ablate, WhatFailedBeforeItBeganIsTriedAgain) {
   EXPECT_TRUE(contains(read_text(out / "report.md"), "--seeds 1 --epochs 1 --out DIR"));
 }
 
-TEST(Ablate, RefusesOtherImages) {
+TEST(Ablate, WithoutDataNothingIsStarted) {
+  const OneRun one;
+  const auto data = one.folder.path() / "data";
+  const auto run = [&] { return one.run({"--data", data.string()}); };
+  const auto expect_refused = [&] {
+    const Outcome outcome = run();
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_TRUE(contains(outcome.err, data.string())) << outcome.err;
+    EXPECT_FALSE(fs::exists(one.out / "runs"));
+  };
+  expect_refused();
+  fs::copy(small_data(), data);
+  fs::remove(data / "test_batch.bin");
+  expect_refused();
+  fs::copy(small_data() / "test_batch.bin", data / "test_batch.bin");
+  ASSERT_EQ(run().status, 0);
+  fs::remove_all(data);
+  EXPECT_EQ(run().status, 0) << "a finished ablation needs none";
+}
+
+TEST(Ablate, AFailureIsToldWhole) {
   const TempFolder folder;
-  const auto recipe = folder.write("tiny.toml", kTitle + kModel + "[cell.a]\n");
-  const auto out = folder.path() / "out";
-  const std::vector<std::string> flags = {"--seeds", "1", "--epochs", "1"};
-  ASSERT_EQ(striate(ablate(recipe, out, flags)).status, 0);
-  const auto others = (folder.path() / "others").string();
+  const auto weights = folder.path() / "w/weights.safetensors";
+  ASSERT_EQ(striate(small_train(folder.path() / "w", {"--max-steps", "1"})).status, 0);
+  const auto recipe = folder.write(
+      "tiny.toml", kTitle + kBaseline + "[cell.a]\ninit = \"" + weights.string() + "\"\nwidth-multiplier = 0.125\n");
+  const Outcome outcome = striate(ablate(recipe, folder.path() / "out", {"--seeds", "1"}));
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_TRUE(contains(outcome.out, "a seed 0: failed: " + weights.string() + ": ")) << outcome.out;
+  EXPECT_TRUE(contains(outcome.out, "; mismatched: features.1.weight")) << outcome.out;
+}
+
+TEST(Ablate, RefusesOtherImages) {
+  const OneRun one;
+  ASSERT_EQ(one.run().status, 0);
+  const auto others = (one.folder.path() / "others").string();
   ASSERT_EQ(striate({"generate", "--out", others, "--train", "65", "--test", "16", "--seed", "5"}).status, 0);
-  const Outcome outcome = striate(ablate(recipe, out, {"--seeds", "1", "--epochs", "1", "--data", others}));
+  const Outcome outcome = one.run({"--data", others});
   EXPECT_EQ(outcome.status, 2);
   EXPECT_TRUE(contains(outcome.err, "are on other images")) << outcome.err;
 }
 
 TEST(Ablate, ADamagedRunIsNoResult) {
-  const TempFolder folder;
-  const auto recipe = folder.write("tiny.toml", kTitle + kModel + "[cell.a]\n");
-  const auto out = folder.path() / "out";
-  const std::vector<std::string> flags = {"--seeds", "1", "--epochs", "1"};
-  ASSERT_EQ(striate(ablate(recipe, out, flags)).status, 0);
-  const std::string weights = read_text(out / "runs/a/seed-0/weights.safetensors");
-  std::ofstream(out / "runs/a/seed-0/metrics.csv") << "epoch,test_accuracy,seconds,images_per_second\n";
-  EXPECT_EQ(striate(ablate(recipe, out, flags)).status, 1);
-  const std::string report = read_text(out / "report.md");
+  const OneRun one;
+  ASSERT_EQ(one.run().status, 0);
+  const std::string weights = read_text(one.out / "runs/a/seed-0/weights.safetensors");
+  std::ofstream(one.out / "runs/a/seed-0/metrics.csv") << "epoch,test_accuracy,seconds,images_per_second\n";
+  EXPECT_EQ(one.run().status, 1);
+  const std::string report = read_text(one.out / "report.md");
   EXPECT_TRUE(contains(report, "0 of 1 runs are finished.")) << report;
   EXPECT_TRUE(contains(report, "- a seed 0: metrics.csv shows 0 of 1 epochs")) << report;
-  EXPECT_EQ(striate(ablate(recipe, out, {"--seeds", "1", "--epochs", "1", "--retry"})).status, 0);
-  EXPECT_TRUE(contains(read_text(out / "report.md"), "1 of 1 runs are finished."));
-  EXPECT_TRUE(read_text(out / "runs/a/seed-0/weights.safetensors") == weights);
+  EXPECT_EQ(one.run({"--retry"}).status, 0);
+  EXPECT_TRUE(contains(read_text(one.out / "report.md"), "1 of 1 runs are finished."));
+  EXPECT_TRUE(read_text(one.out / "runs/a/seed-0/weights.safetensors") == weights);
   // A file of flags that cannot be read stops everything, with the way out.
-  std::ofstream(out / "runs/a/seed-0/config.toml") << "%%%";
-  const Outcome outcome = striate(ablate(recipe, out, flags));
+  std::ofstream(one.out / "runs/a/seed-0/config.toml") << "%%%";
+  const Outcome outcome = one.run();
   EXPECT_EQ(outcome.status, 2);
-  EXPECT_TRUE(contains(outcome.err, "remove " + (out / "runs/a/seed-0").string() + " to run it again")) << outcome.err;
+  EXPECT_TRUE(contains(outcome.err, "remove " + (one.out / "runs/a/seed-0").string() + " to run it again"))
+      << outcome.err;
 }
 
 TEST(Ablate, RefusesRunsOfOtherFlags) {
