@@ -57,7 +57,7 @@ BenchOptions parse_bench(const Arguments& arguments) {
   parse(app, arguments);
   one_of("precision", options.model.precision, precision_names());
   at_least("steps", options.steps, 1);
-  at_least("batch-size", options.batch_size, 1);
+  within("batch-size", options.batch_size, 1, kMostCounted);
   return options;
 }
 
@@ -105,8 +105,9 @@ int run_bench(const Arguments& arguments) {
   const Precision precision = precision_of(options.model.precision);
   const auto model = make_model(options.model.model, model_options(options.model));
   model->to(precision.parameters);
-  const auto optimizer =
-      make_optimizer(options.optimizer, {{.parameters = model->parameters(), .lr = 0.05, .weight_decay = 5e-4}});
+  const auto optimizer = in_flag("optimizer", [&] {
+    return make_optimizer(options.optimizer, {{.parameters = model->parameters(), .lr = 0.05, .weight_decay = 5e-4}});
+  });
   Shape shape = input_of(options.model);
   shape.insert(shape.begin(), options.batch_size);
   Tensor images = Tensor::empty(shape, precision.parameters);

@@ -67,8 +67,8 @@ std::string meant_flag(std::string flag, const std::vector<std::string>& flags) 
 void check_known(const CLI::App& app, const std::string& flag, const std::string& where) {
   const auto flags = flags_of(app);
   if (std::find(flags.begin(), flags.end(), flag) != flags.end()) return;
-  throw UsageError("unknown flag " + flag + where + "; did you mean " + meant_flag(flag, flags) + "? (striate " +
-                   app.get_name() + " --help lists them all)");
+  throw UsageError("unknown flag " + flag + where + "; did you mean " + meant_flag(flag, flags) + "? (" +
+                   program_invocation_short_name + " " + app.get_name() + " --help lists them all)");
 }
 
 // The value of --config among the arguments; empty where it is not given.
@@ -104,10 +104,10 @@ std::string whole_number_problem(const std::string& text) {
 }
 
 std::string number_problem(const std::string& text) {
-  return text.find_first_not_of(' ') == std::string::npos ? "expected a number, got nothing" : "";
+  return number_in<double>(text) ? "" : "expected a number, got " + (text.empty() ? "nothing" : text);
 }
 
-// CLI11 takes 010 for 8, -1 for 2^64-1, and no text for 0.
+// CLI11 takes 010 for 8, 0x10 for 16, -1 for 2^64-1, and no text for 0.
 void make_strict(CLI::App& app) {
   for (CLI::Option* option : app.get_options()) {
     if (option->get_items_expected_max() <= 1) option->take_last();
@@ -129,16 +129,21 @@ bool is_short_flag(const std::string& argument) {
          argument != "-h";
 }
 
-// CLI11 takes the next argument for the value of "--out=".
+// CLI11 takes the next argument for the value of "--out=", and "yes" and 2 for true.
 void add_argument(const CLI::App& app, const std::string& argument, Arguments& all) {
   const std::size_t equals = argument.find('=');
-  if (!argument.starts_with("--") || equals != argument.size() - 1) {
+  if (!argument.starts_with("--") || equals == std::string::npos) {
     all.push_back(argument);
     return;
   }
-  all.push_back(argument.substr(0, equals));
-  if (!awaits_value(app, all.back())) throw UsageError(all.back() + " must be true or false, got nothing");
-  all.emplace_back();
+  const std::string flag = argument.substr(0, equals);
+  const std::string value = argument.substr(equals + 1);
+  if (!awaits_value(app, flag)) {
+    require(value == "true" || value == "false", flag.substr(2), "true or false", value.empty() ? "nothing" : value);
+    all.push_back(argument);
+  } else {
+    all.insert(all.end(), {flag, value});
+  }
 }
 
 }  // namespace
@@ -177,8 +182,9 @@ GivenFlags parse(CLI::App& app, const Arguments& arguments, const Values& before
     add_argument(app, argument, all);
   }
   for (const std::string& argument : all) {
-    if (!is_utf8(argument))
-      throw UsageError("names and paths must be UTF-8, since files keep them as text: " + argument);
+    if (!is_utf8(argument) || argument.find('\0') != std::string::npos) {
+      throw UsageError("names and paths must be UTF-8 without zero bytes, since files keep them as text: " + argument);
+    }
   }
   std::reverse(all.begin(), all.end());  // the order CLI11 wants a vector in
   try {
@@ -187,7 +193,8 @@ GivenFlags parse(CLI::App& app, const Arguments& arguments, const Values& before
     write_screen(app.help(program_invocation_short_name));
     throw;
   } catch (const CLI::ParseError& error) {
-    throw UsageError(std::string(error.what()) + " (striate " + app.get_name() + " --help lists the flags)");
+    throw UsageError(std::string(error.what()) + " (" + program_invocation_short_name + " " + app.get_name() +
+                     " --help lists the flags)");
   }
   return given;
 }
@@ -200,6 +207,11 @@ void one_of(const std::string& flag, const std::string& value, const std::vector
   if (std::find(names.begin(), names.end(), value) != names.end()) return;
   throw UsageError("--" + flag + " must be one of " + joined(names) + ", got " + value + "; did you mean " +
                    nearest_name(value, names) + "?");
+}
+
+std::string without_op(const std::string& message) {
+  const std::size_t end = message.find("] ");
+  return message.starts_with('[') && end != std::string::npos ? message.substr(end + 2) : message;
 }
 
 std::vector<std::string> split(const std::string& text, char separator) {

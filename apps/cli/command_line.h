@@ -58,6 +58,19 @@ void within(const std::string& flag, T value, std::type_identity_t<T> least, std
 /// Throws UsageError with the nearest name where the value is none of them.
 void one_of(const std::string& flag, const std::string& value, const std::vector<std::string>& names);
 
+/// "expected ..., got ..." of "[op] expected ..., got ...".
+std::string without_op(const std::string& message);
+
+/// Runs body(); std::invalid_argument, which parts of the library throw, becomes the flag's UsageError.
+template <class Body>
+auto in_flag(const std::string& flag, Body body) {
+  try {
+    return body();
+  } catch (const std::invalid_argument& error) {
+    throw UsageError("--" + flag + ": " + without_op(error.what()));
+  }
+}
+
 /// The number that the whole text is; nothing where it is none.
 template <class T>
 std::optional<T> number_in(const std::string& text) {

@@ -40,7 +40,7 @@ EvalOptions parse_eval(const Arguments& arguments) {
   parse(app, arguments);
   one_of("split", options.split, {"test", "train"});
   at_least("limit", options.limit, 0);
-  at_least("batch-size", options.batch_size, 1);
+  within("batch-size", options.batch_size, 1, kMostCounted);
   if (!options.tta.empty()) one_of("tta", options.tta, {"flip", "shift", "flip+shift"});
   return options;
 }

@@ -70,8 +70,8 @@ int run_command(const Arguments& arguments) {
     if (arguments[0] == command.name) return command.call({arguments.begin() + 1, arguments.end()});
     names.emplace_back(command.name);
   }
-  throw UsageError("unknown command " + arguments[0] + "; did you mean " + nearest_name(arguments[0], names) +
-                   "? (striate --help lists them all)");
+  throw UsageError("unknown command " + arguments[0] + "; did you mean " + nearest_name(arguments[0], names) + "? (" +
+                   program_invocation_short_name + " --help lists them all)");
 }
 
 // What libraries throw is told in the user's words; ours is for the user as it is.
@@ -88,7 +88,7 @@ std::string message_of(const std::exception& error) {
     return std::string("text that should be JSON is damaged: ") + error.what();
   }
   if (dynamic_cast<const std::out_of_range*>(&error) != nullptr || typeid(error) == typeid(std::logic_error)) {
-    return std::string("an error of the program itself, please report it (striate --version): ") + error.what();
+    return std::string("an error of the program itself, please report it with what --version says: ") + error.what();
   }
   return error.what();
 }

@@ -34,7 +34,7 @@ std::string printable_lines(const std::string& text) {
 }
 
 void complain(const std::string& text) {
-  const std::string line = "striate: " + printable_lines(text) + "\n";
+  const std::string line = program_invocation_short_name + (": " + printable_lines(text)) + "\n";
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 

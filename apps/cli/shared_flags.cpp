@@ -1,6 +1,7 @@
 #include "apps/cli/shared_flags.h"
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdlib>
 
 #include "apps/cli/command_line.h"
@@ -57,9 +58,9 @@ std::filesystem::path data_path(const std::string& given, const std::string& for
     if (std::filesystem::is_directory(cached)) return cached;
   }
   if (!needs_path(format)) return {};
-  throw UsageError(
-      "no data: give --data DIR or set STRIATE_DATA (./quickstart fetches CIFAR-10; `striate generate --out "
-      "DIR` draws a set of its own)");
+  throw UsageError(fmt::format(
+      "no data: give --data DIR or set STRIATE_DATA (./quickstart fetches CIFAR-10; `{} generate --out DIR` draws one)",
+      program_invocation_short_name));
 }
 
 std::vector<double> channel_values(const std::string& flag, const std::string& text) {

@@ -22,6 +22,9 @@ namespace striate::cli {
 inline constexpr std::int64_t kMostThreads = 1024;
 inline constexpr const char* kThreadsHelp = "Threads of the arithmetic; 0: all processors";
 
+/// Of images a batch, and of epochs: more is a typing error.
+inline constexpr std::int64_t kMostCounted = 1000000;
+
 /// Declares --threads on `app`; call use_threads with its value after parsing (0: all processors).
 void add_threads_flag(CLI::App& app, std::int64_t& threads);
 void use_threads(std::int64_t threads);

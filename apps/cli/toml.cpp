@@ -134,7 +134,10 @@ std::vector<TomlTable> parse_toml_tables(const std::string& text, const std::str
     for (auto& [at, table] : tables) in_order.push_back(std::move(table));
     return in_order;
   } catch (const toml::parse_error& error) {
-    throw UsageError(place(name, error.source()) + std::string(error.description()));
+    std::string what(error.description());
+    constexpr std::string_view macro = " (TOML_MAX_NESTED_VALUES)";
+    if (const std::size_t at = what.find(macro); at != std::string::npos) what.erase(at, macro.size());
+    throw UsageError(place(name, error.source()) + what);
   } catch (const NoName&) {
     const auto nameless = std::find_if(lines.begin(), lines.end(), lacks_name) - lines.begin();
     throw UsageError(fmt::format("{}, line {}: expected a table's name behind [; letters beyond a-z stand in quotes",

@@ -159,6 +159,9 @@ Ending train(const TrainFlags& flags, const RunFolder& folder, bool resuming, sp
   StartingModel start = starting_model(flags, train, resuming);
   std::vector<std::string> notes;
   TrainerOptions options = trainer_options(flags, *start.model, train, notes);
+  const ImageShape shape = output_shape(options.loader.transforms, train.image_shape());
+  in_flag(flags.cutout > 0 ? "cutout" : "pad",
+          [&] { check_augment(options.loader.augment, shape.height, shape.width); });
   options.out = folder;
   options.text = {{"config", config}};
   options.stop = interrupted;

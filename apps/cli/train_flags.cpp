@@ -19,9 +19,6 @@ namespace {
 
 using F = TrainFlags;
 
-// Of epochs, and of images a batch: more is a typing error.
-constexpr std::int64_t kMost = 1000000;
-
 // What optimisers other than SGD start from: PyTorch's for AdamW.
 constexpr double kOtherLr = 1e-3;
 constexpr double kOtherWeightDecay = 1e-2;
@@ -125,10 +122,10 @@ std::vector<TrainFlag> make_table() {
   t.group("Optimiser");
   const Need sgd{"optimizer", {"sgd"}};
   const Need adamw{"optimizer", {"adamw"}};
-  t.flag("epochs", &F::epochs, between<std::int64_t>(1, kMost), "Passes over the training set");
-  t.flag("batch-size", &F::batch_size, between<std::int64_t>(1, kMost),
+  t.flag("epochs", &F::epochs, between<std::int64_t>(1, kMostCounted), "Passes over the training set");
+  t.flag("batch-size", &F::batch_size, between<std::int64_t>(1, kMostCounted),
          "Images a batch; the last one of an epoch may have fewer");
-  t.flag("accumulate", &F::accumulate, between<std::int64_t>(1, kMost),
+  t.flag("accumulate", &F::accumulate, between<std::int64_t>(1, kMostCounted),
          "Batches an update; all counts of steps are of updates");
   t.flag("optimizer", &F::optimizer, name_of(optimizer_names),
          joined(optimizer_names()) + "; with options as NAME:option=value,option=value");
@@ -146,12 +143,12 @@ std::vector<TrainFlag> make_table() {
   t.group("Learning rate");
   t.flag("lr", &F::lr, from(0.0),
          fmt::format("The schedule's highest learning rate. Default of optimizers other than sgd: {}", kOtherLr));
-  t.flag("base-batch-size", &F::base_batch_size, between<std::int64_t>(0, kMost),
+  t.flag("base-batch-size", &F::base_batch_size, between<std::int64_t>(0, kMostCounted),
          "Rates are for updates of so many images: they grow by an update's images / base-batch-size; 0: off");
   t.flag("head-lr", &F::head_lr, from(0.0), "The classifier's highest rate; 0: as --lr", needing({{"lr"}}, "0"));
   t.flag("norm-lr-scale", &F::norm_lr_scale, from(0.0), "Factor on the rate of the norms' scales and shifts");
   t.flag("schedule", &F::schedule, name_of(schedule_names), joined(schedule_names()));
-  t.flag("warmup-epochs", &F::warmup_epochs, between<double>(0, kMost), "Epochs of linear warmup from 0");
+  t.flag("warmup-epochs", &F::warmup_epochs, between<double>(0, kMostCounted), "Epochs of linear warmup from 0");
   t.flag("step-size", &F::step_size, from<std::int64_t>(1), "schedule step: epochs between drops",
          needing({{"schedule", {"step"}}}));
   t.flag("gamma", &F::gamma, kAbove0, "schedules step, multistep, exponential: factor of a drop",

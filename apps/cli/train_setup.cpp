@@ -15,16 +15,6 @@
 namespace striate::cli {
 namespace {
 
-// What the parts refuse, as the flag's error.
-template <class Body>
-auto in_flag(const std::string& flag, Body body) {
-  try {
-    return body();
-  } catch (const std::invalid_argument& error) {
-    throw UsageError("--" + flag + ": " + error.what());
-  }
-}
-
 // A flag that stands for an option.
 struct Shorthand {
   const char* flag;

@@ -84,9 +84,14 @@ TEST(CommandLine, ValuesAreChecked) {
       {{"--init", "w\xff.safetensors"}, "must be UTF-8"},
       {{"--head-lr", "1e308"}, "--head-lr must be a finite multiple of --lr 0.1"},
       {{"--threads", "-2"}, "--threads must be from 0 to 1024, got -2"},
+      {{"--whiten=2"}, "--whiten must be true or false, got 2"},
+      {{"--cutout", "100"}, "--cutout: expected a cutout of less than 64 "},
+      {{"--optimizer", "sgd:momentum=-1"}, "--optimizer: expected momentum >= 0, got -1"},
+      {{"--std", "1e-300"}, "a mean and a std (--mean, --std) with finite images"},
   };
   for (const auto& [flags, message] : cases) expect_refused(small_train(out, flags), message);
   EXPECT_FALSE(std::filesystem::exists(out / "checkpoint.safetensors"));
+  expect_refused({"bench", "--optimizer", "sgd:momentum=-1"}, "--optimizer: expected momentum >= 0, got -1");
   expect_refused({"summary", "vgg11:width_multiplier=0.5", "--width-multiplier", "0.25"}, "both set width_multiplier");
 }
 
@@ -188,6 +193,9 @@ TEST(CommandLine, BadConfigFiles) {
       {"[lr]\nvalue = 1", "expected flags alone, got a table [lr]"},
       {"config = \"other.toml\"", "cannot name another"},
       {"help = false", "help is for the command line"},
+      {"whiten = \"yes\"", "--whiten must be true or false, got yes"},
+      {"out = \"a\\u0000b\"", "without zero bytes"},
+      {"a = [[[[[[[[[[1]]]]]]]]]]", "line 1: Error while parsing value: exceeded maximum nested value depth of 8\n"},
   };
   for (const auto& [text, message] : cases) {
     expect_refused({"train", "--config", folder.write("bad.toml", text + "\n").string()}, message);
@@ -201,8 +209,13 @@ TEST(CommandLine, NumbersAreDecimalAndWhole) {
   for (const char* seed : {"-1", "18446744073709551616"}) {
     EXPECT_EQ(striate(small_train("/nowhere", {"--seed", seed})).status, 2) << seed;
   }
-  for (const char* command : {"train", "bench"})
+  for (const char* number : {"0x10", "1e999", "1,5", " "}) {
+    expect_refused(small_train("/nowhere", {"--lr", number}), std::string("--lr: expected a number, got ") + number);
+  }
+  for (const char* command : {"train", "bench"}) {
     expect_refused({command, "--threads", "100000"}, "--threads must be from 0 to 1024");
+    expect_refused({command, "--batch-size", "9223372036854775807"}, "--batch-size must be from 1 to 1000000");
+  }
   expect_refused({"summary", "vgg16", "--input", "32x32x3x"}, "--input must be HxWxC");
   expect_refused({"summary", "vgg16", "--input", "032x32x3"}, "--input must be HxWxC");
 }
