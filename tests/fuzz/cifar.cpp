@@ -7,10 +7,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   const std::string_view content = fuzz::as_text(bytes, size);
   for (const char* name : {"test_batch.bin", "test.bin"}) fuzz::folder().write(name, content);
   for (const char* format : {"cifar10", "cifar100"}) {
-    try {
-      load_dataset(fuzz::folder().path(), Split::test, format);
-    } catch (const FileError&) {
-    }
+    fuzz::may_throw<FileError>([&] { load_dataset(fuzz::folder().path(), Split::test, format); });
   }
   return 0;
 }

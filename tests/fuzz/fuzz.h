@@ -48,4 +48,14 @@ inline const Folder& folder() {
   return only;
 }
 
+/// Calls f, which may throw this kind of error.
+template <class Error, class F>
+int may_throw(F&& f) {
+  try {
+    f();
+  } catch (const Error&) {
+  }
+  return 0;
+}
+
 }  // namespace striate::fuzz

@@ -11,9 +11,5 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   const std::size_t labels = size > 0 ? std::min<std::size_t>(bytes[0], size - 1) : 0;
   fuzz::folder().write("t10k-labels-idx1-ubyte.gz", content.substr(std::min<std::size_t>(1, size), labels));
   fuzz::folder().write("t10k-images-idx3-ubyte.gz", content.substr(std::min<std::size_t>(1, size) + labels));
-  try {
-    load_dataset(fuzz::folder().path(), Split::test, "mnist");
-  } catch (const FileError&) {
-  }
-  return 0;
+  return fuzz::may_throw<FileError>([&] { load_dataset(fuzz::folder().path(), Split::test, "mnist"); });
 }

@@ -12,10 +12,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   static const cli::Cell cell{.name = "cell", .effective = {{"epochs", "2"}}};
   const cli::Run run{.cell = &cell, .seed = "0", .folder = fuzz::folder().path()};
   cli::read_run(run);
-  try {
-    cli::changed_flags(run);
-  } catch (const cli::UsageError&) {
-  }
+  fuzz::may_throw<cli::UsageError>([&] { cli::changed_flags(run); });
   fuzz::fs::remove(file);
   return 0;
 }

@@ -5,9 +5,6 @@
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   using namespace striate;
-  try {
-    cli::parse_toml(std::string(fuzz::as_text(bytes, size)), "any.toml");
-  } catch (const cli::UsageError&) {
-  }
-  return 0;
+  return fuzz::may_throw<cli::UsageError>(
+      [&] { cli::parse_toml(std::string(fuzz::as_text(bytes, size)), "any.toml"); });
 }

@@ -233,6 +233,9 @@ void summarised(const Layer& layer) { static_cast<void>(layer.geometry({1, 6, 5,
 
 std::vector<Option> options() {
   const Tensor x = Tensor::zeros({1, 6, 5, 4});
+  const auto conv = [](std::int64_t images, std::int64_t kernel_size, const Conv2dOptions& o) {
+    conv2d(Tensor::zeros({images, 6, 5, 4}), filters({kernel_size, kernel_size, 4, 6}), {}, o);
+  };
   const auto in = [](auto make) {
     return [make](std::int64_t value) {
       Module root;
@@ -240,30 +243,12 @@ std::vector<Option> options() {
     };
   };
   return {
-      {"conv2d stride",
-       [=](auto v) {
-         conv2d(x, filters({3, 3, 4, 6}), {}, {.stride = v});
-       }},
-      {"conv2d padding",
-       [=](auto v) {
-         conv2d(x, filters({3, 3, 4, 6}), {}, {.padding = v});
-       }},
-      {"conv2d padding of none",
-       [=](auto v) {
-         conv2d(Tensor::zeros({0, 6, 5, 4}), filters({3, 3, 4, 6}), {}, {.padding = v});
-       }},
-      {"conv2d dilation",
-       [=](auto v) {
-         conv2d(x, filters({3, 3, 4, 6}), {}, {.dilation = v});
-       }},
-      {"conv2d dilation of one tap",
-       [=](auto v) {
-         conv2d(x, filters({1, 1, 4, 6}), {}, {.dilation = v});
-       }},
-      {"conv2d groups",
-       [=](auto v) {
-         conv2d(x, filters({3, 3, 4, 6}), {}, {.groups = v});
-       }},
+      {"conv2d stride", [=](auto v) { conv(1, 3, {.stride = v}); }},
+      {"conv2d padding", [=](auto v) { conv(1, 3, {.padding = v}); }},
+      {"conv2d padding of none", [=](auto v) { conv(0, 3, {.padding = v}); }},
+      {"conv2d dilation", [=](auto v) { conv(1, 3, {.dilation = v}); }},
+      {"conv2d dilation of one tap", [=](auto v) { conv(1, 1, {.dilation = v}); }},
+      {"conv2d groups", [=](auto v) { conv(1, 3, {.groups = v}); }},
       {"Conv2d kernel_size", in([](Module& m, auto v) { Conv2d(m, "c", 4, 6, {.kernel_size = v}); })},
       {"Conv2d stride", in([](Module& m, auto v) { summarised(Conv2d(m, "c", 4, 6, {.stride = v})); })},
       {"Conv2d dilation",
