@@ -1,6 +1,5 @@
 #include "data/affine.h"
 
-#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <vector>
@@ -11,7 +10,28 @@ namespace {
 
 constexpr int kBits = 16;
 
-std::int64_t fixed_point(double value) { return std::llround(std::floor(value * (1 << kBits) + 0.5)); }
+std::int64_t fixed_point(double value) { return static_cast<std::int64_t>(std::floor(value * (1 << kBits) + 0.5)); }
+
+template <std::int64_t fixed_channels>
+void transformed(const std::uint8_t* image, const ImageShape& shape, const AffineMatrix& m, std::uint8_t* out) {
+  const std::int64_t channels = fixed_channels > 0 ? fixed_channels : shape.channels;
+  const std::int64_t step_x = fixed_point(m[0]), step_y = fixed_point(m[3]);
+  std::int64_t first_x = fixed_point(m[2] + m[0] * 0.5 + m[1] * 0.5);
+  std::int64_t first_y = fixed_point(m[5] + m[3] * 0.5 + m[4] * 0.5);
+  for (std::int64_t row = 0; row < shape.height; ++row) {
+    std::int64_t from_x = first_x, from_y = first_y;
+    for (std::int64_t column = 0; column < shape.width; ++column, out += channels) {
+      const std::int64_t x = from_x >> kBits, y = from_y >> kBits;
+      const bool inside = x >= 0 && x < shape.width && y >= 0 && y < shape.height;
+      const std::uint8_t* pixel = image + (inside ? (y * shape.width + x) * channels : 0);
+      for (std::int64_t c = 0; c < channels; ++c) out[c] = inside ? pixel[c] : std::uint8_t{0};
+      from_x += step_x;
+      from_y += step_y;
+    }
+    first_x += fixed_point(m[1]);
+    first_y += fixed_point(m[4]);
+  }
+}
 
 }  // namespace
 
@@ -27,27 +47,9 @@ AffineMatrix rotation(double degrees, const ImageShape& shape) {
 }
 
 void affine_nearest(std::span<std::uint8_t> image, const ImageShape& shape, const AffineMatrix& m) {
+  auto* transform = shape.channels == 3 ? transformed<3> : transformed<0>;
   const std::vector<std::uint8_t> before(image.begin(), image.end());
-  std::fill(image.begin(), image.end(), std::uint8_t{0});
-  const std::int64_t channels = shape.channels;
-  const std::int64_t step_x = fixed_point(m[0]), step_y = fixed_point(m[3]);
-  std::int64_t first_x = fixed_point(m[2] + m[0] * 0.5 + m[1] * 0.5);
-  std::int64_t first_y = fixed_point(m[5] + m[3] * 0.5 + m[4] * 0.5);
-  std::uint8_t* out = image.data();
-  for (std::int64_t row = 0; row < shape.height; ++row) {
-    std::int64_t from_x = first_x, from_y = first_y;
-    for (std::int64_t column = 0; column < shape.width; ++column, out += channels) {
-      const std::int64_t x = from_x >> kBits, y = from_y >> kBits;
-      if (x >= 0 && x < shape.width && y >= 0 && y < shape.height) {
-        const std::uint8_t* pixel = before.data() + (y * shape.width + x) * channels;
-        for (std::int64_t c = 0; c < channels; ++c) out[c] = pixel[c];
-      }
-      from_x += step_x;
-      from_y += step_y;
-    }
-    first_x += fixed_point(m[1]);
-    first_y += fixed_point(m[4]);
-  }
+  transform(before.data(), shape, m, image.data());
 }
 
 }  // namespace striate

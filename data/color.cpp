@@ -47,19 +47,37 @@ Hsv to_hsv(std::uint8_t red, std::uint8_t green, std::uint8_t blue) {
           most};
 }
 
-void to_rgb(const Hsv& from, std::uint8_t* pixel) {
-  const double sixths = static_cast<float>(from.hue) * 6.0 / 255.0;
-  const auto sector = static_cast<int>(sixths);
-  const auto part = static_cast<float>(sixths - static_cast<float>(sector));
-  const auto saturation = static_cast<float>(static_cast<float>(from.saturation) / 255.0);
-  const auto rounded = [&](double share) { return static_cast<std::uint8_t>(from.value * share + 0.5); };
-  const std::uint8_t v = from.value, low = rounded(1.0 - saturation), falling = rounded(1.0 - saturation * part),
-                     rising = rounded(1.0 - saturation * (1.0 - part));
-  const std::array<std::array<std::uint8_t, 3>, 6> colours = {
-      {{v, rising, low}, {falling, v, low}, {low, v, rising}, {low, falling, v}, {rising, low, v}, {v, low, falling}}};
-  const auto& colour = colours[static_cast<std::size_t>(sector % 6)];
-  std::copy(colour.begin(), colour.end(), pixel);
-}
+/// The way back for hues turned by `shift` 255ths of the circle.
+class ToRgb {
+ public:
+  explicit ToRgb(std::uint8_t shift) {
+    for (std::size_t byte = 0; byte < 256; ++byte) {
+      const double sixths = static_cast<float>(static_cast<std::uint8_t>(byte + shift)) * 6.0 / 255.0;
+      const auto whole = static_cast<int>(sixths);
+      sector_[byte] = whole % 6;
+      part_[byte] = static_cast<float>(sixths - static_cast<float>(whole));
+      saturation_[byte] = static_cast<float>(static_cast<float>(byte) / 255.0);
+    }
+  }
+
+  void operator()(const Hsv& from, std::uint8_t* pixel) const {
+    const float part = part_[from.hue], saturation = saturation_[from.saturation];
+    // NOLINTNEXTLINE(bugprone-incorrect-roundings): nothing is negative, and lround() would be a call
+    const auto rounded = [&](double share) { return static_cast<std::uint8_t>(from.value * share + 0.5); };
+    const std::array<std::uint8_t, 4> values = {from.value, rounded(1.0 - saturation * (1.0 - part)),
+                                                rounded(1.0 - saturation * part), rounded(1.0 - saturation)};
+    // Of red, green and blue in each sixth of the circle.
+    enum : std::uint8_t { most, rising, falling, least };
+    constexpr std::uint8_t kinds[6][3] = {{most, rising, least},  {falling, most, least}, {least, most, rising},
+                                          {least, falling, most}, {rising, least, most},  {most, least, falling}};
+    for (int c = 0; c < 3; ++c) pixel[c] = values[kinds[sector_[from.hue]][c]];
+  }
+
+ private:
+  std::array<int, 256> sector_{};
+  std::array<float, 256> part_{};
+  std::array<float, 256> saturation_{};
+};
 
 }  // namespace
 
@@ -73,15 +91,17 @@ void adjust_contrast(std::span<std::uint8_t> image, std::int64_t channels, doubl
     for (const std::uint8_t value : image) sum += value;
   }
   const auto pixels = static_cast<std::int64_t>(image.size()) / channels;
-  blend_all(image, static_cast<std::int32_t>(static_cast<double>(sum) / static_cast<double>(pixels) + 0.5), factor);
+  const double mean = static_cast<double>(sum) / static_cast<double>(pixels);
+  blend_all(image, static_cast<std::int32_t>(std::floor(mean + 0.5)), factor);
 }
 
 void adjust_saturation(std::span<std::uint8_t> image, std::int64_t channels, double factor) {
   if (channels != 3) return;
+  std::vector<std::uint8_t> grey(image.size());
   for (std::size_t i = 0; i < image.size(); i += 3) {
-    const std::uint8_t grey = luma(image[i], image[i + 1], image[i + 2]);
-    for (std::size_t c = i; c < i + 3; ++c) image[c] = blend(grey, image[c], static_cast<float>(factor));
+    grey[i] = grey[i + 1] = grey[i + 2] = luma(image[i], image[i + 1], image[i + 2]);
   }
+  for (std::size_t i = 0; i < image.size(); ++i) image[i] = blend(grey[i], image[i], static_cast<float>(factor));
 }
 
 void adjust_sharpness(std::span<std::uint8_t> image, const ImageShape& shape, double factor) {
@@ -100,12 +120,8 @@ void adjust_sharpness(std::span<std::uint8_t> image, const ImageShape& shape, do
 
 void adjust_hue(std::span<std::uint8_t> image, std::int64_t channels, double turn) {
   if (channels != 3) return;
-  const auto shift = static_cast<std::uint8_t>(static_cast<std::int32_t>(turn * 255));
-  for (std::size_t i = 0; i < image.size(); i += 3) {
-    Hsv colour = to_hsv(image[i], image[i + 1], image[i + 2]);
-    colour.hue = static_cast<std::uint8_t>(colour.hue + shift);
-    to_rgb(colour, &image[i]);
-  }
+  const ToRgb to_rgb(static_cast<std::uint8_t>(static_cast<std::int32_t>(turn * 255)));
+  for (std::size_t i = 0; i < image.size(); i += 3) to_rgb(to_hsv(image[i], image[i + 1], image[i + 2]), &image[i]);
 }
 
 }  // namespace striate

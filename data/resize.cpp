@@ -31,8 +31,8 @@ class Triangles {
     std::vector<double> exact(most);
     for (std::int64_t i = 0; i < to; ++i) {
       const double centre = (static_cast<double>(i) + 0.5) * scale;
-      const auto first = static_cast<std::int64_t>(std::max(0.0, centre - support + 0.5));
-      const auto end = std::min(from, static_cast<std::int64_t>(centre + support + 0.5));
+      const auto first = static_cast<std::int64_t>(std::floor(std::max(0.0, centre - support + 0.5)));
+      const auto end = std::min(from, static_cast<std::int64_t>(std::floor(centre + support + 0.5)));
       const auto count = static_cast<std::size_t>(end - first);
       double sum = 0;
       for (std::size_t k = 0; k < count; ++k) {
@@ -42,7 +42,7 @@ class Triangles {
       }
       std::int32_t* weights = &weights_[static_cast<std::size_t>(i) * most];
       for (std::size_t k = 0; k < count; ++k) {
-        weights[k] = static_cast<std::int32_t>(0.5 + exact[k] / sum * (1 << kBits));
+        weights[k] = static_cast<std::int32_t>(std::floor(0.5 + exact[k] / sum * (1 << kBits)));
       }
       places_.push_back({first, {weights, count}});
     }

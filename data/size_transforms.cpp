@@ -38,15 +38,16 @@ void crop(std::span<const std::uint8_t> image, const ImageShape& shape, std::int
           const Size& size, std::span<std::uint8_t> out) {
   const std::int64_t begin = std::clamp<std::int64_t>(-left, 0, size.width);  // the image's columns, in the crop
   const std::int64_t end = std::clamp(shape.width - left, begin, size.width);
-  std::uint8_t* row = out.data();
-  for (std::int64_t y = top; y < top + size.height; ++y, row += size.width * shape.channels) {
-    const bool inside = y >= 0 && y < shape.height;
-    std::uint8_t* const first = row + (inside ? begin : size.width) * shape.channels;
-    std::fill(row, first, std::uint8_t{0});
-    if (!inside) continue;
-    const std::uint8_t* from = image.data() + (y * shape.width + left + begin) * shape.channels;
-    std::uint8_t* const last = std::copy_n(from, (end - begin) * shape.channels, first);
-    std::fill(last, row + size.width * shape.channels, std::uint8_t{0});
+  std::uint8_t* pixels = out.data();
+  for (std::int64_t y = top; y < top + size.height; ++y) {
+    const bool inside = y >= 0 && y < shape.height && begin < end;
+    const std::int64_t before = inside ? begin : size.width, after = inside ? size.width - end : 0;
+    pixels = std::fill_n(pixels, before * shape.channels, std::uint8_t{0});
+    if (inside) {
+      const std::uint8_t* from = image.data() + (y * shape.width + left + begin) * shape.channels;
+      pixels = std::copy_n(from, (end - begin) * shape.channels, pixels);
+    }
+    pixels = std::fill_n(pixels, after * shape.channels, std::uint8_t{0});
   }
 }
 
