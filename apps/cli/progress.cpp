@@ -58,16 +58,18 @@ std::string progress_line(const StepResult& step, std::size_t columns) {
 
 Progress::Progress() : terminal_(isatty(STDOUT_FILENO) == 1), last_(std::chrono::steady_clock::now()) {}
 
-void Progress::show(const StepResult& step) {
+void Progress::show(const StepResult& step) { show(progress_line(step, terminal_ ? terminal_columns() - 1 : 0)); }
+
+void Progress::show(const std::string& line) {
   const auto now = std::chrono::steady_clock::now();
   const auto pause = terminal_ ? std::chrono::milliseconds(100) : std::chrono::seconds(30);
   if (now - last_ < pause) return;
   last_ = now;
   if (terminal_) {
-    cli::show("\r\033[K{}", progress_line(step, terminal_columns() - 1));
+    cli::show("\r\033[K{}", line.substr(0, terminal_columns() - 1));
     drawn_ = true;
   } else {
-    cli::show("{}\n", progress_line(step, 0));
+    cli::show("{}\n", line);
   }
   flush_screen();
 }

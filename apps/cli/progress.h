@@ -1,5 +1,6 @@
 #pragma once
-// The progress of `striate train`: the bar of an epoch on a terminal, a plain line now and then elsewhere.
+// The progress of `striate train`, and of others that take long: the bar of an epoch on a terminal, a plain line now
+// and then elsewhere.
 
 #include <chrono>
 #include <cstddef>
@@ -21,6 +22,8 @@ class Progress {
   Progress();
   /// After every step; draws at most ten times a second, prints plain lines at most every half minute.
   void show(const StepResult& step);
+  /// The same with a line of one's own.
+  void show(const std::string& line);
   /// Removes the bar, so that something else can be printed.
   void clear();
 

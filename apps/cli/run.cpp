@@ -40,6 +40,7 @@ constexpr std::array kCommands = {
     Command{"eval", "measure a file of weights on a data set", run_eval},
     Command{"predict", "classify image files", run_predict},
     Command{"summary", "show a model layer by layer", run_summary},
+    Command{"find-lr", "find a learning rate to train with", run_find_lr},
     Command{"ablate", "train every cell of a recipe and report what each trick brought", run_ablate},
     Command{"bench", "measure training and inference speed", run_bench},
     Command{"generate", "draw a data set, so that everything runs without a download", run_generate},

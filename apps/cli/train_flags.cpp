@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <stdexcept>
 
 #include "apps/cli/shared_flags.h"
@@ -219,25 +220,34 @@ std::vector<TrainFlag> make_table() {
   return std::move(t.rows);
 }
 
-void declare(CLI::App& app, const TrainFlag& row, TrainFlags& flags) {
+// A flag that the command is without can still be parsed; a group without a name is not in the help.
+void declare(CLI::App& app, const TrainFlag& row, TrainFlags& flags, const CommandOfFlags& command) {
   const std::string dashed = "--" + row.name;
-  app.option_defaults()->group(row.group);
+  const auto other_help = command.help.find(row.name);
+  const std::string& help = other_help == command.help.end() ? row.help : other_help->second;
+  app.option_defaults()->group(command.without.contains(row.name) ? "" : row.group);
   std::visit(
       [&](auto field) {
         auto& value = flags.*field;
         if constexpr (std::is_same_v<decltype(field), bool TrainFlags::*>) {
-          app.add_flag(value ? dashed + ",!--no-" + row.name : dashed, value, row.help);
+          app.add_flag(value ? dashed + ",!--no-" + row.name : dashed, value, help);
         } else if constexpr (std::is_same_v<decltype(field), std::string TrainFlags::*>) {
-          CLI::Option* option = app.add_option(dashed, value, row.help);
+          CLI::Option* option = app.add_option(dashed, value, help);
           if (!value.empty()) option->capture_default_str();
         } else {
-          app.add_option(dashed, value, row.help)->capture_default_str();
+          app.add_option(dashed, value, help)->capture_default_str();
         }
       },
       row.field);
 }
 
 bool is_on(const std::string& value) { return !value.empty() && value != "0" && value != "false"; }
+
+// As if it had not been given.
+void reset(const TrainFlag& row, TrainFlags& f) {
+  std::visit([&](auto field) { f.*field = TrainFlags{}.*field; }, row.field);
+  f.given.erase(row.name);
+}
 
 // Refuses a flag without what it needs, or resets it, as check_together says.
 void settle(const TrainFlag& row, TrainFlags& f) {
@@ -252,8 +262,7 @@ void settle(const TrainFlag& row, TrainFlags& f) {
     throw UsageError("--" + row.name + " " + why +
                      (of_optimizer ? "; others have options of their own, --optimizer NAME:option=value" : ""));
   }
-  std::visit([&](auto field) { f.*field = TrainFlags{}.*field; }, row.field);
-  f.given.erase(row.name);
+  reset(row, f);
 }
 
 }  // namespace
@@ -270,10 +279,12 @@ const TrainFlag* find_train_flag(const std::string& name) {
   return nullptr;
 }
 
-TrainFlags parse_train_flags(const Arguments& arguments, const Values& before) {
+TrainFlags parse_train_flags(const Arguments& arguments, const Values& before, const CommandOfFlags& command) {
   TrainFlags flags;
-  CLI::App app("Trains a model on a data set.", "train");
-  for (const TrainFlag& row : train_flag_table()) declare(app, row, flags);
+  CLI::App app(command.about, command.name);
+  command.add_others(app);
+  for (const TrainFlag& row : train_flag_table()) declare(app, row, flags, command);
+  app.option_defaults()->group(train_flag_table().back().group);  // of --config
   const GivenFlags given = parse(app, arguments, before);
   for (const TrainFlag& row : train_flag_table()) {
     const auto among = [&](const std::set<std::string>& names) {
@@ -283,6 +294,14 @@ TrainFlags parse_train_flags(const Arguments& arguments, const Values& before) {
     if (among(given.here)) flags.given_here.insert(row.name);
     if (!among(given.here) && !among(given.config) && flags.given.contains(row.name))
       flags.given_before.insert(row.name);
+  }
+  for (const TrainFlag& row : train_flag_table()) {
+    if (!command.without.contains(row.name) || !flags.given.contains(row.name)) continue;
+    if (flags.given_here.contains(row.name)) {
+      throw UsageError("--" + row.name + " means nothing to " + command.name + " (" + program_invocation_short_name +
+                       " " + command.name + " --help lists its flags)");
+    }
+    reset(row, flags);
   }
   if (name_part(flags.optimizer) != "sgd") {
     if (!flags.given.contains("lr")) flags.lr = kOtherLr;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <variant>
@@ -126,9 +127,18 @@ const std::vector<TrainFlag>& train_flag_table();
 /// Null where there is no such flag.
 const TrainFlag* find_train_flag(const std::string& name);
 
+/// A command that has flags of the table, and perhaps others beside them.
+struct CommandOfFlags {
+  std::string name = "train";
+  std::string about = "Trains a model on a data set.";
+  std::set<std::string> without = {};            ///< refused on the command line, passed over in a --config file
+  std::map<std::string, std::string> help = {};  ///< of flags that mean another thing here
+  std::function<void(CLI::App&)> add_others = [](CLI::App&) {};
+};
+
 /// Parses and checks each flag alone. `before` is what the command line is laid over: the flags of a run that is
 /// resumed, or of a recipe. Throws UsageError, CLI::CallForHelp for --help.
-TrainFlags parse_train_flags(const Arguments& arguments, const Values& before = {});
+TrainFlags parse_train_flags(const Arguments& arguments, const Values& before = {}, const CommandOfFlags& command = {});
 
 /// Checks combinations that mean nothing, before anything is read or written; what only the model or the data can
 /// tell is checked where they are made. A flag without what it needs is refused where it was given on the command line.

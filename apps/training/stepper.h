@@ -1,6 +1,6 @@
 #pragma once
-// The steps of a training run: each is one update from `accumulate` batches. Called by Trainer, which has the epochs;
-// read optim/update.h next.
+// The steps of a training run: each is one update from `accumulate` batches. Called by Trainer, which has the epochs,
+// and by range_test; read optim/update.h next.
 
 #include <string>
 

@@ -7,11 +7,11 @@
 #include "apps/training/content_hash.h"
 #include "apps/training/evaluate.h"
 #include "apps/training/first_checks.h"
+#include "apps/training/prepare.h"
 #include "core/build_info.h"
 #include "core/check.h"
 #include "core/error.h"
 #include "core/printable.h"
-#include "optim/registry.h"
 
 namespace striate {
 namespace {
@@ -19,20 +19,6 @@ namespace {
 // Batch norm's statistics for an average of weights come from the epoch's first batches, up to so many images: the
 // error of a mean over these is far below that of one batch, which training lives with.
 constexpr std::int64_t kBatchNormImages = 10000;
-
-void prepare(Layer& model, const TrainerOptions& options) {
-  model.to(options.precision.parameters);
-  model.train();
-  set_frozen(model, options.groups.frozen);
-  if (const auto& teacher = options.objective.distillation.teacher) teacher->eval();
-}
-
-std::unique_ptr<Optimizer> optimizer_for(Layer& model, const TrainerOptions& options) {
-  prepare(model, options);
-  GroupOptions groups = options.groups;
-  groups.lr = options.schedule.lr;
-  return make_optimizer(options.optimizer, make_groups(model, groups));
-}
 
 // Checked, and with what only the precision and the data tell.
 TrainerOptions completed(TrainerOptions options, const Dataset& train, const Dataset& test) {
@@ -64,12 +50,6 @@ std::unique_ptr<Optimizer> expect_own(std::unique_ptr<Optimizer> optimizer, cons
   return optimizer;
 }
 
-// All but what drop_last leaves out.
-std::int64_t images_an_epoch(const Loader& loader, const LoaderOptions& options, std::int64_t images) {
-  expect(loader.batches_per_epoch() > 0, "trainer", "images for a whole batch with drop_last", images);
-  return std::min(images, loader.batches_per_epoch() * options.batch_size);
-}
-
 // "epochs: 3, here epochs: 4".
 std::string first_difference(const std::string& before, const std::string& now) {
   std::istringstream lines(before);
@@ -91,7 +71,7 @@ Trainer::Trainer(Layer& model, const Dataset& train, Dataset test, const Trainer
 Trainer::Trainer(Layer& model, std::unique_ptr<Optimizer> optimizer, const Dataset& train, Dataset test,
                  TrainerOptions options)
     : options_(completed(std::move(options), train, test)),
-      model_((prepare(model, options_), model)),
+      model_((prepare_for_training(model, options_), model)),
       test_(std::move(test)),
       loader_(train, options_.loader),
       images_(images_an_epoch(loader_, options_.loader, train.size())),
@@ -182,9 +162,7 @@ Ending Trainer::run_epoch() {
 
 void Trainer::train_step() {
   const auto start = std::chrono::steady_clock::now();
-  const std::int64_t batch = std::min(options_.loader.batch_size, images_);
-  // The last step of an epoch takes what is left.
-  const std::int64_t images = std::min(batch * options_.accumulate, images_ - state_.position * batch);
+  const std::int64_t images = images_of_update(options_, images_, state_.position);
   const std::int64_t step = state_.step + 1;
   stepper_.step(loader_, images, learning_rate(schedule_, step), step == schedule_.total_steps);
   averages_.after_step();
