@@ -110,17 +110,17 @@ struct Span {
 };
 
 // A line for every few steps: "   1.0e-03  2.3013  ........*".
-std::string screen_plot(const RangeTest& test, std::optional<std::size_t> best) {
+std::string screen_plot(const RangeTest& test, const RangePoint* best) {
   const Span span(test, &RangePoint::smoothed);
   const std::size_t every = (test.points.size() + kRows - 1) / kRows;
   std::string text = "      rate  smoothed loss\n";
   for (std::size_t i = 0; i < test.points.size(); ++i) {
-    if (i % every != 0 && i != best && i + 1 != test.points.size()) continue;
     const RangePoint& point = test.points[i];
+    if (i % every != 0 && &point != best && i + 1 != test.points.size()) continue;
     const double share = span.share(point.smoothed);
     const auto column = static_cast<std::size_t>(std::lround(std::min(share, 1.0) * (kColumns - 1)));
     text += fmt::format("{:>10.2e}  {:>8.4f}  {}{}{}\n", point.lr, point.smoothed, std::string(column, ' '),
-                        share > 1 ? '>' : '*', i == best ? "  <-- suggested" : "");
+                        share > 1 ? '>' : '*', &point == best ? "  <-- suggested" : "");
   }
   return text;
 }
@@ -128,7 +128,7 @@ std::string screen_plot(const RangeTest& test, std::optional<std::size_t> best) 
 // "0.012": two digits tell all that a range test knows.
 std::string rate_text(double rate) { return fmt::format("{:.2g}", rate); }
 
-std::string svg_plot(const RangeTest& test, std::optional<std::size_t> best, const std::string& title) {
+std::string svg_plot(const RangeTest& test, const RangePoint* best, const std::string& title) {
   constexpr double width = 760, height = 420, left = 70, right = 730, top = 50, bottom = 360;
   const Span span(test, &RangePoint::loss);
   const double first = std::log10(test.points.front().lr);
@@ -155,10 +155,10 @@ std::string svg_plot(const RangeTest& test, std::optional<std::size_t> best, con
     curve += fmt::format("{:.1f},{:.1f} ", x(point.lr), y(point.smoothed));
   }
   svg += fmt::format("<polyline points=\"{}\" class=\"curve\"/>\n", curve);
-  if (best) {
-    const RangePoint& point = test.points[*best];
-    svg += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"5\" class=\"dot\"/>\n", x(point.lr), y(point.smoothed));
-    svg += svg_text(x(point.lr) + 8, y(point.smoothed) - 8, "start", "", "--lr " + rate_text(point.lr));
+  if (best != nullptr) {
+    const double at = y(best->smoothed);
+    svg += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"5\" class=\"dot\"/>\n", x(best->lr), at);
+    svg += svg_text(x(best->lr) + 8, at - 8, "start", "", "--lr " + rate_text(best->lr));
   }
   return svg_file(width, height,
                   svg + svg_text((left + right) / 2, bottom + 40, "middle", "small quiet",
@@ -184,8 +184,8 @@ std::string ending_text(const RangeTest& test, const RangeTestOptions& options) 
 }
 
 // Throws std::runtime_error where there is nothing to suggest.
-void suggest(const RangeTest& test, const RangeTestOptions& options, std::optional<std::size_t> best) {
-  if (!best) {
+void suggest(const RangeTest& test, const RangeTestOptions& options, const RangePoint* best) {
+  if (best == nullptr) {
     const bool few = test.points.size() < kFewestRangePoints;
     throw std::runtime_error(
         few ? fmt::format(
@@ -198,8 +198,7 @@ void suggest(const RangeTest& test, const RangeTestOptions& options, std::option
                   "--batch-size or more --steps, or see whether images and labels belong together (striate verify)",
                   options.min_lr, options.max_lr));
   }
-  show("the loss falls fastest at a rate of {}; train with\n\n    --lr {}\n", rate_text(test.points[*best].lr),
-       rate_text(test.points[*best].lr));
+  show("the loss falls fastest at a rate of {}; train with\n\n    --lr {}\n", rate_text(best->lr), rate_text(best->lr));
   if (falls_to_the_end(test)) {
     show("\nThe loss still falls at --max-lr {}: a higher rate may be better.\n", options.max_lr);
   }
@@ -241,7 +240,8 @@ int run_find_lr(const Arguments& arguments) {
   flush_screen();
   const RangeTest test = test_rates(flags, train, flags.test);
   const bool stopped = test.ending == RangeTest::Ending::stopped;
-  const auto best = stopped ? std::nullopt : suggested_point(test);
+  const auto found = suggested_point(test);
+  const RangePoint* best = found && !stopped ? &test.points[*found] : nullptr;
   if (!test.points.empty()) write_screen(screen_plot(test, best));
   if (const std::string ending = ending_text(test, flags.test); !ending.empty()) {
     write_screen(printable_lines(ending) + "\n");

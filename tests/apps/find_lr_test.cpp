@@ -167,10 +167,9 @@ TEST(RangeTest, ALossThatFallsToTheEnd) {
 }
 
 std::vector<std::string> find_lr(const std::vector<std::string>& more = {}) {
-  std::vector<std::string> words = {"find-lr", "--model", "vgg11", "--width-multiplier", "0.0625", "--threads", "1"};
-  for (const std::string& word : {"--data", small_data().c_str(), "--batch-size", "100", "--steps", "60"}) {
-    words.push_back(word);
-  }
+  std::vector<std::string> words = {"find-lr",   "--model", "vgg11",  "--width-multiplier", "0.0625",
+                                    "--threads", "1",       "--data", small_data().string()};
+  words.insert(words.end(), {"--batch-size", "100", "--steps", "60"});
   words.insert(words.end(), more.begin(), more.end());
   return words;
 }
