@@ -21,7 +21,6 @@ namespace {
 
 using namespace testing_support;
 using std::chrono::milliseconds;
-namespace fs = std::filesystem;
 
 const Dataset& images() {
   static const Dataset train = generate_split({.train_images = 100, .test_images = 10}, Split::train);
