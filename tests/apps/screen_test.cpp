@@ -66,6 +66,12 @@ TEST_F(Screen, EveryCommandTellsThatItsOutputDidNotArrive) {
        [&] {
          return std::vector<std::string>{"summary", weights};
        }},
+      {"find-lr",
+       [&] {
+         return std::vector<std::string>{"find-lr", "--model", "vgg11", "--width-multiplier",
+                                         "0.0625",  "--data",  data,    "--batch-size",
+                                         "100",     "--steps", "60"};
+       }},
       {"ablate",
        [&] { return std::vector<std::string>{"ablate", recipe, "--seeds", "1", "--data", data, "--out", out()}; }},
       {"bench",
