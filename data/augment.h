@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "core/random.h"
-#include "data/dataset.h"
+#include "data/image.h"
 
 namespace striate {
 

@@ -5,12 +5,11 @@
 #include <utility>
 
 #include "core/check.h"
-#include "core/parallel.h"
+#include "core/own_xxhash.h"
 #include "core/printable.h"
 #include "core/registry.h"
 #include "core/text.h"
 #include "data/format.h"
-#include "data/subset.h"
 
 namespace striate {
 
@@ -32,22 +31,6 @@ constexpr const char* kHowToGetData =
     "To draw a data set: striate generate --out DIR. To get CIFAR-10: "
     "curl -LO https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz && tar -xzf cifar-10-binary.tar.gz";
 
-/// The images as (N,side,side,C).
-Tensor all_resized(const Dataset& dataset, std::int64_t side) {
-  const Shape& shape = dataset.images.shape();
-  if (shape[1] == side && shape[2] == side) return dataset.images;
-  Tensor result = Tensor::empty({shape[0], side, side, shape[3]}, DType::u8);
-  auto* out = result.mutable_data<std::uint8_t>();
-  parallel_for(shape[0], 16, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const Tensor image = images_at(dataset, {i}).images.viewed_as({shape[1], shape[2], shape[3]});
-      const Tensor small = resized(image, side, side);
-      std::copy_n(small.data<std::uint8_t>(), small.numel(), out + i * small.numel());
-    }
-  });
-  return result;
-}
-
 }  // namespace
 
 std::string lower_case(std::string text) {
@@ -56,20 +39,59 @@ std::string lower_case(std::string text) {
   return text;
 }
 
-std::string to_string(const ImageShape& shape) {
-  return std::to_string(shape.height) + "x" + std::to_string(shape.width) + "x" + std::to_string(shape.channels);
-}
-
 std::string to_string(Split split) { return split == Split::train ? "train" : "test"; }
 
 void check_dataset(const std::string& op, const Dataset& dataset) {
-  expect(dataset.images.defined() && dataset.labels.defined(), op, "images and labels", "an undefined tensor");
-  const Shape& shape = dataset.images.shape();
-  if (shape.size() != 4 || dataset.images.numel() < 1 || dataset.labels.shape() != Shape{shape[0]}) {
+  expect((dataset.source || dataset.images.defined()) && dataset.labels.defined(), op, "images and labels",
+         "an undefined tensor");
+  const Shape shape = dataset.source ? Shape{dataset.source->size()} : dataset.images.shape();
+  const bool of_images = dataset.source ? shape[0] >= 1 : shape.size() == 4 && dataset.images.numel() >= 1;
+  if (!of_images || dataset.labels.shape() != Shape{shape[0]}) {
     shape_error(op, "images must be (N,H,W,C) with N >= 1 labels (N): images " + to_string(shape) + ", labels " +
                         to_string(dataset.labels.shape()));
   }
-  expect(dataset.images.dtype() == DType::u8, op, "images of u8", to_string(dataset.images.dtype()));
+  if (!dataset.source)
+    expect(dataset.images.dtype() == DType::u8, op, "images of u8", to_string(dataset.images.dtype()));
+  const ImageShape out = dataset.image_shape();
+  expect(out.height >= 1 && out.width >= 1, op,
+         "images of one size, or a transform that brings them to one (an image size does: --image-size)",
+         "images of several sizes");
+}
+
+std::string ImageSource::name(std::int64_t i) const { return "image " + std::to_string(i); }
+
+std::uint64_t ImageSource::hash(std::int64_t i) const {
+  const Tensor bytes = image(i);
+  return XXH3_64bits(bytes.raw(), bytes.bytes());
+}
+
+ImageShape Dataset::stored_shape() const {
+  return source ? source->shape() : ImageShape{images.size(1), images.size(2), images.size(3)};
+}
+
+Picture stored_picture(const Dataset& dataset, std::int64_t i) {
+  if (!dataset.source) {
+    const ImageShape shape = dataset.stored_shape();
+    const auto bytes = static_cast<std::size_t>(shape.numel());
+    return {dataset.images, dataset.images.span<std::uint8_t>().subspan(static_cast<std::size_t>(i) * bytes, bytes),
+            shape};
+  }
+  const Tensor image = dataset.source->image(i);
+  return {image, image.span<std::uint8_t>(), {image.size(0), image.size(1), image.size(2)}};
+}
+
+Tensor transformed_images(const Dataset& dataset, const std::vector<std::int64_t>& places) {
+  const ImageShape shape = dataset.image_shape();
+  Tensor result =
+      Tensor::empty({static_cast<std::int64_t>(places.size()), shape.height, shape.width, shape.channels}, DType::u8);
+  auto* out = result.mutable_data<std::uint8_t>();
+  for (const std::int64_t place : places) {
+    const Picture picture = stored_picture(dataset, place);
+    const std::vector<std::uint8_t> image = apply_transforms(dataset.transforms, picture.bytes, picture.shape,
+                                                             {.image = static_cast<std::uint64_t>(place)});
+    out = std::copy(image.begin(), image.end(), out);
+  }
+  return result;
 }
 
 void register_dataset(const std::string& name, DatasetFormat format) {
@@ -134,14 +156,20 @@ Dataset read_dataset(const std::string& format, const fs::path& path, Split spli
 }
 
 void finish_dataset(const std::string& name, const DataOptions& load, Dataset& dataset) {
+  const auto side = load.image_size;
+  if (side > 0 && dataset.stored_shape() != ImageShape{side, side, dataset.channels()}) {
+    for (const char* transform : {"resize", "center_crop"}) {
+      dataset.transforms.push_back(make_transform(std::string(transform) + ":size=" + std::to_string(side)));
+    }
+  }
   check_dataset(name, dataset);
-  if (load.image_size > 0) dataset.images = all_resized(dataset, load.image_size);
   const auto labels = dataset.labels.span<std::int64_t>();
   const auto [least, most] = std::minmax_element(labels.begin(), labels.end());
   expect(*least >= 0 && *most < dataset.classes(), name,
          "labels 0 .. " + std::to_string(dataset.classes() - 1) + " (there are so many class names)",
          *least < 0 ? *least : *most);
-  dataset.normalization = dataset.normalization.for_channels(dataset.channels());
+  const Normalization& normalization = dataset.normalization;
+  if (normalization != Normalization{}) static_cast<void>(normalization.for_channels(dataset.channels()));  // throws
 }
 
 }  // namespace striate

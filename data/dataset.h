@@ -1,10 +1,12 @@
 #pragma once
-// Labelled images in memory, and the formats of files that they come from, by name. Loader (data/loader.h) makes
-// batches of a Dataset; data/cifar.cpp is a format to copy from.
+// Labelled images, in memory or read from files as they are needed, and the formats of files that they come from, by
+// name. Loader (data/loader.h) makes batches of a Dataset; data/cifar.cpp is a format to copy from.
 
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -12,45 +14,79 @@
 #include "core/normalization.h"
 #include "core/tensor.h"
 #include "data/image.h"
+#include "data/transform.h"
 
 namespace striate {
 
-/// The shape of one image.
-struct ImageShape {
-  std::int64_t height = 0;
-  std::int64_t width = 0;
-  std::int64_t channels = 0;
-
-  [[nodiscard]] std::int64_t numel() const { return height * width * channels; }
-  friend bool operator==(const ImageShape&, const ImageShape&) = default;
-};
-
-/// "32x32x3".
-std::string to_string(const ImageShape& shape);
-
-/// How the images of any format are brought into memory.
+/// How the images of any format are read.
 struct DataOptions {
-  /// Every image is resized to a square of this side, as `predict` does it; 0: all must have one size already.
+  /// Every image gets the transforms resize and center_crop to this size; 0: they stay as they are.
   std::int64_t image_size = 0;
   std::int64_t max_pixels = kMaxPixels;  ///< a picture that says it has more is refused before it is decoded
+  /// Bytes of decoded pictures that are kept in memory where they come from files; the others are decoded again each
+  /// time. What is read is the same for any number.
+  std::int64_t cache_bytes = std::int64_t{512} << 20;
 };
 
-/// Images kept once, as bytes. A copy shares the memory.
+/// Pictures that are read where they are needed, by several threads at a time.
+class ImageSource {
+ public:
+  ImageSource() = default;
+  virtual ~ImageSource() = default;
+  ImageSource(const ImageSource&) = delete;
+  ImageSource& operator=(const ImageSource&) = delete;
+
+  [[nodiscard]] virtual std::int64_t size() const = 0;
+  /// Of every picture; height = width = 0 where they have several sizes.
+  [[nodiscard]] virtual ImageShape shape() const = 0;
+  /// Picture i, 0 <= i < size(): u8 (H,W,C). Throws FileError.
+  [[nodiscard]] virtual Tensor image(std::int64_t i) const = 0;
+  /// Picture i as messages and tables name it: a file's path, or "image 17".
+  [[nodiscard]] virtual std::string name(std::int64_t i) const;
+  /// A hash of picture i's bytes, by which a resumed run knows its data again.
+  [[nodiscard]] virtual std::uint64_t hash(std::int64_t i) const;
+  /// What is kept in memory.
+  [[nodiscard]] virtual std::int64_t cached_bytes() const { return 0; }
+};
+
+/// Images as bytes, in one of two places. A copy shares the memory.
 struct Dataset {
-  Tensor images{};                         ///< u8 (N,H,W,C)
+  Tensor images{};                         ///< u8 (N,H,W,C), all of one size in memory; undefined with a source
   Tensor labels{};                         ///< i64 (N), each 0 .. class_names.size()-1
   std::vector<std::string> class_names{};  ///< by label
-  Normalization normalization{};           ///< what Loader applies
+  Normalization normalization{};           ///< what Loader applies; empty: default_normalization()
   std::vector<std::string> notes{};        ///< what was passed over in loading, a line each, to be shown to the user
+  std::shared_ptr<const ImageSource> source{};  ///< in the place of images
+  /// What every image goes through before anything else, as PyTorch's `transform` of a data set: it brings them to one
+  /// size.
+  Transforms transforms{};
 
   [[nodiscard]] std::int64_t size() const { return labels.size(0); }
   [[nodiscard]] std::int64_t classes() const { return static_cast<std::int64_t>(class_names.size()); }
-  [[nodiscard]] std::int64_t channels() const { return images.size(3); }
-  [[nodiscard]] ImageShape image_shape() const { return {images.size(1), images.size(2), images.size(3)}; }
+  [[nodiscard]] std::int64_t channels() const { return stored_shape().channels; }
+  /// Of the images as they are stored; height = width = 0 where they have several sizes.
+  [[nodiscard]] ImageShape stored_shape() const;
+  /// Of what comes out of the transforms.
+  [[nodiscard]] ImageShape image_shape() const { return output_shape(transforms, stored_shape()); }
 };
 
-/// Throws ShapeError unless images are (N,H,W,C), none of these 0, and labels (N); std::invalid_argument for images
-/// that are not u8. `op` goes into messages.
+/// One stored image.
+struct Picture {
+  Tensor held;                          ///< keeps the bytes alive
+  std::span<const std::uint8_t> bytes;  ///< (height,width,channels) of `shape`
+  ImageShape shape;
+};
+
+/// Image i, 0 <= i < dataset.size(). Throws as ImageSource::image.
+Picture stored_picture(const Dataset& dataset, std::int64_t i);
+
+/// The images at these places out of the data set's transforms: u8 (places.size(),H,W,C). What the transforms draw is
+/// that of epoch 0 and seed 0.
+Tensor transformed_images(const Dataset& dataset, const std::vector<std::int64_t>& places);
+
+/// Throws ShapeError unless images are (N,H,W,C), none of these 0, or a source of N images, and labels (N);
+/// std::invalid_argument for images that are not u8, and for images of several sizes that the transforms leave so.
+/// `op` goes into messages.
 void check_dataset(const std::string& op, const Dataset& dataset);
 
 enum class Split : std::uint8_t { train, test };
@@ -63,7 +99,7 @@ struct ReadRequest {
   const std::filesystem::path& path;  ///< may be empty or lead nowhere
   Split split;
   const NamedOptions& options;  ///< the format's own
-  const DataOptions& load;      ///< what a format leaves of image_size to do is done to its images
+  const DataOptions& load;
   /// Where a format can go on after a problem, it appends it here and returns the valid images; load_dataset throws all
   /// of them together, `striate verify` lists them.
   std::vector<FileError>& problems;

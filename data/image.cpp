@@ -14,6 +14,11 @@
 
 namespace striate {
 
+std::string to_string(const ImageShape& shape) {
+  if (shape.height == 0 && shape.width == 0) return "any size x" + std::to_string(shape.channels);
+  return std::to_string(shape.height) + "x" + std::to_string(shape.width) + "x" + std::to_string(shape.channels);
+}
+
 namespace {
 
 /// A kind of file by its first bytes, and those that are not read, to say so.

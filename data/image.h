@@ -4,10 +4,24 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string>
 
 #include "core/tensor.h"
 
 namespace striate {
+
+/// The shape of one image.
+struct ImageShape {
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+  std::int64_t channels = 0;
+
+  [[nodiscard]] std::int64_t numel() const { return height * width * channels; }
+  friend bool operator==(const ImageShape&, const ImageShape&) = default;
+};
+
+/// "32x32x3"; "any size x3" where height and width are 0.
+std::string to_string(const ImageShape& shape);
 
 /// What a picture may have without being taken for a trap (Pillow's figure): a quarter of a GiB when decoded.
 inline constexpr std::int64_t kMaxPixels = 89478485;

@@ -1,15 +1,12 @@
 // Images in folders, the format image-folder. data/image.h decodes.
 #include <algorithm>
 #include <array>
-#include <cstring>
 
-#include "core/allocator.h"
 #include "core/check.h"
-#include "core/parallel.h"
 #include "core/printable.h"
 #include "data/format.h"
 #include "data/image.h"
-#include "data/subset.h"
+#include "data/image_files.h"
 
 namespace striate {
 
@@ -20,6 +17,12 @@ namespace {
 bool is_folder(const fs::path& path) {
   std::error_code ignored;
   return fs::is_directory(path, ignored);
+}
+
+/// Where a split lies: train/, and test/ or else val/.
+fs::path folder_of(const fs::path& path, Split split) {
+  const bool val = split == Split::test && !is_folder(path / "test") && is_folder(path / "val");
+  return path / (val ? "val" : to_string(split));
 }
 
 /// What a folder holds.
@@ -91,64 +94,34 @@ std::vector<LabelledFile> list_images(const fs::path& root, const Listing& class
   return files;
 }
 
-/// Decodes the valid images in parallel.
+/// The valid images and their labels.
 void read_images(const std::vector<LabelledFile>& files, std::int64_t channels, const DataOptions& load,
                  Dataset& dataset, Problems& problems) {
-  const auto read = [&](const fs::path& file) {
-    const Tensor image = read_image(file, channels, load.max_pixels);
-    return load.image_size > 0 ? resized(image, load.image_size, load.image_size) : image;
-  };
-  Shape shape;  // of the first image that can be decoded, which the others must have
-  std::size_t first = 0;
-  for (; shape.empty() && first < files.size(); ++first) {
-    Problems said_below;
-    attempt(said_below, [&] { shape = read(files[first].file).shape(); });
+  std::vector<fs::path> paths;
+  for (const LabelledFile& file : files) paths.push_back(file.file);
+  const ScannedFiles scanned = scan_images(paths, channels, load);
+  problems.insert(problems.end(), scanned.problems.begin(), scanned.problems.end());
+  if (!scanned.images) return;
+  for (std::size_t i = 1; load.image_size == 0 && i < scanned.shapes.size(); ++i) {
+    if (scanned.shapes[i] == scanned.shapes[0]) continue;
+    const auto name = [&](std::size_t valid) { return scanned.images->name(static_cast<std::int64_t>(valid)); };
+    problems.emplace_back(name(i), "expected an image of size " + to_string(scanned.shapes[0]) + " as " +
+                                       printable(name(0)) + ", got " + to_string(scanned.shapes[i]) +
+                                       "; to bring all to one size, give it (--image-size)");
   }
-  if (shape.empty()) shape = {0, 0, channels};
-  const auto count = static_cast<std::int64_t>(files.size());
-  Dataset all = dataset;
-  try {
-    all.images = Tensor::empty({count, shape[0], shape[1], channels}, DType::u8);
-  } catch (const OutOfMemory&) {
-    throw FileError(files[first - 1].file.string(),
-                    std::to_string(count) + " images of its size " + to_string(shape) +
-                        " take more memory than there is; give a smaller image size (--image-size), or fewer images");
-  }
-  all.labels = Tensor::empty({count}, DType::i64);
-  auto* images = all.images.mutable_data<std::uint8_t>();
-  auto* labels = all.labels.mutable_data<std::int64_t>();
-  std::vector<Problems> found(files.size());
-  parallel_for(count, 16, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const auto& [file, label] = files[static_cast<std::size_t>(i)];
-      labels[i] = label;
-      attempt(found[static_cast<std::size_t>(i)], [&, &file = file] {
-        const Tensor image = read(file);
-        if (image.shape() != shape) {
-          throw FileError(file.string(), "expected an image of size " + to_string(shape) + " as " +
-                                             printable(files[first - 1].file.string()) + ", got " +
-                                             to_string(image.shape()) +
-                                             "; to bring all to one size, give it (--image-size)");
-        }
-        std::memcpy(images + i * image.numel(), image.raw(), image.bytes());
-      });
-    }
-  });
-  std::vector<std::int64_t> good;
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    if (found[i].empty()) good.push_back(static_cast<std::int64_t>(i));
-    problems.insert(problems.end(), found[i].begin(), found[i].end());
-  }
-  if (good.empty()) return;
-  dataset = good.size() == files.size() ? all : images_at(all, good);
+  dataset.source = scanned.images;
+  dataset.labels = Tensor::empty({dataset.source->size()}, DType::i64);
+  std::transform(scanned.places.begin(), scanned.places.end(), dataset.labels.mutable_data<std::int64_t>(),
+                 [&](std::int64_t place) { return files[static_cast<std::size_t>(place)].label; });
 }
 
 Dataset read_folder(const ReadRequest& request) {
   const std::int64_t channels = request.options.integer("channels", 3);
   expect(channels == 1 || channels == 3, "image-folder", "1 or 3 channels", channels);
-  const fs::path root = request.path / to_string(request.split);
-  const fs::path naming = request.path / (is_folder(request.path / "train") ? "train" : "test");
-  Dataset dataset{.normalization = default_normalization(channels)};
+  const fs::path root = folder_of(request.path, request.split);
+  const fs::path training = folder_of(request.path, Split::train);
+  const fs::path naming = is_folder(training) ? training : root;
+  Dataset dataset;
   const Listing names = list_folder(naming, request.problems);
   dataset.class_names = names.folders;
   if (names.folders.empty()) {
@@ -177,7 +150,10 @@ DatasetFormat image_folder_format() {
       .help =
           "image files train/<class>/*.png and test/<class>/*.png (also jpg, bmp, ppm, pgm), all of one size or with "
           "an image size; the option channels=1 makes them grey",
-      .recognises = [](const fs::path& path) { return is_folder(path / "train") || is_folder(path / "test"); },
+      .recognises =
+          [](const fs::path& path) {
+            return is_folder(folder_of(path, Split::train)) || is_folder(folder_of(path, Split::test));
+          },
       .read = read_folder};
 }
 

@@ -30,7 +30,11 @@ Loader::Loader(Dataset dataset, LoaderOptions options) : dataset_(std::move(data
          options_.mixup);
   expect(std::isfinite(options_.cutmix) && options_.cutmix >= 0, "loader", "a finite cutmix alpha of at least 0",
          options_.cutmix);
-  shape_ = output_shape(options_.transforms, dataset_.image_shape());
+  transforms_ = dataset_.transforms;
+  transforms_.insert(transforms_.end(), options_.transforms.begin(), options_.transforms.end());
+  shape_ = output_shape(transforms_, dataset_.stored_shape());
+  expect(shape_.height >= 1 && shape_.width >= 1, "loader", "transforms that bring the images to one size",
+         to_string(shape_));
   check_augment(options_.augment, shape_.height, shape_.width);
   table_ = normalize_table(dataset_.normalization, shape_.channels, options_.dtype);
 }
@@ -150,17 +154,17 @@ void Loader::mix(Batch& batch) const {
 
 template <class T>
 void Loader::fill_images(std::span<const std::int64_t> samples, Tensor& images) const {
-  const ImageShape stored = dataset_.image_shape();
-  const auto* bytes = dataset_.images.data<std::uint8_t>();
   const T* table = table_.data<T>();
   T* out = images.mutable_data<T>();
   std::vector<std::uint8_t> transformed;
   for (const std::int64_t sample : samples) {
     const DrawPlace place{options_.seed, static_cast<std::uint64_t>(epoch_), static_cast<std::uint64_t>(sample)};
-    const std::uint8_t* image = bytes + sample * stored.numel();
-    if (!options_.transforms.empty()) {
-      transformed =
-          apply_transforms(options_.transforms, {image, static_cast<std::size_t>(stored.numel())}, stored, place);
+    const Picture picture = stored_picture(dataset_, sample);
+    const std::uint8_t* image = picture.bytes.data();
+    if (!transforms_.empty()) {
+      transformed = apply_transforms(transforms_, picture.bytes, picture.shape, place);
+      expect(transformed.size() == static_cast<std::size_t>(shape_.numel()), "loader",
+             "transforms that give images of " + to_string(shape_), "another size of image " + std::to_string(sample));
       image = transformed.data();
     }
     const Augmentation drawn = draw_augmentation(options_.augment, shape_.height, shape_.width, place);

@@ -21,8 +21,9 @@ struct LoaderOptions {
   bool shuffle = true;     ///< a new permutation each epoch; false: in the data set's order
   bool drop_last = false;  ///< drops the last batch where it is not full
   std::uint64_t seed = 0;
-  /// Every image goes through these in turn, then through crop, flip and cutout as `augment` says, and is normalised;
-  /// then mixup or CutMix mix the batch. For training only: evaluation has none of these.
+  /// Every image goes through the data set's transforms, these in turn, then through crop, flip, and cutout or erasing
+  /// as `augment` says, and is normalised; then mixup or CutMix mix the batch. For training only: evaluation has none
+  /// of these.
   Transforms transforms{};
   AugmentOptions augment{};
   double mixup = 0;          ///< alpha of Beta(alpha, alpha); 0: off
@@ -74,8 +75,9 @@ class Loader {
 
   Dataset dataset_;
   LoaderOptions options_;
-  ImageShape shape_;  // of the images of a batch
-  Tensor table_;      // normalize_table()
+  Transforms transforms_;  // the data set's, then those of the options
+  ImageShape shape_;       // of the images of a batch
+  Tensor table_;           // normalize_table()
   // Fixed while workers run.
   std::int64_t epoch_ = 0;
   std::int64_t end_ = 0;             // batches of this epoch; 0 before the first

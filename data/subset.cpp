@@ -1,8 +1,8 @@
 #include "data/subset.h"
 
 #include <algorithm>
-#include <cstring>
 #include <stdexcept>
+#include <utility>
 
 #include "core/check.h"
 #include "core/random.h"
@@ -11,6 +11,26 @@
 namespace striate {
 
 namespace {
+
+/// Some of another source's.
+class ChosenImages : public ImageSource {
+ public:
+  ChosenImages(std::shared_ptr<const ImageSource> from, std::vector<std::int64_t> places)
+      : from_(std::move(from)), places_(std::move(places)) {}
+
+  [[nodiscard]] std::int64_t size() const override { return static_cast<std::int64_t>(places_.size()); }
+  [[nodiscard]] ImageShape shape() const override { return from_->shape(); }
+  [[nodiscard]] Tensor image(std::int64_t i) const override { return from_->image(place(i)); }
+  [[nodiscard]] std::string name(std::int64_t i) const override { return from_->name(place(i)); }
+  [[nodiscard]] std::uint64_t hash(std::int64_t i) const override { return from_->hash(place(i)); }
+  [[nodiscard]] std::int64_t cached_bytes() const override { return from_->cached_bytes(); }
+
+ private:
+  [[nodiscard]] std::int64_t place(std::int64_t i) const { return places_[static_cast<std::size_t>(i)]; }
+
+  std::shared_ptr<const ImageSource> from_;
+  std::vector<std::int64_t> places_;
+};
 
 /// The places of the images whose label is wanted, asked for in order.
 template <class Wanted>
@@ -28,22 +48,25 @@ std::vector<std::int64_t> places_where(const Dataset& dataset, Wanted&& wanted) 
 }  // namespace
 
 Dataset images_at(const Dataset& dataset, const std::vector<std::int64_t>& places) {
-  Shape shape = dataset.images.shape();
-  const auto image_bytes = static_cast<std::size_t>(dataset.image_shape().numel());
-  shape[0] = static_cast<std::int64_t>(places.size());
   Dataset result = dataset;
-  result.images = Tensor::empty(shape, DType::u8);
-  result.labels = Tensor::empty({shape[0]}, DType::i64);
-  const auto* images = dataset.images.data<std::uint8_t>();
-  const auto* labels = dataset.labels.data<std::int64_t>();
-  auto* out = result.images.mutable_data<std::uint8_t>();
-  auto* out_label = result.labels.mutable_data<std::int64_t>();
+  result.labels = Tensor::empty({static_cast<std::int64_t>(places.size())}, DType::i64);
+  auto* label = result.labels.mutable_data<std::int64_t>();
   for (const std::int64_t place : places) {
     expect(place >= 0 && place < dataset.size(), "images_at", "places 0 .. " + std::to_string(dataset.size() - 1),
            place);
-    std::memcpy(out, images + static_cast<std::size_t>(place) * image_bytes, image_bytes);
-    out += image_bytes;
-    *out_label++ = labels[place];
+    *label++ = dataset.labels.data<std::int64_t>()[place];
+  }
+  if (dataset.source) {
+    result.source = std::make_shared<ChosenImages>(dataset.source, places);
+    return result;
+  }
+  Shape shape = dataset.images.shape();
+  shape[0] = result.size();
+  result.images = Tensor::empty(shape, DType::u8);
+  auto* out = result.images.mutable_data<std::uint8_t>();
+  for (const std::int64_t place : places) {
+    const Picture picture = stored_picture(dataset, place);
+    out = std::copy(picture.bytes.begin(), picture.bytes.end(), out);
   }
   return result;
 }

@@ -37,6 +37,18 @@ std::shared_ptr<const Transform> make_transform(const std::string& name_and_opti
   return transform;
 }
 
+Transforms make_transforms(const std::vector<std::string>& names_and_options) {
+  Transforms transforms;
+  for (const std::string& item : names_and_options) transforms.push_back(make_transform(item));
+  return transforms;
+}
+
+std::vector<std::string> descriptions(const Transforms& transforms) {
+  std::vector<std::string> texts;
+  for (const auto& transform : transforms) texts.push_back(transform->description());
+  return texts;
+}
+
 ImageShape output_shape(const Transforms& transforms, const ImageShape& input) {
   ImageShape shape = input;
   for (const auto& transform : transforms) {

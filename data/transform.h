@@ -79,6 +79,10 @@ std::vector<std::string> transform_names();
 /// that are unknown or out of range.
 std::shared_ptr<const Transform> make_transform(const std::string& name_and_options);
 
+/// make_transform of each, and the inverse.
+Transforms make_transforms(const std::vector<std::string>& names_and_options);
+std::vector<std::string> descriptions(const Transforms& transforms);
+
 /// The shape of what comes out of all of them; height and width 0 where it depends on an image's own, with an input of
 /// height and width 0. Throws std::invalid_argument where one of them cannot take what the one before it gives, or
 /// changes the channels.

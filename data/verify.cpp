@@ -35,7 +35,8 @@ DatasetReport verify_dataset(const std::filesystem::path& path, const std::strin
     Problems problems;
     Dataset dataset = read_dataset(found, path, split, load, problems);
     try {
-      if (dataset.labels.defined()) finish_dataset(report.format, load, dataset);
+      if (dataset.labels.defined() && (load.image_size > 0 || dataset.stored_shape().height > 0))
+        finish_dataset(report.format, load, dataset);
     } catch (const std::invalid_argument& error) {  // what a format of a user's own gave
       problems.emplace_back(path.string(), error.what());
       dataset = {.class_names = dataset.class_names};
@@ -53,7 +54,8 @@ DatasetReport verify_dataset(const std::filesystem::path& path, const std::strin
       }
     }
   }
-  if (report.train.images > 0 && report.test.images > 0 && report.train.image_shape != report.test.image_shape) {
+  const bool of_one_size = report.train.image_shape.height > 0 && report.test.image_shape.height > 0;
+  if (of_one_size && report.train.image_shape != report.test.image_shape) {
     report.problems.push_back(path.string() + ": images of train are " + to_string(report.train.image_shape) +
                               ", of test " + to_string(report.test.image_shape) +
                               "; give an image size (--image-size)");

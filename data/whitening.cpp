@@ -45,7 +45,7 @@ std::vector<double> patch_products(const Dataset& dataset, std::int64_t kernel, 
                                    std::int64_t end) {
   std::vector<std::int64_t> places;
   for (std::int64_t i = begin; i < end; ++i) places.push_back(i * dataset.size() / chosen);
-  const Tensor images = normalized(images_at(dataset, places).images, dataset.normalization, DType::f64);
+  const Tensor images = normalized(transformed_images(dataset, places), dataset.normalization, DType::f64);
   const std::vector<double> rows = patch_rows(images, kernel);
   const std::int64_t row = 1 + kernel * kernel * dataset.channels();
   std::vector<double> products(static_cast<std::size_t>(row * row));
@@ -75,7 +75,7 @@ striate_eigen::MatrixXd patch_covariance(const Dataset& dataset, std::int64_t ke
 Tensor whitening_filters(const Dataset& dataset, std::int64_t kernel, std::int64_t filters,
                          const WhiteningOptions& options) {
   check_dataset("whitening", dataset);
-  const std::int64_t side = std::min(dataset.images.size(1), dataset.images.size(2));
+  const std::int64_t side = std::min(dataset.image_shape().height, dataset.image_shape().width);
   expect(kernel >= 1 && kernel <= side, "whitening", "a kernel of 1 .. " + std::to_string(side), kernel);
   expect(filters >= 1, "whitening", "at least 1 filter", filters);
   expect(options.images >= 1, "whitening", "at least 1 image", options.images);
@@ -99,7 +99,7 @@ void whiten_(Tensor weight, const Dataset& dataset, const WhiteningOptions& opti
   check_dataset("whitening", dataset);
   if (shape.size() != 4 || shape[0] != shape[1] || shape[2] != dataset.channels()) {
     shape_error("whitening", "weight must be (R,R,C,K) with the C of the images: weight " + to_string(shape) +
-                                 ", images " + to_string(dataset.images.shape()));
+                                 ", images " + to_string(dataset.image_shape()));
   }
   const Tensor filters = whitening_filters(dataset, shape[0], shape[3], options);
   const auto* in = filters.data<double>();

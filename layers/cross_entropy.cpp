@@ -129,7 +129,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntr
   });
 }
 
-std::int64_t count_correct(const Tensor& logits, const Tensor& labels) {
+std::int64_t count_correct(const Tensor& logits, const Tensor& labels, std::int64_t top) {
   if (logits.rank() != 2 || logits.size(1) < 1 || labels.shape() != Shape{logits.size(0)}) {
     shape_error("count_correct", "logits must be (N,K) and labels (N): logits " + to_string(logits.shape()) +
                                      ", labels " + to_string(labels.shape()));
@@ -140,9 +140,14 @@ std::int64_t count_correct(const Tensor& logits, const Tensor& labels) {
     const T* row = logits.data<T>();
     std::int64_t correct = 0;
     for (std::int64_t i = 0; i < logits.size(0); ++i, row += classes) {
-      const T* best = std::max_element(
-          row, row + classes, [](T a, T b) { return static_cast<compute_t<T>>(a) < static_cast<compute_t<T>>(b); });
-      if (best - row == label[i]) ++correct;
+      if (label[i] < 0 || label[i] >= classes) continue;
+      const auto own = static_cast<compute_t<T>>(row[label[i]]);
+      std::int64_t before = 0;  // NaN comes first, as in PyTorch's topk, and so is never right
+      for (std::int64_t c = 0; c < classes; ++c) {
+        const auto other = static_cast<compute_t<T>>(row[c]);
+        if (c < label[i] ? !(other < own) : c > label[i] && !(other <= own)) ++before;
+      }
+      if (before < top) ++correct;
     }
     return correct;
   });

@@ -36,8 +36,8 @@ struct CrossEntropyOptions {
 /// std::invalid_argument for dtypes and options.
 Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntropyOptions& options = {});
 
-/// How many rows of logits (N,K) have their largest value (the first, on ties) at their label (N) i64.
-/// Throws ShapeError.
-std::int64_t count_correct(const Tensor& logits, const Tensor& labels);
+/// How many rows of logits (N,K) have the value at their label (N) i64 among their `top` largest (the first of them, on
+/// ties). Throws ShapeError.
+std::int64_t count_correct(const Tensor& logits, const Tensor& labels, std::int64_t top = 1);
 
 }  // namespace striate

@@ -66,7 +66,8 @@ Metadata to_metadata(const ModelCard& card) {
           {"height", std::to_string(card.height)},
           {"width", std::to_string(card.width)},
           {"mean", json(normalization.mean).dump()},
-          {"std", json(normalization.std).dump()}};
+          {"std", json(normalization.std).dump()},
+          {"transforms", json(card.transforms).dump()}};
 }
 
 ModelCard from_metadata(const Metadata& metadata) {
@@ -90,6 +91,7 @@ ModelCard from_metadata(const Metadata& metadata) {
   card.width = size("width", card.width, kLargestSide);
   card.normalization = {.mean = list_in<double>(text("mean", "[]")), .std = list_in<double>(text("std", "[]"))};
   card.normalization = card.normalization.for_channels(card.channels);
+  card.transforms = list_in<std::string>(text("transforms", "[]"));
   return card;
 }
 

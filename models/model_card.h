@@ -24,6 +24,8 @@ struct ModelCard {
   std::int64_t height = 32;
   std::int64_t width = 32;
   Normalization normalization = {};  ///< empty: default_normalization()
+  /// What evaluation does to a picture first, as make_transform (data/transform.h) knows them: "center_crop:size=128".
+  std::vector<std::string> transforms = {};
 };
 
 /// The model that a card describes, freshly initialised. Throws as make_model(name, options).

@@ -114,10 +114,10 @@ class Estimator {
     const std::string key = fmt::format("{}|{}|{}|{}", flags.dataset, flags.classes, flags.per_class, flags.image_size);
     if (const auto known = images_.find(key); known != images_.end()) return known->second;
     flags.data = flags_.data.string();
-    const Dataset train = load_data(flags, Split::train);
-    const auto tests = static_cast<double>(load_data(flags, Split::test).size());
-    return images_[key] = {.an_epoch = static_cast<double>(train.size()) + kTestShare * tests,
-                           .input = to_string(train.image_shape())};
+    const Splits splits = load_data(flags);
+    return images_[key] = {.an_epoch = static_cast<double>(splits.train.size()) +
+                                       kTestShare * static_cast<double>(splits.test.size()),
+                           .input = to_string(splits.train.image_shape())};
   }
 
   const QueueFlags& flags_;

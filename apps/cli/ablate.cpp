@@ -14,6 +14,7 @@
 #include "apps/cli/screen.h"
 #include "apps/cli/shared_flags.h"
 #include "apps/cli/train_flags.h"
+#include "apps/cli/train_setup.h"
 #include "apps/training/content_hash.h"
 #include "apps/training/run_folder.h"
 #include "core/file.h"
@@ -134,7 +135,7 @@ void refuse_changed(const Results& results) {
 // Nor what came of other images. Where nothing is left to run they need not be there any more.
 void refuse_other_images(const fs::path& data, const Cell& cell, const fs::path& out, bool to_run) {
   const TrainFlags flags = parse_train_flags({}, cell.given);
-  const DataOptions load{.image_size = flags.image_size, .max_pixels = flags.max_pixels};
+  const DataOptions load = data_options(flags);
   std::string here;
   try {
     here = content_hash(load_dataset(data, Split::train, flags.dataset, load));

@@ -11,11 +11,16 @@
 #include "apps/cli/screen.h"
 #include "apps/cli/shared_flags.h"
 #include "apps/training/evaluate.h"
+#include "core/file.h"
 #include "core/printable.h"
+#include "core/text.h"
 #include "data/subset.h"
 
 namespace striate::cli {
 namespace {
+
+// Classes up to which the confusion matrix is printed beside the classes.
+constexpr std::int64_t kMostColumns = 20;
 
 struct EvalOptions : WeightsFlags {
   std::string data;
@@ -24,6 +29,8 @@ struct EvalOptions : WeightsFlags {
   std::int64_t limit = 0;
   std::int64_t batch_size = 128;
   std::string tta;
+  std::string confusion;
+  std::int64_t mistakes = 0;
 };
 
 EvalOptions parse_eval(const Arguments& arguments) {
@@ -37,7 +44,10 @@ EvalOptions parse_eval(const Arguments& arguments) {
   app.add_option("--limit", options.limit, "Only so many images, of all classes alike; 0: all")->capture_default_str();
   app.add_option("--batch-size", options.batch_size, "Images at a time")->capture_default_str();
   app.add_option("--tta", options.tta, "Also measure with test-time augmentation: flip, shift or flip+shift");
+  app.add_option("--confusion", options.confusion, "Write the confusion matrix to this CSV file");
+  app.add_option("--mistakes", options.mistakes, "List so many of the most confident mistakes")->capture_default_str();
   parse(app, arguments);
+  at_least("mistakes", options.mistakes, 0);
   one_of("split", options.split, {"test", "train"});
   at_least("limit", options.limit, 0);
   within("batch-size", options.batch_size, 1, kMostCounted);
@@ -53,6 +63,9 @@ Dataset load_data(const EvalOptions& options, const ModelCard& card) {
   Dataset dataset = load_dataset(path, options.split == "test" ? Split::test : Split::train, options.format,
                                  {.image_size = side, .max_pixels = options.max_pixels});
   for (const std::string& note : dataset.notes) complain(note);
+  const ImageShape expected{card.height, card.width, card.channels};
+  const bool as_stored = card.transforms.empty() && dataset.stored_shape() == expected;
+  dataset.transforms = as_stored ? Transforms{} : evaluation_transforms(card);
   const auto& names = card.class_names;
   const auto& all = dataset.class_names;
   const bool part = std::all_of(names.begin(), names.end(), [&](const std::string& name) {
@@ -67,7 +80,7 @@ Dataset load_data(const EvalOptions& options, const ModelCard& card) {
   } catch (const std::invalid_argument& error) {
     throw FileError(path.string(), error.what());
   }
-  if (dataset.image_shape() != ImageShape{card.height, card.width, card.channels}) {
+  if (dataset.image_shape() != expected) {
     throw FileError(path.string(),
                     fmt::format("expected images of {}x{}x{}, as {} was trained on, got {}", card.height, card.width,
                                 card.channels, options.weights, to_string(dataset.image_shape())));
@@ -76,36 +89,92 @@ Dataset load_data(const EvalOptions& options, const ModelCard& card) {
   return options.limit > 0 ? sample_images(dataset, options.limit) : dataset;
 }
 
-Evaluation measure(const EvalOptions& options, const LoadedModel& loaded, const Dataset& dataset,
-                   const TtaOptions& tta) {
-  const auto result =
-      evaluate(*loaded.model, dataset,
-               {.activations = loaded.precision.activations, .batch_size = options.batch_size, .tta = tta});
+Evaluation measure(const EvalOptions& options, const LoadedModel& loaded, const Dataset& dataset, const TtaOptions& tta,
+                   std::vector<Prediction>* predictions = nullptr) {
+  const auto result = evaluate(*loaded.model, dataset,
+                               {.activations = loaded.precision.activations,
+                                .batch_size = options.batch_size,
+                                .tta = tta,
+                                .predictions = predictions});
   if (!std::isfinite(result->loss)) {
     throw FileError(options.weights, "the model's loss is not finite: training must have diverged");
   }
   return *result;
 }
 
-void print(const EvalOptions& options, const LoadedModel& loaded, const Dataset& dataset, const Evaluation& plain,
-           const std::optional<Evaluation>& augmented) {
-  if (options.json) {
-    nlohmann::json result = {{"model", loaded.card.model},     {"precision", loaded.card.precision},
-                             {"split", options.split},         {"images", dataset.size()},
-                             {"classes", dataset.class_names}, {"loss", plain.loss},
-                             {"accuracy", plain.accuracy}};
-    if (augmented) {
-      result["tta"] = options.tta;
-      result["tta_loss"] = augmented->loss;
-      result["tta_accuracy"] = augmented->accuracy;
-    }
-    show("{}\n", result.dump());
-    return;
+// What a run of eval found.
+struct Findings {
+  Evaluation plain;
+  std::optional<Evaluation> augmented{};  ///< with --tta
+  std::vector<Prediction> predictions{};
+  ConfusionMatrix matrix{};
+  std::vector<std::size_t> mistakes{};
+};
+
+std::string image_name(const Dataset& dataset, std::size_t i) {
+  const auto place = static_cast<std::int64_t>(i);
+  return dataset.source ? dataset.source->name(place) : fmt::format("image {}", place);
+}
+
+void print_json(const EvalOptions& options, const LoadedModel& loaded, const Dataset& dataset, const Findings& found) {
+  const auto& names = dataset.class_names;
+  nlohmann::json result = {{"model", loaded.card.model},
+                           {"precision", loaded.card.precision},
+                           {"split", options.split},
+                           {"images", dataset.size()},
+                           {"classes", names},
+                           {"loss", found.plain.loss},
+                           {"accuracy", found.plain.accuracy},
+                           {"top5", found.plain.top5}};
+  if (found.augmented) {
+    result["tta"] = options.tta;
+    result["tta_loss"] = found.augmented->loss;
+    result["tta_accuracy"] = found.augmented->accuracy;
   }
+  for (std::int64_t label = 0; label < dataset.classes(); ++label) {
+    result["precision_by_class"].push_back(found.matrix.precision(label));
+    result["recall_by_class"].push_back(found.matrix.recall(label));
+  }
+  for (const std::size_t i : found.mistakes) {
+    const Prediction& one = found.predictions[i];
+    result["mistakes"].push_back({{"image", image_name(dataset, i)},
+                                  {"class", names[static_cast<std::size_t>(one.label)]},
+                                  {"predicted", names[static_cast<std::size_t>(one.predicted)]},
+                                  {"probability", one.probability}});
+  }
+  show("{}\n", result.dump());
+}
+
+// Precision and recall, and where there are few classes the confusion matrix beside them.
+std::string class_table(const Dataset& dataset, const ConfusionMatrix& matrix) {
+  const bool whole = matrix.classes <= kMostColumns;
+  std::vector<std::vector<std::string>> rows = {{"", "class", "images", "precision", "recall"}};
+  for (std::int64_t c = 0; whole && c < matrix.classes; ++c) rows[0].push_back(std::to_string(c));
+  for (std::int64_t label = 0; label < matrix.classes; ++label) {
+    rows.push_back({std::to_string(label), printable(dataset.class_names[static_cast<std::size_t>(label)], 30),
+                    std::to_string(matrix.images_of(label)), fmt::format("{:.4f}", matrix.precision(label)),
+                    fmt::format("{:.4f}", matrix.recall(label))});
+    for (std::int64_t c = 0; whole && c < matrix.classes; ++c)
+      rows.back().push_back(std::to_string(matrix.at(label, c)));
+  }
+  return text_table(rows, "rlrrr" + std::string(rows[0].size() - 5, 'r'));
+}
+
+void print(const EvalOptions& options, const LoadedModel& loaded, const Dataset& dataset, const Findings& found) {
+  const auto& [plain, augmented, predictions, matrix, mistakes] = found;
   show("{} on {} {} images of {} classes: loss {:.4f}, accuracy {:.4f}", printable(loaded.card.model), dataset.size(),
        options.split, dataset.classes(), plain.loss, plain.accuracy);
+  if (dataset.classes() > 5) show(", top-5 {:.4f}", plain.top5);
   if (augmented) show("; tta {}: loss {:.4f}, accuracy {:.4f}", options.tta, augmented->loss, augmented->accuracy);
-  show("\n");
+  show("\n{}", class_table(dataset, matrix));
+  for (const std::size_t i : mistakes) {
+    const Prediction& one = predictions[i];
+    const auto name = [&](std::int64_t label) {
+      return printable(dataset.class_names[static_cast<std::size_t>(label)]);
+    };
+    show("{}: {} taken for {} {:.1f}%\n", printable(image_name(dataset, i), 4096), name(one.label), name(one.predicted),
+         100 * one.probability);
+  }
 }
 
 }  // namespace
@@ -114,11 +183,14 @@ int run_eval(const Arguments& arguments) {
   const EvalOptions options = parse_eval(arguments);
   const LoadedModel loaded = load(options);
   const Dataset dataset = load_data(options, loaded.card);
-  const Evaluation plain = measure(options, loaded, dataset, {});
+  Findings found;
+  found.plain = measure(options, loaded, dataset, {}, &found.predictions);
   const TtaOptions tta{.flip = options.tta.starts_with("flip"), .shift = options.tta.ends_with("shift")};
-  std::optional<Evaluation> augmented;
-  if (tta.flip || tta.shift) augmented = measure(options, loaded, dataset, tta);
-  print(options, loaded, dataset, plain, augmented);
+  if (tta.flip || tta.shift) found.augmented = measure(options, loaded, dataset, tta);
+  found.matrix = confusion_matrix(found.predictions, dataset.classes());
+  found.mistakes = most_confident_mistakes(found.predictions, options.mistakes);
+  if (!options.confusion.empty()) write_atomically(options.confusion, confusion_csv(found.matrix, dataset.class_names));
+  options.json ? print_json(options, loaded, dataset, found) : print(options, loaded, dataset, found);
   return 0;
 }
 

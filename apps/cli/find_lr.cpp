@@ -232,7 +232,7 @@ int run_find_lr(const Arguments& arguments) {
   use_threads(given.threads);
   manual_seed(given.seed);
   const ConvAlgorithmOverride conv(conv_algorithm_of(given.conv));
-  const Dataset train = load_data(given, Split::train);
+  const Dataset train = load_data(given).train;
   for (const std::string& note : train.notes) show("{}\n", printable_lines(note));
   const std::string what =
       fmt::format("{} with {} in batches of {}", given.model, optimizer_of(given), given.batch_size * given.accumulate);

@@ -15,6 +15,7 @@
 #include "core/autograd.h"
 #include "core/elementwise.h"
 #include "core/printable.h"
+#include "data/dataset.h"
 #include "data/image.h"
 #include "data/normalize.h"
 #include "layers/softmax.h"
@@ -41,13 +42,16 @@ PredictOptions parse_predict(const Arguments& arguments) {
 // The probability of each class.
 std::vector<double> classify(LoadedModel& loaded, const std::string& file, std::int64_t max_pixels) {
   const NoGradGuard no_grad;
-  const Tensor image =
-      resized(read_image(file, loaded.card.channels, max_pixels), loaded.card.height, loaded.card.width);
-  Shape batch = image.shape();
+  const ModelCard& card = loaded.card;
+  const Tensor stored = read_image(file, card.channels, max_pixels);
+  Shape batch = stored.shape();
   batch.insert(batch.begin(), 1);
+  const Dataset one{.images = stored.viewed_as(batch),
+                    .labels = Tensor::zeros({1}, DType::i64),
+                    .transforms = evaluation_transforms(card)};
   const DType dtype = loaded.precision.parameters;
   const Tensor input =
-      as_input(normalized(image, loaded.card.normalization, dtype).viewed_as(batch), loaded.precision.activations);
+      as_input(normalized(transformed_images(one, {0}), card.normalization, dtype), loaded.precision.activations);
   auto probabilities = softmax(cast((*loaded.model)(input), dtype)).to_vector();
   if (probabilities.size() != loaded.card.class_names.size()) {
     throw std::runtime_error(fmt::format("{}: expected an output for each of {} classes, the model gives {}", file,

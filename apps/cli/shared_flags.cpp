@@ -136,6 +136,7 @@ LoadedModel load_model(const std::string& weights, const ModelFlags& flags) {
   if (!flags.input.empty()) options.input = input_of(flags);
   LoadedModel loaded = load_weights(weights, options);
   if (!loaded.note.empty()) complain(loaded.note);
+  if (!flags.input.empty()) loaded.card.transforms.clear();
   return loaded;
 }
 

@@ -45,6 +45,7 @@ int run_summary(const Arguments& arguments) {
     show("{}", format_summary(summarize(*loaded.model, {card.height, card.width, card.channels})));
     show("images {}x{}x{}: (byte/255 - mean) / std, {}; {} classes: {}\n", card.height, card.width, card.channels,
          text_of(card.normalization), card.class_names.size(), printable(joined(card.class_names), 2000));
+    if (!card.transforms.empty()) show("evaluated after: {}\n", printable(joined(card.transforms)));
   } else {
     flags.model = name;
     const auto model = make_model(name, model_options(flags));

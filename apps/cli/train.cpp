@@ -110,6 +110,10 @@ std::string quoted(const std::string& text) {
 
 std::string epoch_line(const EpochResult& epoch) {
   std::string more;
+  if (epoch.validation) {
+    more = fmt::format("  val loss {:.4f} accuracy {:.4f} (best {:.4f} of epoch {})", epoch.validation->loss,
+                       epoch.validation->accuracy, epoch.best.accuracy, epoch.best.epoch);
+  }
   for (const auto& [name, test] : epoch.averages) more += fmt::format("  {} accuracy {:.4f}", name, test.accuracy);
   if (!epoch.loss_scale.empty()) more += "  " + epoch.loss_scale;
   return fmt::format(
@@ -122,7 +126,10 @@ std::string epoch_line(const EpochResult& epoch) {
 void report_end(Ending ending, const StepResult& at, const RunFiles& files, spdlog::logger& log) {
   const std::string resume =
       fmt::format("{} train --resume --out {}", quoted(program_invocation_name), quoted(files.folder.string()));
-  if (ending == Ending::finished) {
+  if (ending == Ending::patience) {
+    tell(log, fmt::format("ended before epoch {}: no better validation accuracy for so long (--patience)", at.epoch));
+  }
+  if (ending == Ending::finished || ending == Ending::patience) {
     tell(log, "done; " + files.weights().string());
   } else if (ending == Ending::stopped) {
     tell(log, "interrupted; everything is saved. Resume with: " + resume);
@@ -135,18 +142,26 @@ void report_end(Ending ending, const StepResult& at, const RunFiles& files, spdl
   }
 }
 
+// "9469 training and 3925 test".
+std::string counts_of(const Splits& splits) {
+  std::string text = fmt::format("{} training", splits.train.size());
+  if (splits.validation.labels.defined()) text += fmt::format(", {} validation", splits.validation.size());
+  if (splits.test.labels.defined()) text += fmt::format(" and {} test", splits.test.size());
+  return text;
+}
+
 RunFolder folder_of(const TrainFlags& flags) {
   return RunFolder(flags.out.empty() ? fs::path("runs") / name_part(flags.model) : fs::path(flags.out));
 }
 
 // Trains in the folder, and says on the screen and in the log how it goes.
 Ending train(const TrainFlags& flags, const RunFolder& folder, bool resuming, spdlog::logger& log) {
-  const Dataset train = load_data(flags, Split::train);
-  Dataset test = load_data(flags, Split::test);
-  for (const Dataset* split : {&train, &std::as_const(test)}) {
+  const Splits splits = load_data(flags);
+  const auto& [train, validation, test] = splits;
+  for (const Dataset* split : {&train, &test}) {
     for (const std::string& note : split->notes) tell(log, note);
   }
-  if (train.image_shape() != test.image_shape()) {
+  if (test.labels.defined() && train.image_shape() != test.image_shape()) {
     throw FileError(data_path(flags.data, flags.dataset).string(),
                     fmt::format("the training images are {}, the test images {}; --image-size S makes them one size",
                                 to_string(train.image_shape()), to_string(test.image_shape())));
@@ -163,6 +178,7 @@ Ending train(const TrainFlags& flags, const RunFolder& folder, bool resuming, sp
   in_flag(flags.cutout > 0 ? "cutout" : "pad",
           [&] { check_augment(options.loader.augment, shape.height, shape.width); });
   options.out = folder;
+  options.validation = validation;
   options.text = {{"config", config}};
   options.stop = interrupted;
   if (!start.init.note.empty()) tell(log, start.init.note);
@@ -173,9 +189,9 @@ Ending train(const TrainFlags& flags, const RunFolder& folder, bool resuming, sp
   }
   const std::string path = data_path(flags.data, flags.dataset).string();
   const std::string what =
-      fmt::format("{} on {} ({} training and {} test images, {} classes), {} threads", flags.model,
-                  path.empty() ? flags.dataset : path, train.size(), test.size(), train.classes(), num_threads());
-  Trainer trainer(*start.model, train, std::move(test), options);
+      fmt::format("{} on {} ({} images, {} classes), {} threads", flags.model, path.empty() ? flags.dataset : path,
+                  counts_of(splits), train.classes(), num_threads());
+  Trainer trainer(*start.model, train, test, options);
   write_atomically(folder.config(), config);
   tell(log, what);
   for (const std::string& warning : trainer.warnings()) tell(log, "warning: " + warning);

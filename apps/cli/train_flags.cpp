@@ -160,6 +160,7 @@ std::vector<TrainFlag> make_table() {
 
   t.group("Data");
   const Need standard{"augment", {"standard"}};
+  const Need flipping{"augment", {"standard", "imagenet", "trivial", "rand"}};
   t.flag("data", &F::data, "The data set's folder or file (striate verify --help lists what is known)",
          {.on_resume = OnResume::change});
   t.flag("dataset", &F::dataset, kDataset,
@@ -167,8 +168,21 @@ std::vector<TrainFlag> make_table() {
   t.flag("classes", &F::classes, kClasses, "Only these, in this order: \"cat,dog\"");
   t.flag("per-class", &F::per_class, from<std::int64_t>(0),
          "Only the first so many training images of each class; 0: all");
+  t.flag("val-split", &F::val_split, kBelow1,
+         "Hold out this part of the training images of each class and keep the weights of the epoch that is best on "
+         "them (weights_best.safetensors); 0: none");
+  t.flag("patience", &F::patience, between<std::int64_t>(0, kMostCounted),
+         "End after so many epochs without a better accuracy on the images of val-split; 0: off",
+         needing({{"val-split"}}, "0"));
   t.flag("image-size", &F::image_size, between<std::int64_t>(0, kMostOfASide),
-         "Resize every image to a square of this side, as predict does; 0: all must have one size");
+         "Bring every image to a square of this side: resized, and the centre cropped; 0: all must have one size");
+  t.flag("crop-pct", &F::crop_pct, between(0.0, 1.0),
+         "Evaluate the centre of images whose short side is image-size / this; 0: 0.875 where training crops and "
+         "resizes, else 1",
+         needing({{"image-size"}}, "0"));
+  t.flag("cache", &F::cache, between<std::int64_t>(0, std::int64_t{1} << 30),
+         "MiB of decoded pictures to keep in memory, of files that are decoded as they are needed",
+         {.on_resume = OnResume::change});
   t.flag("max-pixels", &F::max_pixels, from<std::int64_t>(1), kMaxPixelsHelp, {.on_resume = OnResume::change});
   t.flag("mean", &F::mean, kChannels,
          "Images are (byte/255 - mean) / std, a number a channel (default: the data set's)");
@@ -177,11 +191,13 @@ std::vector<TrainFlag> make_table() {
   t.flag("no-shuffle", &F::no_shuffle, "Take images in the files' order");
   t.flag("transform", &F::transform, read_by(transforms_of),
          joined(transform_names()) + "; with options, one after the other: \"NAME:option=value;NAME\"");
-  t.flag("augment", &F::augment, any_of({"standard", "none"}), "standard (crop with padding 4, and flip) or none");
+  t.flag("augment", &F::augment, any_of({"standard", "imagenet", "trivial", "rand", "none"}),
+         "standard: crop with padding 4, and flip; imagenet: crop at random, resize, and flip; trivial, rand: "
+         "trivial_augment_wide or rand_augment after imagenet's with --image-size, else after standard's; none");
   t.flag("pad", &F::pad, any_of({"zero", "reflect"}),
          "augment standard: what a crop finds outside the image, zero or reflect", needing({standard}, "zero"));
-  t.flag("flip", &F::flip, any_of({"none", "random", "alternating"}),
-         "augment standard: random, alternating (by epoch) or none", needing({standard}, "none"));
+  t.flag("flip", &F::flip, any_of({"none", "random", "alternating"}), "random, alternating (by epoch) or none",
+         needing({flipping}, "none"));
   t.flag("cutout", &F::cutout, from<std::int64_t>(0), "Side of a square set to zero; 0: off");
   t.flag("mixup", &F::mixup, from(0.0), "lambda from Beta(A, A) for this A; 0: off");
   t.flag("cutmix", &F::cutmix, from(0.0),

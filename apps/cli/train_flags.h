@@ -56,8 +56,12 @@ struct TrainFlags {
   std::string dataset;
   std::string classes;
   std::int64_t per_class = 0;
+  double val_split = 0;
+  std::int64_t patience = 0;
   std::int64_t image_size = 0;
+  double crop_pct = 0;
   std::int64_t max_pixels = kMaxPixels;
+  std::int64_t cache = 512;
   std::string mean;
   std::string deviation;  ///< --std
   bool drop_last = false;

@@ -15,6 +15,9 @@
 namespace striate::cli {
 namespace {
 
+// torchvision evaluates ImageNet's nets on 224 pixels of 256.
+constexpr double kCropPct = 0.875;
+
 // A flag that stands for an option.
 struct Shorthand {
   const char* flag;
@@ -47,8 +50,8 @@ std::unique_ptr<Layer> new_model(const TrainFlags& flags, const Dataset& train) 
   try {
     return make_model(name_part(flags.model), {.classes = train.classes(),
                                                .in_channels = train.channels(),
-                                               .height = train.images.size(1),
-                                               .width = train.images.size(2),
+                                               .height = train.image_shape().height,
+                                               .width = train.image_shape().width,
                                                .options = model_options(flags)});
   } catch (const std::invalid_argument& error) {
     const std::string message = error.what();
@@ -103,16 +106,48 @@ GroupOptions group_options(const TrainFlags& flags, Module& model) {
   return groups;
 }
 
+// Whether training crops a random part of every picture and resizes it, instead of a crop from the padded image.
+bool crops_and_resizes(const TrainFlags& flags) {
+  const bool learned = flags.augment == "trivial" || flags.augment == "rand";
+  return flags.augment == "imagenet" || (learned && flags.image_size > 0);
+}
+
 AugmentOptions augment_of(const TrainFlags& flags) {
   AugmentOptions augment;
-  if (flags.augment == "standard") {
+  if (flags.augment != "none") {
     augment = AugmentOptions::standard();
+    if (crops_and_resizes(flags)) augment.crop_padding = 0;
     if (flags.pad == "reflect") augment.pad_mode = PadMode::reflect;
     if (flags.flip == "none") augment.flip = FlipMode::none;
     if (flags.flip == "alternating") augment.flip = FlipMode::alternating;
   }
   augment.cutout = flags.cutout;
   return augment;
+}
+
+// How training and evaluation bring pictures to their size, and what else --augment stands for.
+void set_transforms(const TrainFlags& flags, Splits& splits) {
+  const ImageShape stored = splits.train.stored_shape();
+  const std::int64_t side = flags.image_size > 0 ? flags.image_size : stored.height;
+  const auto named = [&](const std::string& name, std::int64_t size) { return fmt::format("{}:size={}", name, size); };
+  Transforms& training = splits.train.transforms;
+  if (crops_and_resizes(flags)) {
+    require(side > 0 && (flags.image_size > 0 || side == stored.width), "augment",
+            "an --image-size with " + flags.augment + ", for images that are not squares of one size",
+            to_string(stored));
+    training = make_transforms({named("random_resized_crop", side)});
+  }
+  if (flags.augment == "trivial") training.push_back(make_transform("trivial_augment_wide"));
+  if (flags.augment == "rand") training.push_back(make_transform("rand_augment"));
+  // A transform of the user's that brings pictures of any size to one takes them as they are.
+  const ImageShape any{0, 0, stored.channels};
+  if (output_shape(transforms_of(flags.transform), any).height > 0) training.clear();
+  const double part = flags.crop_pct > 0 ? flags.crop_pct : crops_and_resizes(flags) ? kCropPct : 1;
+  if (flags.image_size > 0 && (part != 1 || !splits.test.transforms.empty())) {
+    const auto resized = std::llround(static_cast<double>(side) / part);
+    splits.test.transforms = make_transforms({named("resize", resized), named("center_crop", side)});
+  }
+  splits.validation.transforms = splits.test.transforms;
 }
 
 // A line more where the weights of --init were trained on images of another normalisation.
@@ -201,18 +236,26 @@ NamedOptions model_options(const TrainFlags& flags) {
   return with_shorthands("model", flags.model, model_shorthands(flags));
 }
 
-Dataset load_data(const TrainFlags& flags, Split split) {
+DataOptions data_options(const TrainFlags& flags) {
+  return {.image_size = flags.image_size, .max_pixels = flags.max_pixels, .cache_bytes = flags.cache << 20};
+}
+
+Splits load_data(const TrainFlags& flags) {
   const auto load = [&] {
-    return load_dataset(data_path(flags.data, flags.dataset), split, flags.dataset,
-                        {.image_size = flags.image_size, .max_pixels = flags.max_pixels});
+    return load_splits(data_path(flags.data, flags.dataset), flags.dataset, data_options(flags),
+                       {.validation = flags.val_split, .seed = flags.seed});
   };
-  Dataset dataset = flags.dataset.empty() ? load() : in_flag("dataset", load);
-  if (!flags.classes.empty()) {
-    dataset = in_flag("classes", [&] { return choose_classes(dataset, list_of(flags.classes, "classes")); });
+  Splits splits = flags.dataset.empty() ? load() : in_flag("dataset", load);
+  for (Dataset* split : {&splits.train, &splits.validation, &splits.test}) {
+    if (!split->labels.defined()) continue;
+    if (!flags.classes.empty()) {
+      *split = in_flag("classes", [&] { return choose_classes(*split, list_of(flags.classes, "classes")); });
+    }
+    split->normalization = normalization_of(flags.mean, flags.deviation, split->normalization, split->channels());
   }
-  dataset.normalization = normalization_of(flags.mean, flags.deviation, dataset.normalization, dataset.channels());
-  if (split == Split::train && flags.per_class > 0) dataset = first_per_class(dataset, flags.per_class);
-  return dataset;
+  if (flags.per_class > 0) splits.train = first_per_class(splits.train, flags.per_class);
+  set_transforms(flags, splits);
+  return splits;
 }
 
 StartingModel starting_model(const TrainFlags& flags, const Dataset& train, bool resuming) {
@@ -231,6 +274,7 @@ TrainerOptions trainer_options(const TrainFlags& flags, Module& model, const Dat
                                std::vector<std::string>& notes) {
   return {.epochs = flags.epochs,
           .max_steps = flags.max_steps,
+          .patience = flags.patience,
           .loader = {.batch_size = flags.batch_size,
                      .shuffle = !flags.no_shuffle,
                      .drop_last = flags.drop_last,

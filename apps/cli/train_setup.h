@@ -11,7 +11,7 @@
 #include "apps/training/options.h"
 #include "core/module.h"
 #include "core/named_options.h"
-#include "data/dataset.h"
+#include "data/splits.h"
 #include "data/transform.h"
 #include "models/weights.h"
 #include "optim/update.h"
@@ -35,8 +35,11 @@ std::string optimizer_of(const TrainFlags& flags);
 /// The options in --model and those that flags stand for. Throws UsageError for one that is set twice.
 NamedOptions model_options(const TrainFlags& flags);
 
-/// A split of --data, --dataset with --classes and, for the training set, --per-class. Throws UsageError, FileError.
-Dataset load_data(const TrainFlags& flags, Split split);
+/// --data with --dataset, --classes, --mean and --std, the transforms of --augment and --image-size, and for the
+/// training set --per-class. Throws UsageError, FileError.
+Splits load_data(const TrainFlags& flags);
+/// How it is read.
+DataOptions data_options(const TrainFlags& flags);
 
 struct StartingModel {
   std::unique_ptr<Layer> model;

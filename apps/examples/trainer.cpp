@@ -7,6 +7,7 @@
 
 #include "core/random.h"
 #include "core/reduce.h"
+#include "data/splits.h"
 #include "layers/activations.h"
 #include "layers/batch_norm.h"
 #include "layers/conv2d.h"
@@ -28,10 +29,10 @@ struct Net : Layer {
 
 int main(int argc, char** argv) try {
   if (argc != 4) throw std::invalid_argument("usage: trainer DATA EPOCHS FOLDER");
-  const Dataset train = load_dataset(argv[1], Split::train), test = load_dataset(argv[1], Split::test);
+  const Splits data = load_splits(argv[1]);
   manual_seed(1);
-  Net model(train.classes());
-  Trainer trainer(model, train, test,
+  Net model(data.train.classes());
+  Trainer trainer(model, data.train, data.test,
                   {.epochs = std::stoi(argv[2]),
                    .loader = {.batch_size = 64, .seed = 1, .augment = AugmentOptions::standard()},
                    .optimizer = "adamw",

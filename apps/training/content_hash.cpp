@@ -23,7 +23,15 @@ std::string in_hex(std::uint64_t hash) {
 }  // namespace
 
 std::string content_hash(const Dataset& dataset) {
-  std::uint64_t hash = extended(extended(0, dataset.labels), dataset.images);
+  std::uint64_t hash = extended(0, dataset.labels);
+  if (!dataset.source) hash = extended(hash, dataset.images);
+  for (std::int64_t i = 0; dataset.source && i < dataset.size(); ++i) {
+    const std::uint64_t of_image = dataset.source->hash(i);
+    hash = XXH3_64bits_withSeed(&of_image, sizeof of_image, hash);
+  }
+  for (const std::string& text : descriptions(dataset.transforms)) {
+    hash = XXH3_64bits_withSeed(text.data(), text.size(), hash);
+  }
   const Normalization normalization = dataset.normalization.for_channels(dataset.channels());
   for (const auto& values : {normalization.mean, normalization.std}) {
     hash = XXH3_64bits_withSeed(values.data(), values.size() * sizeof(double), hash);

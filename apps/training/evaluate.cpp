@@ -1,6 +1,7 @@
 #include "apps/training/evaluate.h"
 
 #include <cstring>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -60,6 +61,14 @@ Tensor as_input(const Tensor& images, DType activations) {
   return images.dtype() == activations ? images : cast(images, activations);
 }
 
+Transforms evaluation_transforms(const ModelCard& card) {
+  if (!card.transforms.empty()) return make_transforms(card.transforms);
+  const std::string height = std::to_string(card.height);
+  const std::string width = std::to_string(card.width);
+  if (height == width) return make_transforms({"resize:size=" + height, "center_crop:size=" + height});
+  return make_transforms({"resize:height=" + height + ",width=" + width});
+}
+
 Tensor tta_logits(Layer& model, const Tensor& images, const TtaOptions& options) {
   if (images.rank() != 4 || (options.shift && (images.size(1) < 2 || images.size(2) < 2))) {
     shape_error("tta_logits",
@@ -78,10 +87,12 @@ std::optional<Evaluation> evaluate(Layer& model, const Dataset& dataset, const E
   const EvalGuard eval(model);
   const NoGradGuard no_grad;
   const DType dtype = options.activations == DType::f64 ? DType::f64 : DType::f32;
-  Loader loader(dataset, {.batch_size = options.batch_size, .shuffle = false, .dtype = dtype});
+  Loader loader(dataset,
+                {.batch_size = options.batch_size, .shuffle = false, .dtype = dtype, .workers = options.workers});
   loader.start_epoch(0);
   double loss = 0;
   std::int64_t correct = 0;
+  std::int64_t among5 = 0;
   for (Batch batch; loader.next(batch);) {
     if (options.stop()) return std::nullopt;
     const Tensor images = as_input(batch.images, options.activations);
@@ -89,9 +100,11 @@ std::optional<Evaluation> evaluate(Layer& model, const Dataset& dataset, const E
     const Tensor logits = plain ? model(images) : tta_logits(model, images, options.tta);
     loss += cross_entropy(logits, batch.labels, {.reduction = Reduction::sum}).item();
     correct += count_correct(logits, batch.labels);
+    among5 += count_correct(logits, batch.labels, 5);
+    if (options.predictions != nullptr) add_predictions(logits, batch.labels, *options.predictions);
   }
   const auto images = static_cast<double>(dataset.size());
-  return Evaluation{loss / images, static_cast<double>(correct) / images};
+  return Evaluation{loss / images, static_cast<double>(correct) / images, static_cast<double>(among5) / images};
 }
 
 std::vector<BatchNorm2d*> batch_norms_in_training(Module& model) {

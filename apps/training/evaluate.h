@@ -6,16 +6,20 @@
 #include <optional>
 #include <vector>
 
+#include "apps/training/classification.h"
 #include "core/module.h"
 #include "data/dataset.h"
+#include "data/transform.h"
 #include "layers/batch_norm.h"
+#include "models/model_card.h"
 
 namespace striate {
 
-/// Plain cross entropy and the fraction of images classified rightly.
+/// Plain cross entropy, and the fractions of images whose label had the largest output, and one of the five largest.
 struct Evaluation {
   double loss = 0;
   double accuracy = 0;
+  double top5 = 0;
 };
 
 /// Test-time augmentation: the mean of the logits of an image and of views of it.
@@ -28,12 +32,18 @@ struct EvaluateOptions {
   DType activations = DType::f32;
   std::int64_t batch_size = 128;
   TtaOptions tta = {};
+  int workers = 1;                                 ///< as LoaderOptions::workers
+  std::vector<Prediction>* predictions = nullptr;  ///< gets one for each image, in the data set's order
   /// Asked between batches; nothing is returned where it said yes.
   std::function<bool()> stop = [] { return false; };
 };
 
 /// Evaluates in eval mode, without augmentation but by --tta; the model's mode is restored.
 std::optional<Evaluation> evaluate(Layer& model, const Dataset& dataset, const EvaluateOptions& options);
+
+/// What a picture goes through before the model of this card sees it: the card's transforms, or else resize and
+/// center_crop to its size. Throws std::invalid_argument for names that are not known.
+Transforms evaluation_transforms(const ModelCard& card);
 
 /// Logits of images (N,H,W,C), weighted as the options say (airbench's multicrop); moved images take their new
 /// border by reflection. f64 where the model's logits are, else f32. Throws ShapeError for other ranks and, to shift,

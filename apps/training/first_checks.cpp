@@ -51,6 +51,22 @@ std::vector<std::string> unused_classes(const Dataset& dataset) {
   return names;
 }
 
+// `set`, "test" say, is of the same classes, size and normalization as what is trained on.
+void check_tested(const std::string& set, const Dataset& images, const Dataset& train, const Transforms& transforms) {
+  check_dataset("trainer: " + set + " set", images);
+  expect(images.class_names == train.class_names, "trainer",
+         set + " classes like those of training (" + printable(joined(train.class_names)) + ")",
+         printable(joined(images.class_names)));
+  expect(images.normalization == train.normalization, "trainer",
+         set + " images normalised as those of training (load_splits, data/splits.h, does it)",
+         "another normalization");
+  // Transforms may change the size of what is trained on.
+  const ImageShape shape = train.image_shape();
+  expect(images.image_shape() == shape || images.image_shape() == output_shape(transforms, shape), "trainer",
+         set + " images of " + to_string(shape) + " as those of training (an image size brings both to one)",
+         to_string(images.image_shape()));
+}
+
 std::string megabytes(double bytes) { return std::to_string(static_cast<std::int64_t>(bytes / 1e6)) + " MB"; }
 
 double bytes_of(const std::vector<NamedTensor>& tensors) {
@@ -69,6 +85,9 @@ void check_options(const TrainerOptions& options, const Dataset& train, const Da
   constexpr auto unlimited = std::numeric_limits<std::int64_t>::max();
   within("epochs", options.epochs, 1, kMost);
   within("max_steps", options.max_steps, 0, unlimited);
+  within("patience", options.patience, 0, kMost);
+  expect(options.patience == 0 || options.validation.labels.defined(), "trainer",
+         "validation images to be patient about (hold_out, data/splits.h)", "none");
   within("accumulate", options.accumulate, 1, kMost);
   within("warmup_epochs", options.warmup_epochs, 0, kMost);
   within("base_batch_size", options.base_batch_size, 0, unlimited);
@@ -76,18 +95,13 @@ void check_options(const TrainerOptions& options, const Dataset& train, const Da
   expect(options.checkpoint_minutes >= 0, "trainer", "checkpoint_minutes of at least 0", options.checkpoint_minutes);
   expect(options.stop != nullptr, "trainer", "a function to ask whether to stop", "none");
   check_dataset("trainer: training set", train);
-  check_dataset("trainer: test set", test);
-  expect(test.class_names == train.class_names, "trainer",
-         "test classes like those of training (" + printable(joined(train.class_names)) + ")",
-         printable(joined(test.class_names)));
+  check_tested("test", test, train, options.loader.transforms);
+  if (options.validation.labels.defined()) {
+    check_tested("validation", options.validation, train, options.loader.transforms);
+  }
   for (const std::string& name : train.class_names) {
     expect(is_utf8(name), "trainer", "names of classes in UTF-8, which files of weights need", printable(name));
   }
-  // Transforms may change the size of what is trained on.
-  const ImageShape shape = train.image_shape();
-  expect(test.image_shape() == shape || test.image_shape() == output_shape(options.loader.transforms, shape), "trainer",
-         "test images of " + to_string(shape) + " as those of training (an image size brings both to one)",
-         to_string(test.image_shape()));
 }
 
 std::vector<std::string> class_doubts(const Dataset& train, const Dataset& test) {

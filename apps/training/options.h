@@ -40,6 +40,11 @@ struct TrainerOptions {
   std::int64_t epochs = 30;
   std::int64_t max_steps = 0;  ///< stop after so many updates of the run; 0: at its end
 
+  /// Held out of the training images (hold_out, data/splits.h) to choose by: evaluated after every epoch, and the
+  /// weights of the epoch with the best accuracy are kept. No tensors: nothing is chosen.
+  Dataset validation = {};
+  std::int64_t patience = 0;  ///< epochs without a better validation accuracy before the run ends; 0: it does not
+
   // Data and objective.
   LoaderOptions loader = {};        ///< batch size, seed, augmentation, transforms, mixing, workers; the dtype is set
   ObjectiveOptions objective = {};  ///< label smoothing, distillation

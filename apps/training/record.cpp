@@ -10,11 +10,11 @@
 
 namespace striate {
 
-Record::Record(std::optional<RunFolder> folder, ModelCard card, const std::vector<std::string>& averages)
-    : folder_(std::move(folder)),
-      card_(std::move(card)),
-      metrics_("epoch,step,train_loss,train_accuracy,test_loss,test_accuracy") {
-  for (const std::string& name : averages) metrics_ += "," + name + "_test_loss," + name + "_test_accuracy";
+Record::Record(std::optional<RunFolder> folder, ModelCard card, const std::vector<std::string>& figures)
+    : folder_(std::move(folder)), card_(std::move(card)), metrics_("epoch,step,train_loss,train_accuracy") {
+  for (const std::string& name : figures) {
+    for (const char* figure : {"_loss", "_accuracy", "_top5"}) metrics_ += "," + name + figure;
+  }
   metrics_ += ",learning_rate,seconds,images_per_second\n";
 }
 
@@ -24,7 +24,9 @@ void Record::save(TrainingState& state, const RunningMetrics& running, const Upd
                    {"correct", running.correct},
                    {"images", running.images},
                    {"seconds", running.seconds},
-                   {"learning_rate", running.learning_rate}};
+                   {"learning_rate", running.learning_rate},
+                   {"best_epoch", static_cast<double>(best_.epoch)},
+                   {"best_accuracy", best_.accuracy}};
   state.tensors.clear();
   update.save(state);
   averages.save(state);
@@ -40,6 +42,7 @@ void Record::load(TrainingState& state, RunningMetrics& running, Update& update,
              .images = state.metric("images"),
              .seconds = state.metric("seconds"),
              .learning_rate = state.metric("learning_rate")};
+  best_ = {.epoch = static_cast<std::int64_t>(state.metric("best_epoch")), .accuracy = state.metric("best_accuracy")};
   update.load(state);
   averages.load(state);
   metrics_ = state.text["metrics.csv"];
@@ -50,15 +53,15 @@ bool Record::older_than(double minutes) const {
 }
 
 std::string Record::row(const TrainingState& state, const RunningMetrics& running,
-                        const std::vector<std::optional<Evaluation>>& tests) {
+                        const std::vector<std::optional<Evaluation>>& figures) {
   std::ostringstream row;
   row << state.epoch + 1 << ',' << state.step << std::fixed << std::setprecision(6) << ',' << running.loss() << ','
       << running.accuracy();
-  for (const auto& test : tests) {
-    if (test) {
-      row << ',' << test->loss << ',' << test->accuracy;
+  for (const auto& figure : figures) {
+    if (figure) {
+      row << ',' << figure->loss << ',' << figure->accuracy << ',' << figure->top5;
     } else {
-      row << ",,";
+      row << ",,,";
     }
   }
   row << ',' << std::defaultfloat << std::setprecision(8) << running.learning_rate << std::fixed << ','
@@ -70,9 +73,14 @@ void Record::write_metrics(const std::string& unkept) const {
   if (folder_) write_atomically(folder_->metrics(), metrics_ + unkept);
 }
 
-void Record::save_weights(const Module& model, Averages& averages) const {
+void Record::note_validation(std::int64_t epoch, double accuracy) {
+  if (accuracy > best_.accuracy) best_ = {epoch, accuracy};
+}
+
+void Record::save_weights(const Module& model, Averages& averages, bool best) const {
   if (!folder_) return;
   striate::save_weights(folder_->weights(), model, card_);
+  if (best) striate::save_weights(folder_->weights("best"), model, card_);
   for (const std::string& name : averages.names()) {
     averages.with(name, [&] { striate::save_weights(folder_->weights(name), model, card_); });
   }

@@ -15,9 +15,9 @@ struct RunFiles {
   std::filesystem::path folder;
   [[nodiscard]] std::filesystem::path checkpoint() const { return folder / "checkpoint.safetensors"; }
   [[nodiscard]] std::filesystem::path weights() const { return folder / "weights.safetensors"; }
-  /// Of an average of the weights: "ema", "swa".
-  [[nodiscard]] std::filesystem::path weights(const std::string& average) const {
-    return folder / ("weights_" + average + ".safetensors");
+  /// Of an average of the weights, or of the best epoch: "ema", "swa", "best".
+  [[nodiscard]] std::filesystem::path weights(const std::string& kind) const {
+    return folder / ("weights_" + kind + ".safetensors");
   }
   [[nodiscard]] std::filesystem::path metrics() const { return folder / "metrics.csv"; }
   [[nodiscard]] std::filesystem::path config() const { return folder / "config.toml"; }

@@ -20,17 +20,35 @@ namespace {
 // error of a mean over these is far below that of one batch, which training lives with.
 constexpr std::int64_t kBatchNormImages = 10000;
 
+// The images whose figures are "test" figures.
+const Dataset& reported_on(const Dataset& test, const TrainerOptions& options) {
+  return test.labels.defined() ? test : options.validation;
+}
+
+// The columns of metrics.csv, in the order of Figures.
+std::vector<std::string> names_of_figures(const Dataset& test, const TrainerOptions& options,
+                                          const std::vector<std::string>& averages) {
+  std::vector<std::string> names;
+  if (options.validation.labels.defined()) names.emplace_back("val");
+  if (test.labels.defined()) names.emplace_back("test");
+  const std::string reported = names.back();
+  for (const std::string& average : averages) names.push_back(average + "_" + reported);
+  return names;
+}
+
 // Checked, and with what only the precision and the data tell.
 TrainerOptions completed(TrainerOptions options, const Dataset& train, const Dataset& test) {
-  check_options(options, train, test);
+  const Dataset& reported = reported_on(test, options);
+  check_options(options, train, reported);
   options.loader.dtype = options.precision.parameters;
   ModelCard& card = options.card;
-  card.class_names = test.class_names;
+  card.class_names = reported.class_names;
   card.precision = to_string(options.precision);
-  card.channels = test.channels();
-  card.height = test.images.size(1);
-  card.width = test.images.size(2);
-  card.normalization = test.normalization;
+  card.channels = reported.channels();
+  card.height = reported.image_shape().height;
+  card.width = reported.image_shape().width;
+  card.transforms = descriptions(reported.transforms);
+  card.normalization = reported.normalization;
   return options;
 }
 
@@ -80,11 +98,11 @@ Trainer::Trainer(Layer& model, std::unique_ptr<Optimizer> optimizer, const Datas
       state_{.model = model_, .optimizer = *optimizer_},
       stepper_(model_, state_, running_, options_),
       averages_(model_, options_.averages),
-      record_(options_.out, options_.card, averages_.names()) {
+      record_(options_.out, options_.card, names_of_figures(test_, options_, averages_.names())) {
   check_schedule(schedule_);
   check_network(model_, train, options_);
   warnings_ = schedule_doubts(schedule_);
-  for (std::string& doubt : class_doubts(train, test_)) warnings_.push_back(std::move(doubt));
+  for (std::string& doubt : class_doubts(train, reported_on(test_, options_))) warnings_.push_back(std::move(doubt));
   if (!options_.out) return;
   state_.text = options_.text;
   state_.text["options"] = result_options(options_);
@@ -131,13 +149,17 @@ StepResult Trainer::progress() const {
 }
 
 Ending Trainer::run() try {
+  // A killed run may have saved its best epoch and not the weights.
+  if (at_best()) record_.save_weights(model_, averages_, true);
   Ending ending = Ending::finished;
-  while (ending == Ending::finished && state_.epoch < options_.epochs) ending = run_epoch();
-  if (ending != Ending::finished) save();
+  while (ending == Ending::finished && state_.epoch < options_.epochs && !out_of_patience()) ending = run_epoch();
+  if (ending == Ending::finished && state_.epoch < options_.epochs) ending = Ending::patience;
+  if (ending == Ending::max_steps || ending == Ending::stopped) save();
   // Also of a finished run, which may have been killed between its last checkpoint and its weights.
-  record_.save_weights(model_, averages_);
+  record_.save_weights(model_, averages_, at_best());
   if (ending == Ending::max_steps && state_.position > 0) {
-    record_.write_metrics(Record::row(state_, running_, Tests(1 + averages_.names().size())));
+    record_.write_metrics(
+        Record::row(state_, running_, Figures(names_of_figures(test_, options_, averages_.names()).size())));
   }
   return ending;
 } catch (const DivergedError& error) {
@@ -154,9 +176,9 @@ Ending Trainer::run_epoch() {
     if (steps_used_up()) return Ending::max_steps;
     train_step();
   }
-  const auto tests = test();
-  if (!tests) return Ending::stopped;
-  finish_epoch(*tests);
+  const auto figures = test();
+  if (!figures) return Ending::stopped;
+  finish_epoch(*figures);
   return Ending::finished;
 }
 
@@ -172,24 +194,35 @@ void Trainer::train_step() {
 }
 
 // Nothing where it was stopped: a resumed run tests again, from the beginning.
-std::optional<Trainer::Tests> Trainer::test() {
-  Tests tests;
-  const auto evaluate_now = [&] {
-    tests.push_back(evaluate(model_, test_,
-                             {.activations = options_.precision.activations,
-                              .batch_size = options_.loader.batch_size,
-                              .stop = options_.stop}));
-  };
-  evaluate_now();
+std::optional<Trainer::Figures> Trainer::test() {
+  Figures figures;
+  if (options_.validation.labels.defined()) figures.push_back(evaluated(options_.validation));
+  if (test_.labels.defined()) figures.push_back(evaluated(test_));
   averages_.after_epoch(state_.epoch);
   for (const std::string& name : averages_.names()) {
     const bool averaged = averages_.with(name, [&] {
       if (name == Averages::swa) refresh_batch_norm();
-      evaluate_now();
+      figures.push_back(evaluated(reported_on(test_, options_)));
     });
-    if (!averaged) tests.emplace_back();
+    if (!averaged) figures.emplace_back();
   }
-  return options_.stop() ? std::nullopt : std::optional(tests);
+  return options_.stop() ? std::nullopt : std::optional(figures);
+}
+
+std::optional<Evaluation> Trainer::evaluated(const Dataset& images) {
+  return evaluate(model_, images,
+                  {.activations = options_.precision.activations,
+                   .batch_size = options_.loader.batch_size,
+                   .workers = options_.loader.workers,
+                   .stop = options_.stop});
+}
+
+bool Trainer::out_of_patience() const {
+  return options_.patience > 0 && state_.epoch - record_.best().epoch >= options_.patience;
+}
+
+bool Trainer::at_best() const {
+  return state_.position == 0 && state_.epoch > 0 && record_.best().epoch == state_.epoch;
 }
 
 void Trainer::refresh_batch_norm() {
@@ -203,21 +236,27 @@ void Trainer::refresh_batch_norm() {
   });
 }
 
-void Trainer::finish_epoch(const Tests& tests) {
-  EpochResult result{progress(), *tests[0]};
-  result.loss_scale = stepper_.update().describe();
+void Trainer::finish_epoch(const Figures& figures) {
   const std::vector<std::string> names = averages_.names();
+  const std::size_t plain = figures.size() - names.size();
+  EpochResult result{progress(), *figures[plain - 1]};
+  result.loss_scale = stepper_.update().describe();
+  if (options_.validation.labels.defined()) {
+    result.validation = figures[0];
+    record_.note_validation(result.epoch, result.validation->accuracy);
+    result.best = record_.best();
+  }
   for (std::size_t i = 0; i < names.size(); ++i) {
-    if (const auto& test = tests[i + 1]) result.averages.emplace_back(names[i], *test);
+    if (const auto& figure = figures[plain + i]) result.averages.emplace_back(names[i], *figure);
   }
   for (const auto& hook : epoch_hooks_) hook(result);
-  record_.add_row(Record::row(state_, running_, tests));
+  record_.add_row(Record::row(state_, running_, figures));
   ++state_.epoch;
   state_.position = 0;
   running_ = {.learning_rate = running_.learning_rate};
   save();
   record_.write_metrics();
-  record_.save_weights(model_, averages_);
+  record_.save_weights(model_, averages_, at_best());
 }
 
 void Trainer::save() {

@@ -45,19 +45,22 @@ struct StepResult {
 
 /// What an epoch gave, beside where the run is at its end.
 struct EpochResult : StepResult {
-  Evaluation test{};
+  Evaluation test{};  ///< of the validation images where there are no test images
+  std::optional<Evaluation> validation = std::nullopt;
+  BestEpoch best{};  ///< by the validation images; it may be this one
   /// The test figures of each average of the weights that has begun: "ema", "swa".
   std::vector<std::pair<std::string, Evaluation>> averages{};
   std::string loss_scale{};  ///< "loss scale 32768, skipped steps: 2"; empty without one
 };
 
-enum class Ending : std::uint8_t { finished, max_steps, stopped };
+enum class Ending : std::uint8_t { finished, patience, max_steps, stopped };
 
 class Trainer {
  public:
   /// Converts the model to the precision, puts it in training mode, and what options.groups freezes in eval mode; makes
   /// the optimiser that options.optimizer names. With options.resume and a checkpoint, everything is as it was then.
-  /// The model must outlive the Trainer; manual_seed() before the model is made fixes the run. Throws
+  /// The model must outlive the Trainer; manual_seed() before the model is made fixes the run. With options.validation
+  /// there may be no test images (a Dataset without tensors). Throws
   /// std::invalid_argument and ShapeError for options and data that do not fit, FileError for the folder.
   Trainer(Layer& model, const Dataset& train, Dataset test, const TrainerOptions& options = {});
   /// With an optimiser made for this model, which has the precision already.
@@ -70,9 +73,9 @@ class Trainer {
   /// killed in between and resumed.
   void on_epoch(std::function<void(const EpochResult&)> hook) { epoch_hooks_.push_back(std::move(hook)); }
 
-  /// Trains to the end of the run, to max_steps, or until options.stop says so; then all is saved, and a Trainer of the
-  /// same options with resume continues as if there had been no stop. Throws DivergedError, after which the
-  /// last checkpoint is kept, FileError, and what hooks throw.
+  /// Trains to the end of the run, out of patience, to max_steps, or until options.stop says so; then all is saved, and
+  /// a Trainer of the same options with resume continues as if there had been no stop. Throws DivergedError, after
+  /// which the last checkpoint is kept, FileError, and what hooks throw.
   Ending run();
 
   /// What the user should know before the run, a sentence each: a folder that cannot be locked, a schedule that
@@ -82,15 +85,20 @@ class Trainer {
   [[nodiscard]] StepResult progress() const;
 
  private:
-  /// The model's figures, then those of each average, as far as there are any.
-  using Tests = std::vector<std::optional<Evaluation>>;
+  /// The validation figures where there are such images, the test figures likewise, then those of each average, as far
+  /// as there are any.
+  using Figures = std::vector<std::optional<Evaluation>>;
 
   void resume();
   Ending run_epoch();
   void train_step();
-  std::optional<Tests> test();
+  [[nodiscard]] std::optional<Evaluation> evaluated(const Dataset& images);
+  std::optional<Figures> test();
   void refresh_batch_norm();
-  void finish_epoch(const Tests& tests);
+  void finish_epoch(const Figures& figures);
+  [[nodiscard]] bool out_of_patience() const;
+  /// Whether the model is as it was at the end of the best epoch.
+  [[nodiscard]] bool at_best() const;
   void save();
 
   TrainerOptions options_;

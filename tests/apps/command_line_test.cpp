@@ -75,7 +75,7 @@ TEST(CommandLine, ValuesAreChecked) {
       {{"--lr", "nan"}, "--lr must be 0 or more, got nan"},
       {{"--label-smoothing", "1.5"}, "--label-smoothing must be from 0 to 1"},
       {{"--dropout", "-0.1"}, "--dropout must be from 0 to 1"},
-      {{"--augment", "some"}, "--augment must be one of standard, none, got some"},
+      {{"--augment", "some"}, "--augment must be one of standard, imagenet, trivial, rand, none, got some"},
       {{"--width-multiplier", "0"}, "--width-multiplier must be more than 0"},
       {{"--milestones", "3,x"}, "--milestones must be epochs like 60,90"},
       {{"--epochs", "many"}, "--epochs"},

@@ -200,8 +200,7 @@ std::string value_for(const TrainFlag& row) {
 
 // What the needed flag may be: what row needs, and else something that it does not.
 std::string setting(const Need& need, bool met) {
-  if (need.values.empty())
-    return met ? need.flag == "teacher" ? "w.safetensors" : "0.5" : need.flag == "teacher" ? "" : "0";
+  if (need.values.empty()) return met ? value_for(*find_train_flag(need.flag)) : need.flag == "teacher" ? "" : "0";
   if (met) return need.values[0];
   const std::vector<std::string> others = {"none", "fp32", "constant", "sgd", "adamw"};
   for (const std::string& value : others) {

@@ -29,8 +29,9 @@ TEST(Train, WritesItsFiles) {
   std::istringstream metrics(read_text(out / "metrics.csv"));
   std::string line;
   std::getline(metrics, line);
-  EXPECT_EQ(line,
-            "epoch,step,train_loss,train_accuracy,test_loss,test_accuracy,learning_rate,seconds,images_per_second");
+  EXPECT_EQ(
+      line,
+      "epoch,step,train_loss,train_accuracy,test_loss,test_accuracy,test_top5,learning_rate,seconds,images_per_second");
   for (const char* start : {"1,10,", "2,20,", "3,30,"}) {
     std::getline(metrics, line);
     EXPECT_TRUE(line.starts_with(start)) << line;

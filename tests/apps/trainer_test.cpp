@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 
@@ -12,6 +13,7 @@
 #include "core/reduce.h"
 #include "core/safetensors.h"
 #include "data/generated.h"
+#include "data/splits.h"
 #include "layers/activations.h"
 #include "layers/batch_norm.h"
 #include "layers/conv2d.h"
@@ -101,6 +103,72 @@ void expect_same_files(const std::filesystem::path& a, const std::filesystem::pa
     EXPECT_FALSE(read_text(a / name).empty()) << name;
     EXPECT_TRUE(read_text(a / name) == read_text(b / name)) << name;
   }
+}
+
+// Ten images of each hundred are held out.
+TrainerOptions with_validation() {
+  TrainerOptions options = small_options();
+  Splits splits{.train = images(Split::train)};
+  hold_out(splits, {.validation = 0.2});
+  options.validation = splits.validation;
+  return options;
+}
+
+TEST(Trainer, KeepsTheBestEpochByTheValidationImages) {
+  const TempFolder folder;
+  TrainerOptions options = in(folder.path(), with_validation());
+  options.epochs = 4;
+  std::vector<double> accuracies;
+  std::int64_t best_epoch = 0;
+  EXPECT_EQ(run(options,
+                [&](Trainer& trainer) {
+                  trainer.on_epoch([&](const EpochResult& epoch) {
+                    accuracies.push_back(epoch.validation->accuracy);
+                    best_epoch = epoch.best.epoch;
+                  });
+                }),
+            Ending::finished);
+  const auto highest = std::max_element(accuracies.begin(), accuracies.end());
+  EXPECT_EQ(best_epoch, highest - accuracies.begin() + 1);
+  const std::string metrics = read_text(folder.path() / "metrics.csv");
+  EXPECT_TRUE(metrics.starts_with("epoch,step,train_loss,train_accuracy,val_loss,val_accuracy,val_top5,test_loss,"));
+  // The same weights as those of a run that ends with that epoch, whose schedule is told of all four.
+  const TempFolder other;
+  TrainerOptions shorter = in(other.path(), with_validation());
+  shorter.epochs = 4;
+  shorter.max_steps = 7 * best_epoch;
+  run(shorter);
+  EXPECT_TRUE(read_text(folder.path() / "weights_best.safetensors") == read_text(other.path() / "weights.safetensors"));
+}
+
+TEST(Trainer, EndsOutOfPatienceAndStaysSo) {
+  const TempFolder folder;
+  TrainerOptions options = with_validation();
+  options.epochs = 50;
+  options.patience = 2;
+  options.schedule = {.kind = "constant", .lr = 0};
+  options.max_steps = 7;
+  EXPECT_EQ(run(in(folder.path(), options)), Ending::max_steps);
+  options.max_steps = 0;
+  std::filesystem::remove(folder.path() / "weights_best.safetensors");  // killed before it was written
+  EXPECT_EQ(run(in(folder.path(), options, true)), Ending::patience);
+  EXPECT_TRUE(std::filesystem::exists(folder.path() / "weights_best.safetensors"));
+  // Resumed, it has nothing more to do.
+  Trainer* ended = nullptr;
+  EXPECT_EQ(run(in(folder.path(), options, true),
+                [&](Trainer& trainer) { trainer.on_epoch([&](const EpochResult&) { ended = &trainer; }); }),
+            Ending::patience);
+  EXPECT_EQ(ended, nullptr);
+  const std::string metrics = metrics_without_time(folder.path());
+  EXPECT_LT(std::count(metrics.begin(), metrics.end(), '\n'), 50);
+}
+
+TEST(Trainer, ReportsTheValidationImagesWhereThereAreNoOthers) {
+  manual_seed(7);
+  Net net;
+  Trainer trainer(net, images(Split::train), Dataset{}, with_validation());
+  trainer.on_epoch([](const EpochResult& epoch) { EXPECT_EQ(epoch.test.loss, epoch.validation->loss); });
+  EXPECT_EQ(trainer.run(), Ending::finished);
 }
 
 TEST(Trainer, StoppedAndResumedEndsWithTheSameBytes) {

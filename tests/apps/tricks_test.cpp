@@ -254,20 +254,21 @@ TEST_F(Tricks, AveragesHaveColumnsAndWeightsThatEvalAgreesWith) {
   std::istringstream lines(metrics_without_time(run));
   std::string line;
   std::getline(lines, line);
-  EXPECT_EQ(line,
-            "epoch,step,train_loss,train_accuracy,test_loss,test_accuracy,ema_test_loss,ema_test_accuracy,"
-            "swa_test_loss,swa_test_accuracy,learning_rate");
+  EXPECT_EQ(
+      line,
+      "epoch,step,train_loss,train_accuracy,test_loss,test_accuracy,test_top5,"
+      "ema_test_loss,ema_test_accuracy,ema_test_top5,swa_test_loss,swa_test_accuracy,swa_test_top5,learning_rate");
   std::vector<std::string> cells;
   while (std::getline(lines, line)) {
     cells.clear();
     std::istringstream columns(line);
     for (std::string cell; std::getline(columns, cell, ',');) cells.push_back(cell);
-    ASSERT_EQ(cells.size(), 11U) << line;
-    EXPECT_FALSE(cells[7].empty());
-    EXPECT_EQ(cells[9].empty(), cells[0] != "3") << line;
+    ASSERT_EQ(cells.size(), 14U) << line;
+    EXPECT_FALSE(cells[8].empty());
+    EXPECT_EQ(cells[11].empty(), cells[0] != "3") << line;
   }
   for (const auto& [name, column] :
-       {std::pair{"weights_ema.safetensors", 6}, std::pair{"weights_swa.safetensors", 8}}) {
+       {std::pair{"weights_ema.safetensors", 7}, std::pair{"weights_swa.safetensors", 10}}) {
     const Outcome outcome =
         striate({"eval", "--weights", (run / name).string(), "--data", small_data().string(), "--json"});
     const auto result = nlohmann::json::parse(outcome.out);

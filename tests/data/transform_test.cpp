@@ -311,7 +311,7 @@ TEST(Transform, SizesThatVaryAreHeightAndWidthZero) {
     for (const std::string& name : names) transforms.push_back(make_transform(name));
     return to_string(output_shape(transforms, input));
   };
-  EXPECT_EQ(shape({"resize:size=10", "random_invert"}, {0, 0, 3}), "0x0x3");
+  EXPECT_EQ(shape({"resize:size=10", "random_invert"}, {0, 0, 3}), "any size x3");
   EXPECT_EQ(shape({"resize:size=10", "center_crop:size=8"}, {0, 0, 3}), "8x8x3");
   EXPECT_EQ(shape({"resize:height=10,width=4"}, {0, 0, 1}), "10x4x1");
   EXPECT_EQ(shape({"random_horizontal_flip", "random_resized_crop:size=8", "random_vertical_flip"}, {0, 0, 3}),
@@ -412,7 +412,7 @@ TEST(Transform, LoaderRefusesWhatDoesNotFit) {
   };
   refused(nullptr, {"[transforms]", "null"});
   refused(std::make_shared<const Widen>(), {"images of 3 channels", "32x32x4"});
-  refused(std::make_shared<const Enlarge>(NamedOptions{{"factor", 0}}), {"0x0x3"});
+  refused(std::make_shared<const Enlarge>(NamedOptions{{"factor", 0}}), {"any size x3"});
 }
 
 }  // namespace

@@ -1,0 +1,100 @@
+#include "data/image_files.h"
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+#include <utility>
+
+#include "core/own_xxhash.h"
+#include "core/parallel.h"
+#include "data/format.h"
+#include "data/image.h"
+
+namespace striate {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+struct ImageFile {
+  fs::path path;
+  ImageShape shape{};
+  std::uint64_t hash = 0;
+  Tensor cached{};  // undefined where the cache was full
+};
+
+ImageShape shape_of(const Tensor& image) { return {image.size(0), image.size(1), image.size(2)}; }
+
+std::uint64_t hash_of(const Tensor& image) { return XXH3_64bits(image.raw(), image.bytes()); }
+
+// Nothing in it changes, so threads need no lock.
+class ImageFiles : public ImageSource {
+ public:
+  ImageFiles(std::vector<ImageFile> files, std::int64_t max_pixels)
+      : files_(std::move(files)), max_pixels_(max_pixels), shape_(files_[0].shape) {
+    for (const ImageFile& file : files_) {
+      if (file.shape != shape_) shape_.height = shape_.width = 0;
+      if (file.cached.defined()) cached_bytes_ += static_cast<std::int64_t>(file.cached.bytes());
+    }
+  }
+
+  [[nodiscard]] std::int64_t size() const override { return static_cast<std::int64_t>(files_.size()); }
+  [[nodiscard]] ImageShape shape() const override { return shape_; }
+  [[nodiscard]] std::string name(std::int64_t i) const override { return at(i).path.string(); }
+  [[nodiscard]] std::uint64_t hash(std::int64_t i) const override { return at(i).hash; }
+  [[nodiscard]] std::int64_t cached_bytes() const override { return cached_bytes_; }
+
+  [[nodiscard]] Tensor image(std::int64_t i) const override {
+    const ImageFile& file = at(i);
+    if (file.cached.defined()) return file.cached;
+    const Tensor image = read_image(file.path, shape_.channels, max_pixels_);
+    if (shape_of(image) != file.shape || hash_of(image) != file.hash) {
+      throw FileError(file.path.string(),
+                      "is another picture than at the start; leave the files alone while they are used");
+    }
+    return image;
+  }
+
+ private:
+  [[nodiscard]] const ImageFile& at(std::int64_t i) const { return files_[static_cast<std::size_t>(i)]; }
+
+  std::vector<ImageFile> files_;
+  std::int64_t max_pixels_;
+  ImageShape shape_;
+  std::int64_t cached_bytes_ = 0;
+};
+
+}  // namespace
+
+ScannedFiles scan_images(const std::vector<fs::path>& files, std::int64_t channels, const DataOptions& load) {
+  std::vector<ImageFile> scanned(files.size());
+  std::vector<Problems> found(files.size());
+  std::atomic<std::int64_t> room = load.cache_bytes;
+  parallel_for(static_cast<std::int64_t>(files.size()), 16, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      attempt(found[i], [&] {
+        const Tensor image = read_image(files[i], channels, load.max_pixels);
+        scanned[i] = {.path = files[i], .shape = shape_of(image), .hash = hash_of(image)};
+        const auto bytes = static_cast<std::int64_t>(image.bytes());
+        if (room.fetch_sub(bytes) >= bytes) {
+          scanned[i].cached = image;
+        } else {
+          room.fetch_add(bytes);
+        }
+      });
+    }
+  });
+  ScannedFiles result;
+  std::vector<ImageFile> valid;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    result.problems.insert(result.problems.end(), found[i].begin(), found[i].end());
+    if (!found[i].empty()) continue;
+    result.places.push_back(static_cast<std::int64_t>(i));
+    result.shapes.push_back(scanned[i].shape);
+    valid.push_back(std::move(scanned[i]));
+  }
+  if (!valid.empty()) result.images = std::make_shared<ImageFiles>(std::move(valid), load.max_pixels);
+  return result;
+}
+
+}  // namespace striate

@@ -1,0 +1,27 @@
+#pragma once
+// Pictures in files as an ImageSource (data/dataset.h): read once at the start, which finds every broken one, and
+// decoded again where they are needed unless they fit in the cache. data/image_folder.cpp lists the files.
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "core/error.h"
+#include "data/dataset.h"
+
+namespace striate {
+
+struct ScannedFiles {
+  std::shared_ptr<const ImageSource> images;  ///< the valid ones, in the order of the files; null where there is none
+  std::vector<std::int64_t> places;           ///< of the valid ones among the files
+  std::vector<ImageShape> shapes;             ///< of the valid ones
+  std::vector<FileError> problems;            ///< of the others
+};
+
+/// Decodes every file, in parallel, to 3 channels or 1. The first pictures up to load.cache_bytes in all stay in
+/// memory.
+ScannedFiles scan_images(const std::vector<std::filesystem::path>& files, std::int64_t channels,
+                         const DataOptions& load);
+
+}  // namespace striate

@@ -1,0 +1,115 @@
+#include "data/splits.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <vector>
+
+#include "core/check.h"
+#include "core/integer.h"
+#include "core/parallel.h"
+#include "core/printable.h"
+#include "core/random.h"
+#include "data/subset.h"
+
+namespace striate {
+
+namespace {
+
+// Of one channel. 64 bits hold the squares of 2^48 pixels.
+struct Sums {
+  std::uint64_t values = 0;
+  std::uint64_t squares = 0;
+};
+
+constexpr std::int64_t kGrain = 64;
+
+std::vector<Sums> sums_of(const Picture& picture) {
+  const auto channels = static_cast<std::size_t>(picture.shape.channels);
+  std::vector<Sums> sums(channels);
+  for (std::size_t i = 0; i < picture.bytes.size(); i += channels) {
+    for (std::size_t c = 0; c < channels; ++c) {
+      const std::uint64_t value = picture.bytes[i + c];
+      sums[c].values += value;
+      sums[c].squares += value * value;
+    }
+  }
+  return sums;
+}
+
+}  // namespace
+
+Normalization measured_normalization(const Dataset& dataset) {
+  const auto channels = static_cast<std::size_t>(dataset.channels());
+  const auto parts = static_cast<std::size_t>(ceil_div(dataset.size(), kGrain));
+  std::vector<std::vector<Sums>> sums(parts, std::vector<Sums>(channels));
+  std::vector<std::uint64_t> pixels(parts);
+  parallel_for(dataset.size(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    const auto part = static_cast<std::size_t>(begin / kGrain);
+    for (std::int64_t i = begin; i < end; ++i) {
+      const Picture picture = stored_picture(dataset, i);
+      const std::vector<Sums> of_image = sums_of(picture);
+      for (std::size_t c = 0; c < channels; ++c) {
+        sums[part][c].values += of_image[c].values;
+        sums[part][c].squares += of_image[c].squares;
+      }
+      pixels[part] += picture.bytes.size() / channels;
+    }
+  });
+  double count = 0;
+  for (const std::uint64_t of_part : pixels) count += static_cast<double>(of_part);
+  Normalization result;
+  for (std::size_t c = 0; c < channels; ++c) {
+    Sums all;
+    for (const std::vector<Sums>& part : sums) {
+      all.values += part[c].values;
+      all.squares += part[c].squares;
+    }
+    const double mean = static_cast<double>(all.values) / count;
+    const double variance = static_cast<double>(all.squares) / count - mean * mean;
+    result.mean.push_back(mean / 255);
+    // Half a step of a byte at least: images of a single colour have no deviation to divide by.
+    result.std.push_back(std::sqrt(std::max(variance, 0.25)) / 255);
+  }
+  return result;
+}
+
+void hold_out(Splits& splits, const SplitOptions& options) {
+  expect(options.validation >= 0 && options.validation < 1, "hold_out", "a part from 0 to less than 1",
+         options.validation);
+  if (options.validation == 0) return;
+  const Dataset all = splits.train;
+  std::vector<std::vector<std::int64_t>> of_class(all.class_names.size());
+  for (const std::int64_t place : permutation(random_stream(options.seed, RandomUse::subset), all.size())) {
+    of_class[static_cast<std::size_t>(all.labels.data<std::int64_t>()[place])].push_back(place);
+  }
+  std::array<std::vector<std::int64_t>, 2> places;  // of the images that stay, of those held out
+  for (std::size_t label = 0; label < of_class.size(); ++label) {
+    const std::vector<std::int64_t>& images = of_class[label];
+    if (images.empty()) continue;
+    expect(images.size() >= 2, "hold_out", "two images or more of class " + printable(all.class_names[label]), "one");
+    const auto wanted = std::llround(options.validation * static_cast<double>(images.size()));
+    const auto held = std::clamp<std::int64_t>(wanted, 1, static_cast<std::int64_t>(images.size()) - 1);
+    places[1].insert(places[1].end(), images.begin(), images.begin() + held);
+    places[0].insert(places[0].end(), images.begin() + held, images.end());
+  }
+  for (auto& of_part : places) std::sort(of_part.begin(), of_part.end());
+  splits.train = images_at(all, places[0]);
+  splits.validation = images_at(all, places[1]);
+}
+
+Splits load_splits(const std::filesystem::path& path, const std::string& format, const DataOptions& load,
+                   const SplitOptions& options) {
+  Splits splits{.train = load_dataset(path, Split::train, format, load)};
+  DataOptions rest = load;
+  if (splits.train.source) rest.cache_bytes -= splits.train.source->cached_bytes();
+  splits.test = load_dataset(path, Split::test, format, rest);
+  hold_out(splits, options);
+  if (splits.train.normalization == Normalization{}) {
+    const Normalization measured = measured_normalization(splits.train);
+    for (Dataset* split : {&splits.train, &splits.validation, &splits.test}) split->normalization = measured;
+  }
+  return splits;
+}
+
+}  // namespace striate

@@ -1,0 +1,37 @@
+#pragma once
+// A data set's training and test images together, as a training run needs them: normalised alike, and with a part of
+// the training images held out to choose by.
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "data/dataset.h"
+
+namespace striate {
+
+struct Splits {
+  Dataset train;
+  Dataset validation{};  ///< held out of the training images; no tensors where none were asked for
+  Dataset test;
+};
+
+struct SplitOptions {
+  double validation = 0;   ///< the part of the training images that is held out, in every class alike; 0 <= it < 1
+  std::uint64_t seed = 0;  ///< which they are
+};
+
+/// Both splits by load_dataset, with what is left of load.cache_bytes for the test images. Where the format has no
+/// normalization of its own, all get measured_normalization(train). Throws as load_dataset and hold_out.
+Splits load_splits(const std::filesystem::path& path, const std::string& format = "", const DataOptions& load = {},
+                   const SplitOptions& options = {});
+
+/// The mean and standard deviation of every channel over all pixels of the stored images (before any transform), summed
+/// exactly.
+Normalization measured_normalization(const Dataset& dataset);
+
+/// Moves a part of every class of splits.train, rounded and at least one image of two, to splits.validation. Throws
+/// std::invalid_argument for a part outside [0,1) and where a class has a single image.
+void hold_out(Splits& splits, const SplitOptions& options);
+
+}  // namespace striate
