@@ -39,7 +39,9 @@ std::string lower_case(std::string text) {
   return text;
 }
 
-std::string to_string(Split split) { return split == Split::train ? "train" : "test"; }
+std::string to_string(Split split) {
+  return split == Split::train ? "train" : split == Split::validation ? "val" : "test";
+}
 
 void check_dataset(const std::string& op, const Dataset& dataset) {
   expect((dataset.source || dataset.images.defined()) && dataset.labels.defined(), op, "images and labels",
@@ -120,6 +122,12 @@ std::string find_dataset(const fs::path& path) {
   throw FileError(path.string(), "no data set found. Looked for" + looked_for + "\n" + kHowToGetData);
 }
 
+bool has_split(const fs::path& path, Split split, const std::string& format) {
+  const DatasetFormat& found =
+      dataset_format(parse_name_and_options(format.empty() ? find_dataset(path) : format).name);
+  return found.has ? found.has(path, split) : split != Split::validation;
+}
+
 Dataset load_dataset(const fs::path& path, Split split, const std::string& format, const DataOptions& load) {
   const std::string found = format.empty() ? find_dataset(path) : format;
   std::vector<FileError> problems;
@@ -142,6 +150,10 @@ Dataset read_dataset(const std::string& format, const fs::path& path, Split spli
   const auto [name, options] = parse_name_and_options(format);
   const DatasetFormat& found = dataset_format(name);
   Dataset dataset;
+  if (!found.has && split == Split::validation) {
+    problems.emplace_back(path.string(), name + " has no validation images; hold out a part of the training images");
+    return dataset;
+  }
   attempt(problems, [&, &name = name, &options = options] {
     dataset = found.read ? found.read({path, split, options, load, problems}) : found.load(path, split, options);
     options.expect_all_read(name);

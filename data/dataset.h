@@ -23,6 +23,7 @@ struct DataOptions {
   /// Every image gets the transforms resize and center_crop to this size; 0: they stay as they are.
   std::int64_t image_size = 0;
   std::int64_t max_pixels = kMaxPixels;  ///< a picture that says it has more is refused before it is decoded
+  bool skip_broken = false;              ///< leaves out files that cannot be read, with a note, instead of refusing all
   /// Bytes of decoded pictures that are kept in memory where they come from files; the others are decoded again each
   /// time. What is read is the same for any number.
   std::int64_t cache_bytes = std::int64_t{512} << 20;
@@ -89,9 +90,9 @@ Tensor transformed_images(const Dataset& dataset, const std::vector<std::int64_t
 /// `op` goes into messages.
 void check_dataset(const std::string& op, const Dataset& dataset);
 
-enum class Split : std::uint8_t { train, test };
+enum class Split : std::uint8_t { train, validation, test };
 
-/// "train" or "test".
+/// "train", "val" or "test".
 std::string to_string(Split split);
 
 /// What a format is asked to read.
@@ -111,6 +112,8 @@ struct DatasetFormat {
   std::string help{};
   /// Whether `path`, which exists, holds this format. Empty: found by its name only.
   std::function<bool(const std::filesystem::path& path)> recognises{};
+  /// Whether `path` holds this split. Empty: training and test images.
+  std::function<bool(const std::filesystem::path& path, Split split)> has{};
   /// Throws FileError for files that are not what they should be. `path` may be empty or lead nowhere.
   std::function<Dataset(const std::filesystem::path& path, Split split, const NamedOptions& options)> load{};
   /// In the place of load, for formats that can go on after a problem.
@@ -130,6 +133,10 @@ const DatasetFormat& dataset_format(const std::string& name);
 /// The name of the first format that recognises the path. Throws FileError that says what was looked for and how to get
 /// data.
 std::string find_dataset(const std::filesystem::path& path);
+
+/// Whether load_dataset will find these images, as far as folders and files tell. `format` as there; throws as there
+/// for names that are not known and paths that hold nothing known.
+bool has_split(const std::filesystem::path& path, Split split, const std::string& format = "");
 
 /// Loads one split. `format` is a name, with options if it has some: "cifar100:coarse=true"; empty: what find_dataset
 /// finds. The result has passed check_dataset, every label has a class name of UTF-8, and the normalization a value for

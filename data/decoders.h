@@ -1,6 +1,7 @@
 #pragma once
 // The decoders behind decode_image (data/image.h), one for each kind of file. Each gives bytes (height,width,3) with
-// the colours of Pillow's convert("RGB"), and throws DecodeError for whatever is not a whole, undamaged picture.
+// the colours of Pillow's convert("RGB"), upright and over white, and throws DecodeError for whatever is not a whole,
+// undamaged picture.
 
 #include <cstddef>
 #include <cstdint>
@@ -31,5 +32,12 @@ Tensor decode_jpeg(const Encoded& from);
 Tensor decode_png(const Encoded& from);
 Tensor decode_bmp(const Encoded& from);
 Tensor decode_pnm(const Encoded& from);
+Tensor decode_gif(const Encoded& from);
+
+/// A colour of some opacity over white, as Pillow's Image.paste with a mask rounds it.
+inline std::uint8_t over_white(unsigned colour, unsigned alpha) {
+  const unsigned sum = colour * alpha + 255 * (255 - alpha) + 128;
+  return static_cast<std::uint8_t>(((sum >> 8U) + sum) >> 8U);
+}
 
 }  // namespace striate

@@ -29,10 +29,12 @@ DatasetFormat mnist_format();
 /// folder when it is asked for by name.
 DatasetFormat fashion_mnist_format();
 
-/// train/<class>/*.png, test/<class>/*.jpg, ... The classes are the subfolders of train/, or of test/ where there is no
-/// train/; classes and files are taken in the order of their names' bytes. Files without an image's ending and folders
-/// in a class are passed over, which a note says. The option channels=1 reads grey images instead of colour. A class of
-/// test/ that is not in train/ is refused, and without an image size an image of another size than the first.
+/// train/<class>/*.png, test/<class>/*.jpg, ... at any depth below the class; val/ stands for test/ where there is
+/// none, and else holds validation images. Without any of these, <class>/*.png are training images. The classes are the
+/// subfolders of train/, or of test/ where there is no train/; classes and files are taken in the order of their names'
+/// bytes. Files without an image's ending are passed over, which a note says. The option channels=1 reads grey images
+/// instead of colour. A class of test/ that is not in train/ is refused, and without an image size an image of another
+/// size than the first.
 DatasetFormat image_folder_format();
 
 using Problems = std::vector<FileError>;

@@ -33,7 +33,7 @@ constexpr std::array kKinds = {Kind{"\xff\xd8\xff", "JPEG", decode_jpeg},
                                Kind{"BM", "BMP", decode_bmp},
                                Kind{"P6", "PPM", decode_pnm},
                                Kind{"P5", "PGM", decode_pnm},
-                               Kind{"GIF8", "GIF"},
+                               Kind{"GIF8", "GIF", decode_gif},
                                Kind{"RIFF", "WebP"},
                                Kind{{"II*\0", 4}, "TIFF"},
                                Kind{{"MM\0*", 4}, "TIFF"},
@@ -51,7 +51,7 @@ Tensor decode_colours(const Encoded& from) {
     if (kind.decode != nullptr) return kind.decode(from);
     throw DecodeError(std::string("a ") + kind.name + " file; convert it to PNG");
   }
-  throw DecodeError("it begins as none of JPEG, PNG, BMP, PPM and PGM; convert it to PNG");
+  throw DecodeError("it begins as none of JPEG, PNG, BMP, GIF, PPM and PGM; convert it to PNG");
 }
 
 /// The bytes that a file of a picture may have. No format takes more than 8 for a pixel, and the rest (a camera's
@@ -64,7 +64,7 @@ std::uint64_t most_bytes(std::int64_t max_pixels) {
 }  // namespace
 
 bool is_image_file(const std::filesystem::path& file) {
-  constexpr std::array known = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".ppm", ".pgm", ".pnm"};
+  constexpr std::array known = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".pnm"};
   return std::find(known.begin(), known.end(), lower_case(file.extension().string())) != known.end();
 }
 

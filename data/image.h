@@ -29,7 +29,8 @@ inline constexpr std::int64_t kMaxPixels = 89478485;
 /// Of a side of a picture, decoded or resized.
 inline constexpr std::int64_t kMostOfASide = 65535;
 
-/// True for the endings of what decode_image understands: jpg, jpeg, jpe, jfif, png, bmp, ppm, pgm, pnm (in any case).
+/// True for the endings of what decode_image understands: jpg, jpeg, jpe, jfif, png, bmp, gif, ppm, pgm, pnm (in any
+/// case).
 bool is_image_file(const std::filesystem::path& file);
 
 /// Grey of a colour, as ITU-R 601 weights it and Pillow's convert("L") rounds it.
@@ -37,10 +38,11 @@ inline std::uint8_t luma(std::uint8_t red, std::uint8_t green, std::uint8_t blue
   return static_cast<std::uint8_t>((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16);
 }
 
-/// Decodes JPEG, PNG, BMP, PPM and PGM, told by their first bytes: u8 (H,W,channels) of 3 channels or 1. Colours are
-/// those of Pillow's convert("RGB"): alpha is dropped, 16 bits are scaled to eight. Colour becomes luma() in one
-/// channel, grey three equal channels. Throws std::runtime_error with the reason for what is truncated, damaged or of
-/// another kind, and for more pixels than max_pixels or than the bytes can hold.
+/// Decodes JPEG, PNG, BMP, GIF (the first picture), PPM and PGM, told by their first bytes: u8 (H,W,channels) of 3
+/// channels or 1. Colours are those of Pillow's convert("RGB") with what is transparent over white; 16 bits are scaled
+/// to eight, and Exif's orientation in JPEG and PNG is applied. Colour becomes luma() in one channel, grey three equal
+/// channels. Throws std::runtime_error with the reason for what is truncated, damaged or of another kind, and for more
+/// pixels than max_pixels or than the bytes can hold.
 Tensor decode_image(std::span<const std::uint8_t> bytes, std::int64_t channels = 3,
                     std::int64_t max_pixels = kMaxPixels);
 

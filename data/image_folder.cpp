@@ -4,6 +4,7 @@
 
 #include "core/check.h"
 #include "core/printable.h"
+#include "core/text.h"
 #include "data/format.h"
 #include "data/image.h"
 #include "data/image_files.h"
@@ -17,12 +18,6 @@ namespace {
 bool is_folder(const fs::path& path) {
   std::error_code ignored;
   return fs::is_directory(path, ignored);
-}
-
-/// Where a split lies: train/, and test/ or else val/.
-fs::path folder_of(const fs::path& path, Split split) {
-  const bool val = split == Split::test && !is_folder(path / "test") && is_folder(path / "val");
-  return path / (val ? "val" : to_string(split));
 }
 
 /// What a folder holds.
@@ -58,40 +53,96 @@ Listing list_folder(const fs::path& folder, Problems& problems) {
   return listing;
 }
 
+/// Whether a folder holds classes right away, without train/ above them: some folder in it holds an image.
+bool holds_classes(const fs::path& path) {
+  if (is_folder(path / "train") || is_folder(path / "test") || is_folder(path / "val")) return false;
+  Problems ignored;
+  const Listing listing = list_folder(path, ignored);
+  return std::any_of(listing.folders.begin(), listing.folders.end(),
+                     [&](const std::string& name) { return !list_folder(path / name, ignored).images.empty(); });
+}
+
+/// Where a split lies, or would: train/, else the folder itself where it holds the classes; test/, else val/; val/
+/// where test/ is there too.
+fs::path folder_of(const fs::path& path, Split split) {
+  if (split == Split::train) return holds_classes(path) ? path : path / "train";
+  const bool val = split == Split::validation || (!is_folder(path / "test") && is_folder(path / "val"));
+  return path / (val ? "val" : "test");
+}
+
+bool holds_split(const fs::path& path, Split split) {
+  if (split == Split::validation) return is_folder(path / "val") && is_folder(path / "test");
+  return is_folder(folder_of(path, split));
+}
+
 struct LabelledFile {
   fs::path file;
   std::int64_t label = 0;
 };
 
+/// The files of a split's classes.
+class Walk {
+ public:
+  explicit Walk(Problems& problems) : problems_(problems) {}
+
+  /// All images below a folder, at any depth, in the order of their names.
+  void add_class(const fs::path& folder, std::int64_t label) {
+    std::error_code unclear;
+    const fs::path place = fs::canonical(folder, unclear);
+    if (std::find(above_.begin(), above_.end(), place) != above_.end()) {
+      problems_.emplace_back(folder.string(), "is a link to a folder that it lies in");
+      return;
+    }
+    above_.push_back(place);
+    const Listing inside = list_folder(folder, problems_);
+    for (const std::string& image : inside.images) files.push_back({folder / image, label});
+    for (const std::string& further : inside.folders) add_class(folder / further, label);
+    pass_over(folder, inside.others);
+    above_.pop_back();
+  }
+  void pass_over(const fs::path& folder, const std::vector<std::string>& names) {
+    for (const std::string& name : names) passed_over.push_back((folder / name).string());
+  }
+
+  std::vector<LabelledFile> files;
+  std::vector<std::string> passed_over;
+
+ private:
+  Problems& problems_;
+  std::vector<fs::path> above_;  // the folders that the walk is in
+};
+
 /// The image files in the classes of a split, class by class. A note says what was passed over.
 std::vector<LabelledFile> list_images(const fs::path& root, const Listing& classes, Dataset& dataset,
                                       Problems& problems) {
-  std::vector<LabelledFile> files;
-  std::vector<std::string> passed_over;
-  const auto pass_over = [&](const fs::path& folder, const std::vector<std::string>& names) {
-    for (const std::string& name : names) passed_over.push_back((folder / name).string());
-  };
-  pass_over(root, classes.images);
-  pass_over(root, classes.others);
+  Walk walk(problems);
+  walk.pass_over(root, classes.images);
+  walk.pass_over(root, classes.others);
   for (const std::string& name : classes.folders) {
     const auto found = std::find(dataset.class_names.begin(), dataset.class_names.end(), name);
     if (found == dataset.class_names.end()) {
-      problems.emplace_back((root / name).string(), "no class of this name in train/, which fixes the labels");
+      problems.emplace_back((root / name).string(), "no class of this name in the training images (" +
+                                                        printable(joined(dataset.class_names), 300) +
+                                                        "), which fix the labels");
       continue;
     }
-    const Listing inside = list_folder(root / name, problems);
-    for (const std::string& image : inside.images) {
-      files.push_back({root / name / image, found - dataset.class_names.begin()});
-    }
-    pass_over(root / name, inside.others);
-    pass_over(root / name, inside.folders);
+    walk.add_class(root / name, found - dataset.class_names.begin());
   }
-  if (!passed_over.empty()) {
-    dataset.notes.push_back(root.string() + ": " + std::to_string(passed_over.size()) +
-                            " files and folders are passed over, such as " + printable(passed_over[0]) +
-                            "; what is read: jpg, png, bmp, ppm and pgm files right in the folder of a class");
+  if (!walk.passed_over.empty()) {
+    dataset.notes.push_back(root.string() + ": " + std::to_string(walk.passed_over.size()) +
+                            " files are passed over, such as " + printable(walk.passed_over[0]) +
+                            "; what is read: jpg, png, bmp, gif, ppm and pgm files in the folder of a class");
   }
-  return files;
+  return walk.files;
+}
+
+/// Pictures that cannot be read, as a note.
+void leave_out(const fs::path& root, const Problems& broken, Dataset& dataset) {
+  if (broken.empty()) return;
+  std::vector<std::string> lines;
+  for (const FileError& problem : broken) lines.emplace_back(problem.what());
+  dataset.notes.push_back(root.string() + ": " + std::to_string(broken.size()) +
+                          " broken files are left out:" + listed(lines));
 }
 
 /// The valid images and their labels.
@@ -132,10 +183,12 @@ Dataset read_folder(const ReadRequest& request) {
   } else {
     const std::size_t before = request.problems.size();
     const Listing classes = root == naming ? names : list_folder(root, request.problems);
-    const std::vector<LabelledFile> files = list_images(root, classes, dataset, request.problems);
-    if (!files.empty()) {
-      read_images(files, channels, request.load, dataset, request.problems);
-    } else if (request.problems.size() == before) {
+    Problems broken;
+    Problems& of_files = request.load.skip_broken ? broken : request.problems;
+    const std::vector<LabelledFile> files = list_images(root, classes, dataset, of_files);
+    if (!files.empty()) read_images(files, channels, request.load, dataset, of_files);
+    leave_out(root, broken, dataset);
+    if (!dataset.source && request.problems.size() == before) {
       request.problems.emplace_back(root.string(), "expected image files in <class>/, found none" +
                                                        (dataset.notes.empty() ? "" : "; " + dataset.notes[0]));
     }
@@ -148,12 +201,12 @@ Dataset read_folder(const ReadRequest& request) {
 DatasetFormat image_folder_format() {
   return {
       .help =
-          "image files train/<class>/*.png and test/<class>/*.png (also jpg, bmp, ppm, pgm), all of one size or with "
-          "an image size; the option channels=1 makes them grey",
+          "image files train/<class>/*.jpg and test/<class>/*.jpg or val/<class>/*.jpg, or <class>/*.jpg to be split "
+          "(--val-split); also png, bmp, gif, ppm, pgm; all of one size or with an image size; the option channels=1 "
+          "makes them grey",
       .recognises =
-          [](const fs::path& path) {
-            return is_folder(folder_of(path, Split::train)) || is_folder(folder_of(path, Split::test));
-          },
+          [](const fs::path& path) { return holds_split(path, Split::train) || holds_split(path, Split::test); },
+      .has = holds_split,
       .read = read_folder};
 }
 

@@ -6,9 +6,11 @@
 
 #include <array>
 #include <csetjmp>
+#include <string_view>
 #include <vector>
 
 #include "data/decoders.h"
+#include "data/orientation.h"
 
 namespace striate {
 
@@ -71,6 +73,7 @@ class Decoder {
   Tensor decode(const Encoded& from) {
     guarded([&] {
       jpeg_mem_src(&info_, from.bytes.data(), from.bytes.size());
+      jpeg_save_markers(&info_, JPEG_APP0 + 1, 0xffff);  // Exif
       jpeg_read_header(&info_, TRUE);
     });
     const bool cmyk = info_.num_components == 4;
@@ -85,11 +88,22 @@ class Decoder {
       guarded([&] { jpeg_read_scanlines(&info_, &row, 1); });
       if (cmyk) to_colours(inks, out);
     }
+    const int orientation = stored_orientation();
     guarded([&] { jpeg_finish_decompress(&info_); });
-    return picture;
+    return upright(picture, orientation);
   }
 
  private:
+  [[nodiscard]] int stored_orientation() const {
+    constexpr std::string_view kExif("Exif\0\0", 6);
+    for (const jpeg_marker_struct* marker = info_.marker_list; marker != nullptr; marker = marker->next) {
+      const std::span<const std::uint8_t> bytes(marker->data, marker->data_length);
+      const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+      if (text.starts_with(kExif)) return exif_orientation(bytes.subspan(kExif.size()));
+    }
+    return 1;
+  }
+
   /// Calls functions of libjpeg, and throws what they fail with. `call` holds nothing that a jump out of it would leave
   /// behind.
   template <class Call>

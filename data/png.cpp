@@ -5,8 +5,10 @@
 #include <csetjmp>
 #include <cstring>
 #include <new>
+#include <vector>
 
 #include "data/decoders.h"
+#include "data/orientation.h"
 
 namespace striate {
 
@@ -35,6 +37,8 @@ class Decoder {
       png_set_crc_action(png_, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
       // Texts and colour profiles, which are packed, would be unpacked and kept: gigabytes from a small file.
       png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
+      const png_byte exif[] = {'e', 'X', 'I', 'f', '\0'};
+      png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_AS_DEFAULT, exif, 1);
       png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
       png_read_info(png_, info_);
     });
@@ -42,31 +46,43 @@ class Decoder {
     const std::uint64_t height = png_get_image_height(png_, info_);
     const std::uint64_t width = png_get_image_width(png_, info_);
     Tensor picture = picture_of(height, width, from_, kMostUnpacked * 8 / bits);
-    const bool indexed = png_get_color_type(png_, info_) == PNG_COLOR_TYPE_PALETTE;
+    const unsigned colours = png_get_color_type(png_, info_);
+    const bool indexed = colours == PNG_COLOR_TYPE_PALETTE;
+    const bool alpha =
+        !indexed && ((colours & PNG_COLOR_MASK_ALPHA) != 0 || png_get_valid(png_, info_, PNG_INFO_tRNS) != 0);
+    const std::uint64_t channels = indexed ? 1 : alpha ? 4 : 3;
     int passes = 1;
     guarded([&] {
       if (indexed) {
         png_set_packing(png_);  // a byte for each
       } else {
-        // To RGB of 8 bits: of 16 bits the upper eight, and alpha is dropped, as Pillow has it.
+        // To RGB or RGBA of 8 bits: of 16 bits the upper eight, as Pillow has it.
         png_set_expand_gray_1_2_4_to_8(png_);
+        if (alpha) png_set_tRNS_to_alpha(png_);
         png_set_strip_16(png_);
-        png_set_strip_alpha(png_);
         png_set_gray_to_rgb(png_);
       }
       passes = png_set_interlace_handling(png_);
       png_read_update_info(png_, info_);
     });
-    if (png_get_rowbytes(png_, info_) != (indexed ? 1 : 3) * width) throw DecodeError("its kind of pixels is not read");
+    if (png_get_rowbytes(png_, info_) != channels * width) throw DecodeError("its kind of pixels is not read");
     auto* pixels = picture.mutable_data<std::uint8_t>();
+    // Rows of indices become colours in their place; those with alpha need more room, for all passes of an interlaced
+    // file.
+    std::vector<std::uint8_t> with_alpha(alpha ? 4 * height * width : 0);
+    std::uint8_t* rows = alpha ? with_alpha.data() : pixels;
+    const std::uint64_t row_bytes = (alpha ? 4 : 3) * width;
     for (int pass = 0; pass < passes; ++pass) {
       for (std::uint64_t row = 0; row < height; ++row) {
-        guarded([&] { png_read_row(png_, pixels + row * 3 * width, nullptr); });
+        guarded([&] { png_read_row(png_, rows + row * row_bytes, nullptr); });
       }
     }
-    guarded([&] { png_read_end(png_, nullptr); });
-    for (std::uint64_t row = 0; indexed && row < height; ++row) look_up(pixels + row * 3 * width, width);
-    return picture;
+    guarded([&] { png_read_end(png_, info_); });
+    for (std::uint64_t row = 0; indexed && row < height; ++row) look_up(pixels + row * row_bytes, width);
+    for (std::size_t i = 0; i < with_alpha.size(); i += 4) {
+      for (std::size_t c = 0; c < 3; ++c) *pixels++ = over_white(with_alpha[i + c], with_alpha[i + 3]);
+    }
+    return upright(picture, stored_orientation());
   }
 
  private:
@@ -95,17 +111,27 @@ class Decoder {
     call();
   }
 
+  [[nodiscard]] int stored_orientation() const {
+    png_bytep exif = nullptr;
+    png_uint_32 count = 0;
+    return png_get_eXIf_1(png_, info_, &count, &exif) != 0 ? exif_orientation({exif, count}) : 1;
+  }
+
   /// A row of indices to colours, in its place. libpng would take those beyond the palette's end for black.
   void look_up(std::uint8_t* row, std::uint64_t width) {
     png_colorp colours = nullptr;
     int count = 0;
     png_get_PLTE(png_, info_, &colours, &count);
+    png_bytep alphas = nullptr;
+    int alpha_count = 0;
+    png_get_tRNS(png_, info_, &alphas, &alpha_count, nullptr);
     for (std::uint64_t x = width; x-- > 0;) {
       if (row[x] >= count) throw DecodeError("a colour that its palette does not have");
       const png_color& colour = colours[row[x]];
-      row[3 * x + 2] = colour.blue;
-      row[3 * x + 1] = colour.green;
-      row[3 * x] = colour.red;
+      const unsigned alpha = row[x] < alpha_count ? alphas[row[x]] : 255;
+      row[3 * x + 2] = over_white(colour.blue, alpha);
+      row[3 * x + 1] = over_white(colour.green, alpha);
+      row[3 * x] = over_white(colour.red, alpha);
     }
   }
 

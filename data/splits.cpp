@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/check.h"
+#include "core/error.h"
 #include "core/integer.h"
 #include "core/parallel.h"
 #include "core/printable.h"
@@ -103,8 +104,23 @@ Splits load_splits(const std::filesystem::path& path, const std::string& format,
   Splits splits{.train = load_dataset(path, Split::train, format, load)};
   DataOptions rest = load;
   if (splits.train.source) rest.cache_bytes -= splits.train.source->cached_bytes();
-  splits.test = load_dataset(path, Split::test, format, rest);
+  const auto load_rest = [&](Split split) {
+    Dataset dataset = load_dataset(path, split, format, rest);
+    if (dataset.source) rest.cache_bytes -= dataset.source->cached_bytes();
+    return dataset;
+  };
+  if (has_split(path, Split::test, format)) splits.test = load_rest(Split::test);
+  if (has_split(path, Split::validation, format)) {
+    expect(options.validation == 0, "load_splits", "no part of the training images to hold out beside val/",
+           options.validation);
+    splits.validation = load_rest(Split::validation);
+  }
   hold_out(splits, options);
+  if (!splits.test.labels.defined() && !splits.validation.labels.defined()) {
+    throw FileError(path.string(),
+                    "expected test/ or val/ beside the training images, found neither; to hold out a part of them, "
+                    "say which (--val-split 0.1)");
+  }
   if (splits.train.normalization == Normalization{}) {
     const Normalization measured = measured_normalization(splits.train);
     for (Dataset* split : {&splits.train, &splits.validation, &splits.test}) split->normalization = measured;

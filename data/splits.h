@@ -12,8 +12,8 @@ namespace striate {
 
 struct Splits {
   Dataset train;
-  Dataset validation{};  ///< held out of the training images; no tensors where none were asked for
-  Dataset test;
+  Dataset validation{};  ///< to choose by; no tensors where there are none
+  Dataset test{};        ///< no tensors where only validation images are there
 };
 
 struct SplitOptions {
@@ -21,8 +21,10 @@ struct SplitOptions {
   std::uint64_t seed = 0;  ///< which they are
 };
 
-/// Both splits by load_dataset, with what is left of load.cache_bytes for the test images. Where the format has no
-/// normalization of its own, all get measured_normalization(train). Throws as load_dataset and hold_out.
+/// What there is of the splits by load_dataset, with what the training images leave of load.cache_bytes for the others,
+/// and validation images held out as the options say. Where the format has no normalization of its own, all get
+/// measured_normalization(train). Throws as load_dataset and hold_out, and FileError where there would be neither
+/// validation nor test images.
 Splits load_splits(const std::filesystem::path& path, const std::string& format = "", const DataOptions& load = {},
                    const SplitOptions& options = {});
 

@@ -31,7 +31,14 @@ SplitReport count(const Dataset& dataset) {
 DatasetReport verify_dataset(const std::filesystem::path& path, const std::string& format, const DataOptions& load) {
   const std::string found = format.empty() ? find_dataset(path) : format;
   DatasetReport report{.format = parse_name_and_options(found).name};
-  for (const Split split : {Split::train, Split::test}) {
+  const bool of_train_alone = has_split(path, Split::train, found) && !has_split(path, Split::test, found);
+  for (const Split split : {Split::train, Split::validation, Split::test}) {
+    if (split == Split::validation && !has_split(path, split, found)) continue;
+    if (split == Split::test && of_train_alone) {
+      report.notes.push_back(path.string() +
+                             ": there are no test images; to train, hold out a part of these (--val-split)");
+      continue;
+    }
     Problems problems;
     Dataset dataset = read_dataset(found, path, split, load, problems);
     try {
@@ -43,7 +50,9 @@ DatasetReport verify_dataset(const std::filesystem::path& path, const std::strin
     }
     for (const FileError& problem : problems) add_once(report.problems, problem.what());
     for (const std::string& note : dataset.notes) add_once(report.notes, note);
-    SplitReport& counts = split == Split::train ? report.train : report.test;
+    SplitReport& counts = split == Split::train        ? report.train
+                          : split == Split::validation ? report.validation
+                                                       : report.test;
     counts = count(dataset);
     if (report.class_names.empty()) report.class_names = dataset.class_names;
     if (counts.images == 0) continue;  // the problems say why

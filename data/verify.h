@@ -20,6 +20,7 @@ struct DatasetReport {
   std::string format;  ///< its name
   std::vector<std::string> class_names = {};
   SplitReport train = {};
+  SplitReport validation = {};
   SplitReport test = {};
   /// What is wrong, a sentence each with the file it is about: files that are missing, truncated or
   /// unreadable, labels out of range, sizes that differ, classes without images.

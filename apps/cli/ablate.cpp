@@ -139,7 +139,7 @@ void refuse_other_images(const fs::path& data, const Cell& cell, const fs::path&
   std::string here;
   try {
     here = content_hash(load_dataset(data, Split::train, flags.dataset, load));
-    if (to_run) load_dataset(data, Split::test, flags.dataset, load);
+    if (to_run && has_split(data, Split::test, flags.dataset)) load_dataset(data, Split::test, flags.dataset, load);
   } catch (const FileError&) {
     if (to_run) throw;
     return;

@@ -26,6 +26,7 @@ struct EvalOptions : WeightsFlags {
   std::string data;
   std::string format;
   std::string split = "test";
+  bool skip_broken = false;
   std::int64_t limit = 0;
   std::int64_t batch_size = 128;
   std::string tta;
@@ -40,7 +41,8 @@ EvalOptions parse_eval(const Arguments& arguments) {
   app.add_option("--data", options.data, "Path of the data, as for train");
   app.add_option("--dataset", options.format,
                  "What it holds, with options: cifar100:coarse=true (default: by looking)");
-  app.add_option("--split", options.split, "test or train")->capture_default_str();
+  app.add_option("--split", options.split, "test, val or train")->capture_default_str();
+  app.add_flag("--skip-broken", options.skip_broken, kSkipBrokenHelp);
   app.add_option("--limit", options.limit, "Only so many images, of all classes alike; 0: all")->capture_default_str();
   app.add_option("--batch-size", options.batch_size, "Images at a time")->capture_default_str();
   app.add_option("--tta", options.tta, "Also measure with test-time augmentation: flip, shift or flip+shift");
@@ -48,7 +50,7 @@ EvalOptions parse_eval(const Arguments& arguments) {
   app.add_option("--mistakes", options.mistakes, "List so many of the most confident mistakes")->capture_default_str();
   parse(app, arguments);
   at_least("mistakes", options.mistakes, 0);
-  one_of("split", options.split, {"test", "train"});
+  one_of("split", options.split, {"test", "val", "train"});
   at_least("limit", options.limit, 0);
   within("batch-size", options.batch_size, 1, kMostCounted);
   if (!options.tta.empty()) one_of("tta", options.tta, {"flip", "shift", "flip+shift"});
@@ -59,9 +61,11 @@ EvalOptions parse_eval(const Arguments& arguments) {
 // does it.
 Dataset load_data(const EvalOptions& options, const ModelCard& card) {
   const auto path = data_path(options.data, options.format);
-  const std::int64_t side = card.height == card.width ? card.height : 0;
-  Dataset dataset = load_dataset(path, options.split == "test" ? Split::test : Split::train, options.format,
-                                 {.image_size = side, .max_pixels = options.max_pixels});
+  const Split split = options.split == "test" ? Split::test : options.split == "val" ? Split::validation : Split::train;
+  Dataset dataset = load_dataset(path, split, options.format,
+                                 {.image_size = std::max(card.height, card.width),
+                                  .max_pixels = options.max_pixels,
+                                  .skip_broken = options.skip_broken});
   for (const std::string& note : dataset.notes) complain(note);
   const ImageShape expected{card.height, card.width, card.channels};
   const bool as_stored = card.transforms.empty() && dataset.stored_shape() == expected;

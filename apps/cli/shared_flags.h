@@ -43,6 +43,8 @@ std::filesystem::path data_path(const std::string& given, const std::string& for
 
 inline constexpr const char* kMaxPixelsHelp = "Pictures that say they have more pixels are refused";
 
+inline constexpr const char* kSkipBrokenHelp = "Leave out pictures that cannot be read, and say which";
+
 /// The numbers of --mean or --std, none of "". Throws UsageError.
 std::vector<double> channel_values(const std::string& flag, const std::string& text);
 /// `base` with --mean and --std where they are given; one number stands for all channels. Throws UsageError.

@@ -180,6 +180,7 @@ std::vector<TrainFlag> make_table() {
          "Evaluate the centre of images whose short side is image-size / this; 0: 0.875 where training crops and "
          "resizes, else 1",
          needing({{"image-size"}}, "0"));
+  t.flag("skip-broken", &F::skip_broken, kSkipBrokenHelp);
   t.flag("cache", &F::cache, between<std::int64_t>(0, std::int64_t{1} << 30),
          "MiB of decoded pictures to keep in memory, of files that are decoded as they are needed",
          {.on_resume = OnResume::change});

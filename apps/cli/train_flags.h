@@ -61,6 +61,7 @@ struct TrainFlags {
   std::int64_t image_size = 0;
   double crop_pct = 0;
   std::int64_t max_pixels = kMaxPixels;
+  bool skip_broken = false;
   std::int64_t cache = 512;
   std::string mean;
   std::string deviation;  ///< --std

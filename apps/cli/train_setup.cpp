@@ -237,7 +237,10 @@ NamedOptions model_options(const TrainFlags& flags) {
 }
 
 DataOptions data_options(const TrainFlags& flags) {
-  return {.image_size = flags.image_size, .max_pixels = flags.max_pixels, .cache_bytes = flags.cache << 20};
+  return {.image_size = flags.image_size,
+          .max_pixels = flags.max_pixels,
+          .skip_broken = flags.skip_broken,
+          .cache_bytes = flags.cache << 20};
 }
 
 Splits load_data(const TrainFlags& flags) {

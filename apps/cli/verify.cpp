@@ -16,15 +16,20 @@ namespace striate::cli {
 namespace {
 
 std::string counts_table(const DatasetReport& report) {
-  std::vector<std::vector<std::string>> rows = {{"class", "train", "test"}};
+  std::vector<std::pair<const char*, const SplitReport*>> splits = {{"train", &report.train}, {"test", &report.test}};
+  if (report.validation.images > 0) splits.insert(splits.begin() + 1, {"val", &report.validation});
+  std::vector<std::vector<std::string>> rows = {{"class"}};
+  for (const auto& [name, split] : splits) rows[0].emplace_back(name);
   const auto count = [](const SplitReport& split, std::size_t label) {
     return std::to_string(label < split.class_counts.size() ? split.class_counts[label] : 0);
   };
   for (std::size_t label = 0; label < report.class_names.size(); ++label) {
-    rows.push_back({printable(report.class_names[label]), count(report.train, label), count(report.test, label)});
+    rows.push_back({printable(report.class_names[label])});
+    for (const auto& [name, split] : splits) rows.back().push_back(count(*split, label));
   }
-  rows.push_back({"all", std::to_string(report.train.images), std::to_string(report.test.images)});
-  return text_table(rows, "lrr");
+  rows.push_back({"all"});
+  for (const auto& [name, split] : splits) rows.back().push_back(std::to_string(split->images));
+  return text_table(rows, "l" + std::string(splits.size(), 'r'));
 }
 
 }  // namespace
@@ -39,6 +44,7 @@ int run_verify(const Arguments& arguments) {
   DataOptions load;
   app.add_option("--image-size", load.image_size, "As train resizes: images of several sizes are then no problem");
   app.add_option("--max-pixels", load.max_pixels, kMaxPixelsHelp)->capture_default_str();
+  app.add_flag("--skip-broken", load.skip_broken, kSkipBrokenHelp);
   parse(app, arguments);
   within("image-size", load.image_size, 0, kMostOfASide);
   at_least("max-pixels", load.max_pixels, 1);

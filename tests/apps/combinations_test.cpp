@@ -70,6 +70,7 @@ const std::vector<std::pair<std::string, std::vector<std::string>>>& choices() {
       {"patience", {"1"}},
       {"image-size", {"32", "40"}},
       {"crop-pct", {"0.9"}},
+      {"skip-broken", {""}},
       {"cache", {"0"}},
       {"max-pixels", {"1024"}},
       {"mean", {"0.5", "0.4,0.5,0.6"}},

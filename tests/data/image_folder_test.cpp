@@ -9,6 +9,7 @@
 #include "core/parallel.h"
 #include "data/dataset.h"
 #include "data/image.h"
+#include "data/splits.h"
 #include "tests/support/errors.h"
 #include "tests/support/temp_folder.h"
 
@@ -57,9 +58,9 @@ TEST(Image, DecodesToThreeChannels) {
   const auto grey = read_image(folder.write("b.png", picture(".png", 5, 3, {40})));
   EXPECT_EQ(first_pixel(grey), (std::vector<double>{40, 40, 40}));
   const auto alpha = read_image(folder.write("c.png", picture(".png", 5, 3, {1, 2, 3, 0})));
-  EXPECT_EQ(first_pixel(alpha), (std::vector<double>{1, 2, 3}));
+  EXPECT_EQ(first_pixel(alpha), (std::vector<double>{255, 255, 255}));
   EXPECT_TRUE(is_image_file("x.JPG"));
-  for (const char* name : {"x.txt", "x.gif", "x.tga", "x.webp", "x"}) EXPECT_FALSE(is_image_file(name)) << name;
+  for (const char* name : {"x.txt", "x.tga", "x.webp", "x"}) EXPECT_FALSE(is_image_file(name)) << name;
 }
 
 TEST(Image, DecodesToOneChannel) {
@@ -157,15 +158,89 @@ TEST(ImageFolder, SaysWhatItPassesOver) {
   EXPECT_TRUE(load_dataset(folder.path(), Split::train).notes.empty());
   folder.write("train/a/3.webp", "");
   folder.write("train/a/4", "");
-  folder.write("train/a/more/5.png", "");
+  folder.write("train/a/more/5.txt", "");
   folder.write("train/6.png", "");
   const Dataset train = load_dataset(folder.path(), Split::train);
   EXPECT_EQ(train.size(), 2);
   ASSERT_EQ(train.notes.size(), 1U);
-  EXPECT_NE(train.notes[0].find("4 files and folders are passed over, such as"), std::string::npos) << train.notes[0];
+  EXPECT_NE(train.notes[0].find("4 files are passed over, such as"), std::string::npos) << train.notes[0];
   EXPECT_NE(train.notes[0].find("6.png"), std::string::npos) << train.notes[0];
   folder.write("test/a/1.tif", "");
   expect_error<FileError>([&] { load_dataset(folder.path(), Split::test); }, {"found none", "1.tif", "what is read"});
+}
+
+TEST(ImageFolder, ReadsWhatLiesDeeperAndLinksToOtherPlaces) {
+  TempFolder folder;
+  folder.write("train/a/2/deep/1.png", picture(".png", 4, 4, {2, 2, 2}));
+  folder.write("train/a/1.png", picture(".png", 4, 4, {1, 1, 1}));
+  folder.write("elsewhere/3.png", picture(".png", 4, 4, {3, 3, 3}));
+  std::filesystem::create_directory_symlink("../../elsewhere", folder.path() / "train/a/3");
+  const Dataset train = load_dataset(folder.path(), Split::train);
+  ASSERT_EQ(train.size(), 3);
+  for (std::int64_t i = 0; i < 3; ++i) EXPECT_EQ(stored_picture(train, i).bytes[0], i + 1);
+  EXPECT_TRUE(train.source->name(1).ends_with("train/a/2/deep/1.png"));
+  std::filesystem::create_directory_symlink("../..", folder.path() / "train/a/2/around");
+  expect_error<FileError>([&] { load_dataset(folder.path(), Split::train); }, {"2/around", "a folder that it lies in"});
+  EXPECT_EQ(load_dataset(folder.path(), Split::train, "", {.skip_broken = true}).size(), 3);
+}
+
+TEST(ImageFolder, LeavesOutWhatIsBrokenOnRequest) {
+  TempFolder folder;
+  folder.write("train/a/1.png", picture(".png", 4, 4, {1, 1, 1}));
+  folder.write("train/a/2.png", "broken");
+  folder.write("train/b/3.jpg", "broken");
+  folder.write("train/b/4.png", picture(".png", 4, 4, {4, 4, 4}));
+  const Dataset train = load_dataset(folder.path(), Split::train, "", {.skip_broken = true});
+  EXPECT_EQ(train.labels.to_vector(), (std::vector<double>{0, 1}));
+  EXPECT_EQ(stored_picture(train, 1).bytes[0], 4);
+  ASSERT_EQ(train.notes.size(), 1U);
+  for (const char* part : {"2 broken files are left out", "2.png", "3.jpg"}) {
+    EXPECT_NE(train.notes[0].find(part), std::string::npos) << train.notes[0];
+  }
+}
+
+TEST(ImageFolder, KnowsItsSplitsByTheirFolders) {
+  TempFolder folder;
+  folder.write("cat/1.png", picture(".png", 4, 4, {1, 1, 1}));
+  folder.write("cat/2.png", picture(".png", 4, 4, {2, 2, 2}));
+  folder.write("dog/3.png", picture(".png", 4, 4, {3, 3, 3}));
+  folder.write("dog/4.png", picture(".png", 4, 4, {4, 4, 4}));
+  const auto has = [&](Split split) { return has_split(folder.path(), split); };
+  EXPECT_TRUE(has(Split::train));
+  EXPECT_FALSE(has(Split::test));
+  expect_error<FileError>([&] { load_splits(folder.path()); }, {"test/ or val/", "--val-split"});
+  const Splits held = load_splits(folder.path(), "", {}, {.validation = 0.5});
+  EXPECT_EQ(held.train.labels.to_vector(), (std::vector<double>{0, 1}));
+  EXPECT_EQ(held.validation.labels.to_vector(), (std::vector<double>{0, 1}));
+  EXPECT_FALSE(held.test.labels.defined());
+
+  TempFolder three;
+  for (const std::string split : {"train", "val", "test"}) {
+    three.write(split + "/a/1.png", picture(".png", 4, 4, {static_cast<std::uint8_t>(split.size()), 0, 0}));
+  }
+  const Splits all = load_splits(three.path());
+  EXPECT_EQ(stored_picture(all.validation, 0).bytes[0], 3);
+  EXPECT_EQ(stored_picture(all.test, 0).bytes[0], 4);
+  expect_error<std::invalid_argument>([&] { load_splits(three.path(), "", {}, {.validation = 0.5}); }, {"beside val/"});
+  std::filesystem::remove_all(three.path() / "test");
+  EXPECT_FALSE(load_splits(three.path()).validation.labels.defined());
+  EXPECT_EQ(stored_picture(load_splits(three.path()).test, 0).bytes[0], 3);
+}
+
+TEST(ImageFolder, ASmallCacheChangesNothing) {
+  TempFolder folder;
+  for (int i = 0; i < 5; ++i) {
+    folder.write("train/a/" + std::to_string(i) + ".png", picture(".png", 8, 8, {static_cast<std::uint8_t>(i), 0, 0}));
+  }
+  const Dataset all = load_dataset(folder.path(), Split::train);
+  EXPECT_EQ(all.source->cached_bytes(), 5 * 192);
+  const Dataset two = load_dataset(folder.path(), Split::train, "", {.cache_bytes = 400});
+  EXPECT_EQ(two.source->cached_bytes(), 2 * 192);
+  EXPECT_EQ(pixels_of(two).to_vector(), pixels_of(all).to_vector());
+  for (int i = 0; i < 5; ++i) {
+    folder.write("train/a/" + std::to_string(i) + ".png", picture(".png", 8, 8, {77, 0, 0}));
+  }
+  expect_error<FileError>([&] { pixels_of(two); }, {".png", "another picture than at the start"});
 }
 
 TEST(ImageFolder, NamesAllThatIsBroken) {

@@ -24,7 +24,7 @@ struct Reference {
   std::int64_t height;
   std::int64_t width;
   const char* file;    ///< in base64
-  const char* pixels;  ///< of Pillow's convert("RGB"), in base64
+  const char* pixels;  ///< of Pillow's convert("RGB"), upright and over white, in base64
 };
 
 // Made by Pillow 13, but for grey-2-bits, *-16-bits and interlaced, whose chunks were put together by hand. Pillow cuts
@@ -37,11 +37,11 @@ constexpr Reference kReferences[] = {
     {"rgba.png", 3, 5,
      "iVBORw0KGgoAAAANSUhEUgAAAAUAAAADCAYAAABbNsX4AAAASklEQVR4nAE/AMD/AKjluMSr7qsjFM71OZnMBZIlNdUyAc7ArbM4"
      "uJLeWnRE1xYY1GYrePBnACpJ7Y0QwvohCmfOtQ2PAicmR4WX+usdlPiiO8YAAAAASUVORK5CYII=",
-     "qOW4q+6rFM71mcwFJTXVzsCtBng/YOyDdgRXoXxHKkntEML6CmfODY8CJkeF"},
+     "vOvI8/3zyvT9xeJw1Nf33dPFcbKSvvfMkDR36+TZiZr14Pf+UZPc2u7Yf5K3"},
     {"grey-alpha.png", 3, 5,
      "iVBORw0KGgoAAAANSUhEUgAAAAUAAAADCAQAAADxPw1zAAAAKklEQVR4nGNY8XT1O5FzM8+omjKeO2CxI6pETEK7glHL81nlr6XM"
      "GpI7AAV/DlRSBTypAAAAAElFTkSuQmCC",
-     "qKioq6urFBQUmZmZJSUlzs7OBgYGYGBgdnZ2oaGhKioqEBAQCgoKDQ0NJiYm"},
+     "sbGxsbGxQUFBra2t0tLS2traioqKbGxs/f390dHRwsLCSUlJnJycd3d3w8PD"},
     {"bit.png", 3, 5,
      "iVBORw0KGgoAAAANSUhEUgAAAAUAAAADAQAAAABzTfhVAAAADklEQVR4nGO4wLSDgQEABkYBiwX+XxcAAAAASUVORK5CYII=",
      "////////AAAA////AAAA////AAAAAAAAAAAA////AAAAAAAAAAAAAAAAAAAA"},
@@ -52,11 +52,11 @@ constexpr Reference kReferences[] = {
     {"palette-alpha.png", 3, 5,
      "iVBORw0KGgoAAAANSUhEUgAAAAUAAAADBAMAAACpGNjLAAAAD1BMVEUKFB76AAMFBgcA/wFaW1w9Td55AAAABXRSTlMAgP8QIOAG"
      "tv4AAAAUSURBVHicYzBkVmAUZPrLJPBBAQALGQKIyec+gwAAAABJRU5ErkJggg==",
-     "AP8B+gADChQeAP8BBQYH+gAD+gAD+gADAP8B+gADBQYH+gADChQeAP8BAP8B"},
+     "7//v/H+B////7//vBQYH/H+B/H+B/H+B7//v/H+BBQYH/H+B////7//v7//v"},
     {"rgb-transparent-colour.png", 3, 5,
      "iVBORw0KGgoAAAANSUhEUgAAAAUAAAADCAIAAADUVFKvAAAABnRSTlMAqADlALhEYvozAAAAO0lEQVR4nAEwAM//AKjluKvuqxTO"
      "9ZnMBSU11QHOwK04uJJadEQWGNQrePAAKkntEML6CmfODY8CJkeFV7YWWlJ/M0gAAAAASUVORK5CYII=",
-     "qOW4q+6rFM71mcwFJTXVzsCtBng/YOyDdgRXoXxHKkntEML6CmfODY8CJkeF"},
+     "////q+6rFM71mcwFJTXVzsCtBng/YOyDdgRXoXxHKkntEML6CmfODY8CJkeF"},
     {"grey-2-bits.png", 3, 5,
      "iVBORw0KGgoAAAANSUhEUgAAAAUAAAADAgAAAAA07YKFAAAAEUlEQVR42mNgZmDY6MBQfAAABjwCKJLEjkAAAAAASUVORK5CYII=",
      "AAAAAAAAAAAA////AAAAqqqq////AAAAVVVVVVVVVVVV////AAAA////////"},
@@ -73,7 +73,7 @@ constexpr Reference kReferences[] = {
      "iVBORw0KGgoAAAANSUhEUgAAAAUAAAADEAYAAAALphm7AAAAhklEQVR42gF7AIT/AIHPSmKBoverPHfEnwO4UFXu598LFfjX0dhN"
      "dApeLfr683atXmZANdAA77pEz45grLU9eVCuvc0yiayk8dCvKKVsdr33xzjNWxikFKeeG2opigCxNdc4oqju+WBjVGjMbAqEMasx"
      "YWP1KCrMRdi3YWYHgraYG5WczSvLuVI/WGGZ2tcAAAAASUVORK5CYII=",
-     "gUqBPMQD7t8V2HRe861m70SOPVC9rPGvdvc4pKcbsdeiYFTMMTFjzNhhthuc"},
+     "hVCFwuyw8eQ62Xdh/e7f9IGz2d3yyfbLzvy48PHattqo+fj939/n/v7789nu"},
     {"interlaced.png", 9, 10,
      "iVBORw0KGgoAAAANSUhEUgAAAAoAAAAJCAIAAAHzwxrSAAAAfElEQVR42iWQgRHAMAgCGY3RGI3RwpumVy8vKlZxbe1pYiUVsY2T"
      "qHLsEOSSizRM8gQrBw8aPtXO8qvpXtljfI1iidGJ6V96jea3PReU+fRlQnFibCCdwlwXEBSf5/b0rv6QA1sk39OB3uEidjxrLHdg"
@@ -161,6 +161,63 @@ constexpr Reference kReferences[] = {
     {"most-1000.ppm", 1, 2, "UDYgMiAxIDEwMDAKAAAAAQH0A+cD6AFN", "AACA//9V"},
     {"grey.pgm", 1, 3, "UDUgMyAxIDI1NSAByP8=", "AQEByMjI////"},
     {"grey-16.pgm", 1, 3, "UDUgMyAxIDY1NTM1IAD/dTD//w==", "AQEBdXV1////"},
+    {"palette.gif", 5, 7,
+     "R0lGODdhBwAFAIMAAHjptoK3DibHnqmpbSGetdV2bE1x2CFxYehKX6M9p6YFxJcS3TVNsixQMnEfllA5viwAAAAABwAFAAAIKgADFHhQ"
+     "oAGAAAwaHGBQwIACBA4UEAAAwAEBAQoOGBiQYAGDBAkGMEAQEAA7",
+     "grcO1XZsUDm+1XZsLFAyeOm2grcONU2yLFAyIXFhNU2y1XZsTXHYpgXE6EpfcR+WpgXEIZ61eOm2eOm2cR+WIZ61JseepgXEIXFhTXHY"
+     "qaltoz2nlxLdNU2yoz2noz2nqaltNU2y6Epf"},
+    {"interlaced.gif", 11, 3,
+     "R0lGODdhAwALAIIAAKTwk0bckbqreWG3X8d+nVhVbnIW3zwi3CwAAAAAAwALAAAIJAAHDBBwQMCAAAcMBAAA4EAAAwMMECAAcaIAAQUA"
+     "DCBQgGKBgAA7",
+     "YbdfYbdfuqt5PCLcuqt5YbdfRtyRPCLcchbfRtyRpPCTpPCTPCLcRtyRchbfYbdfchbfx36dx36dchbfYbdfx36dx36duqt5uqt5WFVu"
+     "pPCTYbdfx36dWFVux36dchbfWFVu"},
+    {"transparent.gif", 5, 7,
+     "R0lGODlhBwAFAIMAAHjptoK3DibHnqmpbSGetdV2bE1x2CFxYehKX6M9p6YFxJcS3TVNsixQMnEfllA5viH5BAEAAAcALAAAAAAHAAUA"
+     "AAgqAAMUeFCgAYAADBocYFDAgAIEDhQQAADAAQEBCg4YGJBgAYMECQYwQBAQADs=",
+     "grcO1XZsUDm+1XZsLFAyeOm2grcONU2yLFAy////NU2y1XZsTXHYpgXE6EpfcR+WpgXEIZ61eOm2eOm2cR+WIZ61JseepgXE////TXHY"
+     "qaltoz2nlxLdNU2yoz2noz2nqaltNU2y6Epf"},
+    {"animated.gif", 5, 7,
+     "R0lGODdhBwAFAIMAAHjptoK3DibHnqmpbSGetdV2bE1x2CFxYehKX6M9p6YFxJcS3TVNsixQMnEfllA5viwAAAAABwAFAAAIKgADFHhQ"
+     "oAGAAAwaHGBQwIACBA4UEAAAwAEBAQoOGBiQYAGDBAkGMEAQEAAh+QQBAAAQACwAAAAABwAFAIPV63/W0b2G5mK/vWOQrJdu91kK8aAG"
+     "w6f0hZHvSFCHYbNFj58Ko53OIE5EM6sOQ7EIKgAdFDgwQMEBAQ0WDAiQAIADBgoCCAiwAAEDBA0QPDBQQMACAA8IGGgQEAA7",
+     "grcO1XZsUDm+1XZsLFAyeOm2grcONU2yLFAyIXFhNU2y1XZsTXHYpgXE6EpfcR+WpgXEIZ61eOm2eOm2cR+WIZ61JseepgXEIXFhTXHY"
+     "qaltoz2nlxLdNU2yoz2noz2nqaltNU2y6Epf"},
+    {"orientation-2.png", 2, 3,
+     "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAASFvFNAAAAGmVYSWZNTQAqAAAACAABARIAAwAAAAEAAgAAAAAAACIob3oAAAAdSURB"
+     "VHicY2BsfGmeyH771jfGo59PzF+itpdFGABf+wl0bzdkHAAAAABJRU5ErkJggg==",
+     "29r2N2EHAYHpIZsBZJfuxfPI"},
+    {"orientation-3.png", 2, 3,
+     "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAASFvFNAAAAGmVYSWZNTQAqAAAACAABARIAAwAAAAEAAwAAAAAAAIRfZM4AAAAdSURB"
+     "VHicY7g76eN8z5Av/1Yy+N2UUC7t0FbgBQBtVQjvaJ3tfAAAAABJRU5ErkJggg==",
+     "KyANI3WITtkY9P6pn0lU3ZLx"},
+    {"orientation-4.png", 2, 3,
+     "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAASFvFNAAAAGmVYSWZNTQAqAAAACAABARIAAwAAAAEABAAAAAAAAEH4WkAAAAAdSURB"
+     "VHicY1h1W/n8T0l7uwJGC5epKzhO1LV/BQBZJQj72HLHLAAAAABJRU5ErkJggg==",
+     "OESV4ExdXtNSqtsjz/kZPz5w"},
+    {"orientation-5.png", 3, 2,
+     "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAASFvFNAAAAGmVYSWZNTQAqAAAACAABARIAAwAAAAEABQAAAAAAAOePUfQAAAAcSURB"
+     "VHicY1TKFRMN5YuIlmA848Iq+GqO7BlhAC+EBZOQWjarAAAAAElFTkSuQmCC",
+     "Im0WzEQFN8Ik3S6hjx08+vq0"},
+    {"orientation-6.jpg", 3, 2,
+     "/9j/4AAQSkZJRgABAQAAAQABAAD/4QAiRXhpZgAATU0AKgAAAAgAAQESAAMAAAABAAYAAAAAAAD/2wBDAAIBAQEBAQIBAQECAgICAgQD"
+     "AgICAgUEBAMEBgUGBgYFBgYGBwkIBgcJBwYGCAsICQoKCgoKBggLDAsKDAkKCgr/2wBDAQICAgICAgUDAwUKBwYHCgoKCgoKCgoKCgoK"
+     "CgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgr/wAARCAACAAMDASIAAhEBAxEB/8QAHwAAAQUBAQEBAQEAAAAAAAAA"
+     "AAECAwQFBgcICQoL/8QAtRAAAgEDAwIEAwUFBAQAAAF9AQIDAAQRBRIhMUEGE1FhByJxFDKBkaEII0KxwRVS0fAkM2JyggkKFhcYGRol"
+     "JicoKSo0NTY3ODk6Q0RFRkdISUpTVFVWV1hZWmNkZWZnaGlqc3R1dnd4eXqDhIWGh4iJipKTlJWWl5iZmqKjpKWmp6ipqrKztLW2t7i5"
+     "usLDxMXGx8jJytLT1NXW19jZ2uHi4+Tl5ufo6erx8vP09fb3+Pn6/8QAHwEAAwEBAQEBAQEBAQAAAAAAAAECAwQFBgcICQoL/8QAtREA"
+     "AgECBAQDBAcFBAQAAQJ3AAECAxEEBSExBhJBUQdhcRMiMoEIFEKRobHBCSMzUvAVYnLRChYkNOEl8RcYGRomJygpKjU2Nzg5OkNERUZH"
+     "SElKU1RVVldYWVpjZGVmZ2hpanN0dXZ3eHl6goOEhYaHiImKkpOUlZaXmJmaoqOkpaanqKmqsrO0tba3uLm6wsPExcbHyMnK0tPU1dbX"
+     "2Nna4uPk5ebn6Onq8vP09fb3+Pn6/9oADAMBAAIRAxEAPwDQ8D/Cz4Y+I7HU9e8Q/DnQb++u/FWty3d7eaRDLLNI2p3RLu7KSzE9STk0"
+     "UUUAf//Z",
+     "lpaWwMDAS0tLHBwclpaWRERE"},
+    {"orientation-7.png", 3, 2,
+     "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAASFvFNAAAAGmVYSWZNTQAqAAAACAABARIAAwAAAAEABwAAAAAAAHAQQN0AAAAcSURB"
+     "VHicYyxoU+D4U3jmmy7Di+PRzpzrtIX0AFdwB+txzY6kAAAAAElFTkSuQmCC",
+     "KxIuRHi+QwmueIKR6MdbcIYg"},
+    {"orientation-8.png", 3, 2,
+     "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAASFvFNAAAAGmVYSWZNTQAqAAAACAABARIAAwAAAAEACAAAAAAAAIZYMDQAAAAdSURB"
+     "VHicY7B/UXX8zdel5vwMR6R9bxdZa/3OAQBlbgl6+ULGRwAAAABJRU5ErkJggg==",
+     "pTcPKvtsx+z123I7P+h6xBtN"},
 };
 
 std::string from_base64(const std::string& text) {
@@ -319,7 +376,7 @@ TEST(Image, RefusesJpegFilesThatLackATable) {
 }
 
 TEST(Image, SaysWhatElseItIs) {
-  expect_error<std::runtime_error>([] { decode("GIF89a\1"); }, {"a GIF file", "convert it to PNG"});
+  expect_error<std::runtime_error>([] { decode("GIF89a\1"); }, {"screen descriptor"});
   expect_error<std::runtime_error>([] { decode("RIFF\1\2\3\4WEBPVP8 "); }, {"a WebP file"});
   expect_error<std::runtime_error>([] { decode(std::string("II*\0\1\2", 6)); }, {"a TIFF file"});
   expect_error<std::runtime_error>([] { decode("P3 1 1 255 1 2 3"); }, {"plain PPM"});
