@@ -27,6 +27,14 @@ ImageShape shape_of(const Tensor& image) { return {image.size(0), image.size(1),
 
 std::uint64_t hash_of(const Tensor& image) { return XXH3_64bits(image.raw(), image.bytes()); }
 
+// Evaluation resizes the short side to twice the size at most.
+void expect_resizable(const fs::path& file, const ImageShape& shape, std::int64_t image_size) {
+  const auto [less, more] = std::minmax(shape.height, shape.width);
+  if (2 * image_size * more / less <= kMostOfASide) return;
+  throw FileError(file.string(), "is too narrow to be resized to " + std::to_string(image_size) + ": " +
+                                     std::to_string(shape.width) + "x" + std::to_string(shape.height) + " pixels");
+}
+
 // Nothing in it changes, so threads need no lock.
 class ImageFiles : public ImageSource {
  public:
@@ -74,6 +82,7 @@ ScannedFiles scan_images(const std::vector<fs::path>& files, std::int64_t channe
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
       attempt(found[i], [&] {
         const Tensor image = read_image(files[i], channels, load.max_pixels);
+        expect_resizable(files[i], shape_of(image), load.image_size);
         scanned[i] = {.path = files[i], .shape = shape_of(image), .hash = hash_of(image)};
         const auto bytes = static_cast<std::int64_t>(image.bytes());
         if (room.fetch_sub(bytes) >= bytes) {

@@ -33,8 +33,6 @@ Loader::Loader(Dataset dataset, LoaderOptions options) : dataset_(std::move(data
   transforms_ = dataset_.transforms;
   transforms_.insert(transforms_.end(), options_.transforms.begin(), options_.transforms.end());
   shape_ = output_shape(transforms_, dataset_.stored_shape());
-  expect(shape_.height >= 1 && shape_.width >= 1, "loader", "transforms that bring the images to one size",
-         to_string(shape_));
   check_augment(options_.augment, shape_.height, shape_.width);
   table_ = normalize_table(dataset_.normalization, shape_.channels, options_.dtype);
 }

@@ -91,7 +91,9 @@ ModelCard from_metadata(const Metadata& metadata) {
   card.width = size("width", card.width, kLargestSide);
   card.normalization = {.mean = list_in<double>(text("mean", "[]")), .std = list_in<double>(text("std", "[]"))};
   card.normalization = card.normalization.for_channels(card.channels);
-  card.transforms = list_in<std::string>(text("transforms", "[]"));
+  // Earlier versions squeezed every picture to the size.
+  const std::string squeeze = "resize:height=" + std::to_string(card.height) + ",width=" + std::to_string(card.width);
+  card.transforms = list_in<std::string>(text("transforms", json(std::vector{squeeze}).dump()));
   return card;
 }
 

@@ -102,7 +102,8 @@ RunResult read_run(const Run& run) {
     result.state = RunState::failed;
     result.reason = outcome.substr(std::string(kFailed).size());
   } else if (outcome.starts_with(kFinished)) {
-    if (damage.empty() && std::to_string(result.epochs) != epochs) {
+    const bool early = value_of(run.cell->effective, "patience") != "" && result.epochs > 0;
+    if (damage.empty() && !early && std::to_string(result.epochs) != epochs) {
       damage = fmt::format("shows {} of {} epochs", result.epochs, epochs);
     }
     result.state = damage.empty() ? RunState::finished : RunState::failed;

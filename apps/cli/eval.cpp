@@ -139,6 +139,7 @@ void print_json(const EvalOptions& options, const LoadedModel& loaded, const Dat
     result["precision_by_class"].push_back(found.matrix.precision(label));
     result["recall_by_class"].push_back(found.matrix.recall(label));
   }
+  if (options.mistakes > 0) result["mistakes"] = nlohmann::json::array();
   for (const std::size_t i : found.mistakes) {
     const Prediction& one = found.predictions[i];
     result["mistakes"].push_back({{"image", image_name(dataset, i)},
@@ -193,8 +194,8 @@ int run_eval(const Arguments& arguments) {
   if (tta.flip || tta.shift) found.augmented = measure(options, loaded, dataset, tta);
   found.matrix = confusion_matrix(found.predictions, dataset.classes());
   found.mistakes = most_confident_mistakes(found.predictions, options.mistakes);
-  if (!options.confusion.empty()) write_atomically(options.confusion, confusion_csv(found.matrix, dataset.class_names));
   options.json ? print_json(options, loaded, dataset, found) : print(options, loaded, dataset, found);
+  if (!options.confusion.empty()) write_atomically(options.confusion, confusion_csv(found.matrix, dataset.class_names));
   return 0;
 }
 

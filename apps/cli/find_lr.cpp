@@ -56,8 +56,8 @@ FindLrFlags parse_find_lr(const Arguments& arguments) {
       .about =
           "Finds a learning rate: trains for some steps while the rate rises from very low to far too high, and looks "
           "where the loss falls fastest (the range test of Smith, 2017). The model is thrown away afterwards.",
-      .without = {"epochs", "lr", "head-lr", "schedule", "warmup-epochs", "step-size", "gamma", "milestones", "power",
-                  "ema", "swa-from", "max-steps", "checkpoint-minutes", "resume"},
+      .without = {"epochs", "patience", "lr", "head-lr", "schedule", "warmup-epochs", "step-size", "gamma",
+                  "milestones", "power", "ema", "swa-from", "max-steps", "checkpoint-minutes", "resume"},
       .help = {{"out", "Write rate and loss of every step to FILE.csv (default: nothing is written)"}},
       .add_others = [&](CLI::App& app) {
         app.option_defaults()->group("Range test");

@@ -39,6 +39,14 @@ PredictOptions parse_predict(const Arguments& arguments) {
   return options;
 }
 
+Tensor transformed(const Dataset& one, const std::string& file) {
+  try {
+    return transformed_images(one, {0});
+  } catch (const std::invalid_argument& error) {  // too narrow a picture, say
+    throw FileError(file, error.what());
+  }
+}
+
 // The probability of each class.
 std::vector<double> classify(LoadedModel& loaded, const std::string& file, std::int64_t max_pixels) {
   const NoGradGuard no_grad;
@@ -51,7 +59,7 @@ std::vector<double> classify(LoadedModel& loaded, const std::string& file, std::
                     .transforms = evaluation_transforms(card)};
   const DType dtype = loaded.precision.parameters;
   const Tensor input =
-      as_input(normalized(transformed_images(one, {0}), card.normalization, dtype), loaded.precision.activations);
+      as_input(normalized(transformed(one, file), card.normalization, dtype), loaded.precision.activations);
   auto probabilities = softmax(cast((*loaded.model)(input), dtype)).to_vector();
   if (probabilities.size() != loaded.card.class_names.size()) {
     throw std::runtime_error(fmt::format("{}: expected an output for each of {} classes, the model gives {}", file,

@@ -59,6 +59,10 @@ auto read_by(Read read) {
   return [read](const std::string&, const std::string& value) { read(value); };
 }
 
+const auto kCropPart = [](const std::string& flag, double value) {
+  require(value == 0 || (value >= 0.5 && value <= 1), flag, "from 0.5 to 1, or 0", fmt::format("{}", value));
+};
+
 const auto kList = [](const std::string& flag, const std::string& value) { list_of(value, flag); };
 
 const auto kChannels = [](const std::string& flag, const std::string& value) { channel_values(flag, value); };
@@ -159,7 +163,7 @@ std::vector<TrainFlag> make_table() {
   t.flag("power", &F::power, kAbove0, "schedule poly: the exponent", needing({{"schedule", {"poly"}}}));
 
   t.group("Data");
-  const Need standard{"augment", {"standard"}};
+  const Need padding{"augment", {"standard", "trivial", "rand"}};
   const Need flipping{"augment", {"standard", "imagenet", "trivial", "rand"}};
   t.flag("data", &F::data, "The data set's folder or file (striate verify --help lists what is known)",
          {.on_resume = OnResume::change});
@@ -176,7 +180,7 @@ std::vector<TrainFlag> make_table() {
          needing({{"val-split"}}, "0"));
   t.flag("image-size", &F::image_size, between<std::int64_t>(0, kMostOfASide),
          "Bring every image to a square of this side: resized, and the centre cropped; 0: all must have one size");
-  t.flag("crop-pct", &F::crop_pct, between(0.0, 1.0),
+  t.flag("crop-pct", &F::crop_pct, kCropPart,
          "Evaluate the centre of images whose short side is image-size / this; 0: 0.875 where training crops and "
          "resizes, else 1",
          needing({{"image-size"}}, "0"));
@@ -194,12 +198,14 @@ std::vector<TrainFlag> make_table() {
          joined(transform_names()) + "; with options, one after the other: \"NAME:option=value;NAME\"");
   t.flag("augment", &F::augment, any_of({"standard", "imagenet", "trivial", "rand", "none"}),
          "standard: crop with padding 4, and flip; imagenet: crop at random, resize, and flip; trivial, rand: "
-         "trivial_augment_wide or rand_augment after imagenet's with --image-size, else after standard's; none");
-  t.flag("pad", &F::pad, any_of({"zero", "reflect"}),
-         "augment standard: what a crop finds outside the image, zero or reflect", needing({standard}, "zero"));
+         "imagenet's with --image-size, else standard's, and trivial_augment_wide or rand_augment; none");
+  t.flag("pad", &F::pad, any_of({"zero", "reflect"}), "What standard's crop finds outside the image, zero or reflect",
+         needing({padding}, "zero"));
   t.flag("flip", &F::flip, any_of({"none", "random", "alternating"}), "random, alternating (by epoch) or none",
          needing({flipping}, "none"));
   t.flag("cutout", &F::cutout, from<std::int64_t>(0), "Side of a square set to zero; 0: off");
+  t.flag("random-erase", &F::random_erase, between(0.0, 1.0),
+         "Probability of a rectangle set to zero (torchvision's RandomErasing); 0: off");
   t.flag("mixup", &F::mixup, from(0.0), "lambda from Beta(A, A) for this A; 0: off");
   t.flag("cutmix", &F::cutmix, from(0.0),
          "lambda from Beta(A, A) for this A; with --mixup each batch gets one of them; 0: off");
@@ -335,6 +341,7 @@ void check_together(TrainFlags& f) {
   for (const auto& [flag, on] : {std::pair{"--zero-gamma", f.zero_gamma}, std::pair{"--whiten", f.whiten}}) {
     if (on && !f.init.empty()) throw UsageError(std::string(flag) + " sets first values that --init sets too");
   }
+  if (f.cutout > 0 && f.random_erase > 0) throw UsageError("--cutout and --random-erase: give one of them");
   require(f.schedule != "multistep" || !f.milestones.empty(), "milestones",
           "given with --schedule multistep, like 60,90", "none");
   if (f.swa_from > f.epochs) {

@@ -72,6 +72,7 @@ struct TrainFlags {
   std::string pad = "zero";
   std::string flip = "random";
   std::int64_t cutout = 0;
+  double random_erase = 0;
   double mixup = 0;
   double cutmix = 0;
   // Loss.

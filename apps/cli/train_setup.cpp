@@ -106,10 +106,15 @@ GroupOptions group_options(const TrainFlags& flags, Module& model) {
   return groups;
 }
 
+// A random_resized_crop of the user's takes the pictures as they are stored.
+bool crops_by_transform(const TrainFlags& flags) {
+  return flags.transform.find("random_resized_crop") != std::string::npos;
+}
+
 // Whether training crops a random part of every picture and resizes it, instead of a crop from the padded image.
 bool crops_and_resizes(const TrainFlags& flags) {
-  const bool learned = flags.augment == "trivial" || flags.augment == "rand";
-  return flags.augment == "imagenet" || (learned && flags.image_size > 0);
+  const bool by_policy = flags.augment == "trivial" || flags.augment == "rand";
+  return crops_by_transform(flags) || flags.augment == "imagenet" || (by_policy && flags.image_size > 0);
 }
 
 AugmentOptions augment_of(const TrainFlags& flags) {
@@ -122,32 +127,36 @@ AugmentOptions augment_of(const TrainFlags& flags) {
     if (flags.flip == "alternating") augment.flip = FlipMode::alternating;
   }
   augment.cutout = flags.cutout;
+  augment.erasing = flags.random_erase;
   return augment;
 }
 
-// How training and evaluation bring pictures to their size, and what else --augment stands for.
-void set_transforms(const TrainFlags& flags, Splits& splits) {
-  const ImageShape stored = splits.train.stored_shape();
-  const std::int64_t side = flags.image_size > 0 ? flags.image_size : stored.height;
-  const auto named = [&](const std::string& name, std::int64_t size) { return fmt::format("{}:size={}", name, size); };
-  Transforms& training = splits.train.transforms;
-  if (crops_and_resizes(flags)) {
+// How training brings pictures to their size, and the policy of --augment.
+void set_training_transforms(const TrainFlags& flags, Dataset& train) {
+  const ImageShape stored = train.stored_shape();
+  if (crops_by_transform(flags)) {
+    train.transforms = transforms_of(flags.transform);
+  } else if (crops_and_resizes(flags)) {
+    const std::int64_t side = flags.image_size > 0 ? flags.image_size : stored.height;
     require(side > 0 && (flags.image_size > 0 || side == stored.width), "augment",
             "an --image-size with " + flags.augment + ", for images that are not squares of one size",
             to_string(stored));
-    training = make_transforms({named("random_resized_crop", side)});
+    train.transforms = make_transforms({fmt::format("random_resized_crop:size={}", side)});
   }
-  if (flags.augment == "trivial") training.push_back(make_transform("trivial_augment_wide"));
-  if (flags.augment == "rand") training.push_back(make_transform("rand_augment"));
-  // A transform of the user's that brings pictures of any size to one takes them as they are.
-  const ImageShape any{0, 0, stored.channels};
-  if (output_shape(transforms_of(flags.transform), any).height > 0) training.clear();
+  if (flags.augment == "trivial") train.transforms.push_back(make_transform("trivial_augment_wide"));
+  if (flags.augment == "rand") train.transforms.push_back(make_transform("rand_augment"));
+}
+
+// How evaluation does: by the centre of the resized picture.
+void set_evaluation_transforms(const TrainFlags& flags, Dataset& images) {
+  const std::int64_t side = flags.image_size;
+  if (side == 0 || !images.labels.defined()) return;
   const double part = flags.crop_pct > 0 ? flags.crop_pct : crops_and_resizes(flags) ? kCropPct : 1;
-  if (flags.image_size > 0 && (part != 1 || !splits.test.transforms.empty())) {
-    const auto resized = std::llround(static_cast<double>(side) / part);
-    splits.test.transforms = make_transforms({named("resize", resized), named("center_crop", side)});
-  }
-  splits.validation.transforms = splits.test.transforms;
+  images.transforms.clear();
+  if (part == 1 && images.stored_shape() == ImageShape{side, side, images.channels()}) return;
+  const auto resized = std::llround(static_cast<double>(side) / part);
+  images.transforms =
+      make_transforms({fmt::format("resize:size={}", resized), fmt::format("center_crop:size={}", side)});
 }
 
 // A line more where the weights of --init were trained on images of another normalisation.
@@ -257,7 +266,8 @@ Splits load_data(const TrainFlags& flags) {
     split->normalization = normalization_of(flags.mean, flags.deviation, split->normalization, split->channels());
   }
   if (flags.per_class > 0) splits.train = first_per_class(splits.train, flags.per_class);
-  set_transforms(flags, splits);
+  set_training_transforms(flags, splits.train);
+  for (Dataset* split : {&splits.validation, &splits.test}) set_evaluation_transforms(flags, *split);
   return splits;
 }
 
@@ -282,7 +292,7 @@ TrainerOptions trainer_options(const TrainFlags& flags, Module& model, const Dat
                      .shuffle = !flags.no_shuffle,
                      .drop_last = flags.drop_last,
                      .seed = flags.seed,
-                     .transforms = transforms_of(flags.transform),
+                     .transforms = crops_by_transform(flags) ? Transforms{} : transforms_of(flags.transform),
                      .augment = augment_of(flags),
                      .mixup = flags.mixup,
                      .cutmix = flags.cutmix,

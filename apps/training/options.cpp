@@ -31,7 +31,7 @@ std::string result_options(const TrainerOptions& o) {
   };
   const LoaderOptions& l = o.loader;
   line("epochs", o.epochs);
-  line("patience", o.patience);
+  if (o.patience > 0) line("patience", o.patience);
   line("batch_size", l.batch_size, o.accumulate, l.shuffle, l.drop_last, l.seed);
   line("augment", l.augment.crop_padding, int(l.augment.pad_mode), int(l.augment.flip), l.augment.cutout);
   if (l.augment.erasing > 0) {

@@ -42,10 +42,16 @@ void Record::load(TrainingState& state, RunningMetrics& running, Update& update,
              .images = state.metric("images"),
              .seconds = state.metric("seconds"),
              .learning_rate = state.metric("learning_rate")};
-  best_ = {.epoch = static_cast<std::int64_t>(state.metric("best_epoch")), .accuracy = state.metric("best_accuracy")};
   update.load(state);
   averages.load(state);
+  const std::string header = metrics_;
   metrics_ = state.text["metrics.csv"];
+  if (!metrics_.starts_with(header)) {
+    throw FileError(folder_->checkpoint().string(),
+                    "is of an earlier version of striate, whose metrics.csv has other columns; resume it with that "
+                    "version, or begin a new run from its weights");
+  }
+  best_ = {.epoch = static_cast<std::int64_t>(state.metric("best_epoch")), .accuracy = state.metric("best_accuracy")};
 }
 
 bool Record::older_than(double minutes) const {

@@ -107,6 +107,7 @@ Trainer::Trainer(Layer& model, std::unique_ptr<Optimizer> optimizer, const Datas
   state_.text = options_.text;
   state_.text["options"] = result_options(options_);
   state_.text["data"] = content_hash(train);
+  if (options_.validation.labels.defined()) state_.text["validation"] = content_hash(options_.validation);
   if (const auto& teacher = options_.objective.distillation.teacher) state_.text["teacher"] = content_hash(*teacher);
   if (!options_.out->warning().empty()) warnings_.push_back(options_.out->warning());
   const bool resuming = holds_run_to_resume(*options_.out, options_.resume);
@@ -124,8 +125,10 @@ void Trainer::resume() {
                     "is of an earlier version of striate, which knew images by another hash; resume it with that "
                     "version, or begin a new run from its weights");
   }
-  for (const auto& [key, what] :
-       {std::pair{"data", "other images"}, {"teacher", "another teacher"}, {"options", "other options"}}) {
+  for (const auto& [key, what] : {std::pair{"data", "other images"},
+                                  {"validation", "other validation images"},
+                                  {"teacher", "another teacher"},
+                                  {"options", "other options"}}) {
     if (saved[key] == now[key]) continue;
     throw FileError(path, std::string("the run began with ") + what + ": " + first_difference(saved[key], now[key]) +
                               "; give the same, or another folder");

@@ -81,6 +81,7 @@ const std::vector<std::pair<std::string, std::vector<std::string>>>& choices() {
       {"pad", {"zero", "reflect"}},
       {"flip", {"none", "random", "alternating"}},
       {"cutout", {"6"}},
+      {"random-erase", {"0.5"}},
       {"mixup", {"0.4"}},
       {"cutmix", {"1"}},
       {"label-smoothing", {"0.1"}},
@@ -118,7 +119,8 @@ std::set<std::string> reasons(const Drawn& drawn) {
   because(on("temperature") && !on("teacher"), "temperature");
   because(on("distill-weight") && !on("teacher"), "distill-weight");
   because(on("label-smoothing-form") && !on("label-smoothing"), "label-smoothing-form");
-  because(value("pad") == "reflect" && on("augment") && value("augment") != "standard", "pad");
+  because(value("pad") == "reflect" && (value("augment") == "none" || value("augment") == "imagenet"), "pad");
+  because(on("cutout") && on("random-erase"), "cutout");
   because(on("patience") && !on("val-split"), "patience");
   because(on("crop-pct") && !on("image-size"), "crop-pct");
   because(on("flip") && value("flip") != "none" && value("augment") == "none", "flip");

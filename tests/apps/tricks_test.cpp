@@ -283,7 +283,8 @@ TEST_F(Tricks, SenselessCombinationsAreRefused) {
   expect_refused({"--temperature", "4"}, "--temperature means nothing without --teacher");
   expect_refused({"--distill-weight", "4"}, "--distill-weight means nothing without --teacher");
   expect_refused({"--label-smoothing-form", "paper"}, "means nothing without --label-smoothing");
-  expect_refused({"--augment", "none", "--pad", "reflect"}, "--pad belongs to --augment standard, got --augment none");
+  expect_refused({"--augment", "none", "--pad", "reflect"},
+                 "--pad belongs to --augment standard or trivial or rand, got --augment none");
   expect_refused({"--augment", "none", "--flip", "alternating"}, "--flip belongs to --augment standard");
   expect_refused({"--flip", "altering"}, "did you mean alternating?");
   expect_refused({"--whiten", "--init", teacher}, "--whiten sets first values that --init sets too");

@@ -184,6 +184,14 @@ TEST(ImageFolder, ReadsWhatLiesDeeperAndLinksToOtherPlaces) {
   EXPECT_EQ(load_dataset(folder.path(), Split::train, "", {.skip_broken = true}).size(), 3);
 }
 
+TEST(ImageFolder, RefusesWhatIsTooNarrowToBeResized) {
+  TempFolder folder;
+  folder.write("train/a/1.png", picture(".png", 3000, 1, {1, 1, 1}));
+  folder.write("train/a/2.png", picture(".png", 4, 4, {1, 1, 1}));
+  expect_error<FileError>([&] { load_dataset(folder.path(), Split::train, "", {.image_size = 32}); },
+                          {"1.png", "too narrow", "3000x1"});
+}
+
 TEST(ImageFolder, LeavesOutWhatIsBrokenOnRequest) {
   TempFolder folder;
   folder.write("train/a/1.png", picture(".png", 4, 4, {1, 1, 1}));
