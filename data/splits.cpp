@@ -54,7 +54,7 @@ Normalization measured_normalization(const Dataset& dataset) {
         sums[part][c].values += of_image[c].values;
         sums[part][c].squares += of_image[c].squares;
       }
-      pixels[part] += picture.bytes.size() / channels;
+      pixels[part] += static_cast<std::uint64_t>(picture.shape.height * picture.shape.width);
     }
   });
   double count = 0;
