@@ -166,6 +166,9 @@ Ending train(const TrainFlags& flags, const RunFolder& folder, bool resuming, sp
                     fmt::format("the training images are {}, the test images {}; --image-size S makes them one size",
                                 to_string(train.image_shape()), to_string(test.image_shape())));
   }
+  if (flags.patience > 0 && !validation.labels.defined()) {
+    throw UsageError("--patience means nothing without validation images: hold some out (--val-split 0.1)");
+  }
   if (flags.drop_last && train.size() < flags.batch_size) {
     throw UsageError(
         fmt::format("--drop-last leaves nothing of {} images in batches of {}", train.size(), flags.batch_size));

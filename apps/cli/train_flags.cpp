@@ -176,8 +176,7 @@ std::vector<TrainFlag> make_table() {
          "Hold out this part of the training images of each class and keep the weights of the epoch that is best on "
          "them (weights_best.safetensors); 0: none");
   t.flag("patience", &F::patience, between<std::int64_t>(0, kMostCounted),
-         "End after so many epochs without a better accuracy on the images of val-split; 0: off",
-         needing({{"val-split"}}, "0"));
+         "End after so many epochs without a better accuracy on the validation images; 0: off");
   t.flag("image-size", &F::image_size, between<std::int64_t>(0, kMostOfASide),
          "Bring every image to a square of this side: resized, and the centre cropped; 0: all must have one size");
   t.flag("crop-pct", &F::crop_pct, kCropPart,
