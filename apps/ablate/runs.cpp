@@ -102,7 +102,7 @@ RunResult read_run(const Run& run) {
     result.state = RunState::failed;
     result.reason = outcome.substr(std::string(kFailed).size());
   } else if (outcome.starts_with(kFinished)) {
-    const bool early = value_of(run.cell->effective, "patience") != "" && result.epochs > 0;
+    const bool early = !value_of(run.cell->effective, "patience").empty() && result.epochs > 0;
     if (damage.empty() && !early && std::to_string(result.epochs) != epochs) {
       damage = fmt::format("shows {} of {} epochs", result.epochs, epochs);
     }
