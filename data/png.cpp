@@ -89,7 +89,7 @@ class Decoder {
   [[noreturn]] static void on_error(png_structp png, png_const_charp reason) {
     auto* decoder = static_cast<Decoder*>(png_get_error_ptr(png));
     std::strncpy(decoder->reason_.data(), reason, decoder->reason_.size() - 1);
-    std::longjmp(decoder->jump_, 1);  // NOLINT(cert-err52-cpp)
+    std::longjmp(decoder->jump_, 1);  // NOLINT(cert-err52-cpp): libpng wants no return
   }
 
   /// Of what does not touch the pixels: a colour profile that is none, a comment too long.
@@ -107,7 +107,7 @@ class Decoder {
   /// behind.
   template <class Call>
   [[gnu::noinline]] void guarded(const Call& call) {
-    if (setjmp(jump_) != 0) throw DecodeError(reason_.data());  // NOLINT(cert-err52-cpp)
+    if (setjmp(jump_) != 0) throw DecodeError(reason_.data());  // NOLINT(cert-err52-cpp): as above
     call();
   }
 
