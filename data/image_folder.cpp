@@ -145,6 +145,20 @@ void leave_out(const fs::path& root, const Problems& broken, Dataset& dataset) {
                           " broken files are left out:" + listed(lines));
 }
 
+/// One problem for all images of another size than the first: a folder of photographs has thousands.
+void expect_one_size(const ScannedFiles& scanned, Problems& problems) {
+  const auto name = [&](std::size_t valid) { return scanned.images->name(static_cast<std::int64_t>(valid)); };
+  const auto& shapes = scanned.shapes;
+  const auto other = std::find_if(shapes.begin(), shapes.end(), [&](const auto& shape) { return shape != shapes[0]; });
+  if (other == shapes.end()) return;
+  const auto count = static_cast<std::size_t>(std::count(shapes.begin(), shapes.end(), shapes[0]));
+  problems.emplace_back(name(static_cast<std::size_t>(other - shapes.begin())),
+                        "expected an image of size " + to_string(shapes[0]) + " as " + printable(name(0)) + ", got " +
+                            to_string(*other) + "; " + std::to_string(shapes.size() - count) + " of " +
+                            std::to_string(shapes.size()) +
+                            " differ from the first; to bring all to one size, give it (--image-size)");
+}
+
 /// The valid images and their labels.
 void read_images(const std::vector<LabelledFile>& files, std::int64_t channels, const DataOptions& load,
                  Dataset& dataset, Problems& problems) {
@@ -153,13 +167,7 @@ void read_images(const std::vector<LabelledFile>& files, std::int64_t channels, 
   const ScannedFiles scanned = scan_images(paths, channels, load);
   problems.insert(problems.end(), scanned.problems.begin(), scanned.problems.end());
   if (!scanned.images) return;
-  for (std::size_t i = 1; load.image_size == 0 && i < scanned.shapes.size(); ++i) {
-    if (scanned.shapes[i] == scanned.shapes[0]) continue;
-    const auto name = [&](std::size_t valid) { return scanned.images->name(static_cast<std::int64_t>(valid)); };
-    problems.emplace_back(name(i), "expected an image of size " + to_string(scanned.shapes[0]) + " as " +
-                                       printable(name(0)) + ", got " + to_string(scanned.shapes[i]) +
-                                       "; to bring all to one size, give it (--image-size)");
-  }
+  if (load.image_size == 0) expect_one_size(scanned, problems);
   dataset.source = scanned.images;
   dataset.labels = Tensor::empty({dataset.source->size()}, DType::i64);
   std::transform(scanned.places.begin(), scanned.places.end(), dataset.labels.mutable_data<std::int64_t>(),
