@@ -43,6 +43,7 @@ def random_flags(rng, teacher):
         ["--warmup-epochs", "0.5"],
         ["--schedule", rng.choice(["onecycle", "poly"])],
         ["--teacher", str(teacher)],
+        ["--val-split", "0.2"] + rng.choice([[], ["--patience", "1"]]),
     ):
         if rng.random() < 0.3:
             flags += options

@@ -10,6 +10,7 @@
 
 #include "apps/training/run_folder.h"
 #include "core/random.h"
+#include "tests/support/ablation.h"
 #include "tests/support/small_run.h"
 
 namespace striate {
@@ -33,17 +34,6 @@ std::vector<std::string> ablate(const fs::path& recipe, const fs::path& out,
   return words;
 }
 
-// The runs below `out`: "+mix/seed-1".
-std::set<std::string> runs_in(const fs::path& out) {
-  std::set<std::string> runs;
-  for (const auto& cell : fs::directory_iterator(out / "runs")) {
-    for (const auto& run : fs::directory_iterator(cell)) {
-      runs.insert((cell.path().filename() / run.path().filename()).string());
-    }
-  }
-  return runs;
-}
-
 void expect_same_runs(const fs::path& a, const fs::path& b) {
   ASSERT_EQ(runs_in(a), runs_in(b));
   for (const std::string& run : runs_in(a)) {
@@ -63,8 +53,6 @@ struct OneRun {
     return striate(ablate(recipe, out, more));
   }
 };
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 TEST(Ablate, RunsTheGridOnce) {
   const TempFolder folder;

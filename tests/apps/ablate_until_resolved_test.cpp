@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/random.h"
+#include "tests/support/ablation.h"
 #include "tests/support/small_run.h"
 
 namespace striate {
@@ -28,24 +29,12 @@ std::vector<std::string> ablate(const fs::path& recipe, const fs::path& out, con
   return words;
 }
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 // A finished run, which nothing is trained for.
 void write_run(const TempFolder& folder, const std::string& cell, int seed, double accuracy) {
   const std::string run = "out/runs/" + cell + "/seed-" + std::to_string(seed);
   folder.write(run + "/metrics.csv",
                "epoch,test_loss,test_accuracy,seconds,images_per_second\n1,1," + std::to_string(accuracy) + ",1,100\n");
   folder.write(run + "/outcome.txt", "finished");
-}
-
-std::set<std::string> runs_in(const fs::path& out) {
-  std::set<std::string> runs;
-  for (const auto& cell : fs::directory_iterator(out / "runs")) {
-    for (const auto& run : fs::directory_iterator(cell)) {
-      runs.insert((cell.path().filename() / run.path().filename()).string());
-    }
-  }
-  return runs;
 }
 
 // b is resolved by three seeds; c needs a fourth, which lies there with a's, and b's is not run.

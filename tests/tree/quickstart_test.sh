@@ -139,8 +139,12 @@ the_picture_is_the_first_of_the_test_set() {
   expect test "$(test_picture)" = "$HOME/picture.ppm"
   expect test "$(od -An -v -tu1 -j13 "$HOME/picture.ppm" | xargs -n 3 | sort -u)" = "0 200 255"
   expect test "$(stat -c %s "$HOME/picture.ppm")" = 3085
-  mkdir -p "$data/test/cat" && touch "$data/test/cat/2.PNG" "$data/test/cat/3.png" "$data/test/cat/1.txt"
+  mkdir -p "$data/test/cat" "$data/val/cat" && touch "$data/test/cat/1.txt" "$data/val/cat/1.gif"
+  expect test "$(test_picture)" = ''
+  touch "$data/test/cat/2.PNG" "$data/test/cat/3.png" "$data/test/cat/._1.jpg"
   expect test "$(test_picture)" = "$data/test/cat/2.PNG"
+  rm -r "$data/test"
+  expect test "$(test_picture)" = "$data/val/cat/1.gif"
 }
 
 from_data_to_results() {
