@@ -23,6 +23,12 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
   return row.back();
 }
 
+// Code points of UTF-8: all bytes but those that go on with one.
+std::size_t characters_in(const std::string& text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }));
+}
+
 }  // namespace
 
 std::string nearest_name(const std::string& given, const std::vector<std::string>& names) {
@@ -43,13 +49,13 @@ std::string listed(const std::vector<std::string>& lines) {
 std::string text_table(const std::vector<std::vector<std::string>>& rows, const std::string& alignment) {
   std::vector<std::size_t> widths(alignment.size());
   for (const auto& row : rows) {
-    for (std::size_t i = 0; i < widths.size(); ++i) widths[i] = std::max(widths[i], row.at(i).size());
+    for (std::size_t i = 0; i < widths.size(); ++i) widths[i] = std::max(widths[i], characters_in(row.at(i)));
   }
   std::string text;
   for (const auto& row : rows) {
     std::string line;
     for (std::size_t i = 0; i < widths.size(); ++i) {
-      const std::string padding(widths[i] - row[i].size(), ' ');
+      const std::string padding(widths[i] - characters_in(row[i]), ' ');
       line += (i == 0 ? "" : "  ") + (alignment[i] == 'l' ? row[i] + padding : padding + row[i]);
     }
     text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";

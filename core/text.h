@@ -26,8 +26,8 @@ std::string listed(const std::vector<std::string>& lines);
 /// given; the first of several. Empty where there are no names.
 std::string nearest_name(const std::string& given, const std::vector<std::string>& names);
 
-/// A line for each row, every column as wide as its widest cell, two spaces between columns. `alignment` has an 'l' or
-/// an 'r' for each column. All rows have as many cells.
+/// A line for each row, every column as wide as its widest cell in characters (code points of UTF-8), two spaces
+/// between columns. `alignment` has an 'l' or an 'r' for each column. All rows have as many cells.
 std::string text_table(const std::vector<std::vector<std::string>>& rows, const std::string& alignment);
 
 }  // namespace striate

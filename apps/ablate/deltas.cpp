@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <map>
 
-#include "apps/ablate/csv.h"
+#include "apps/training/csv.h"
 #include "core/text.h"
 
 namespace striate::cli {

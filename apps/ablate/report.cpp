@@ -6,10 +6,10 @@
 #include <set>
 #include <utility>
 
-#include "apps/ablate/csv.h"
 #include "apps/ablate/deltas.h"
 #include "apps/ablate/statistics.h"
 #include "apps/cli/command_line.h"
+#include "apps/training/csv.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "core/printable.h"

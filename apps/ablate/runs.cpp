@@ -6,9 +6,9 @@
 #include <fstream>
 #include <stdexcept>
 
-#include "apps/ablate/csv.h"
 #include "apps/cli/command_line.h"
 #include "apps/cli/train_flags.h"
+#include "apps/training/csv.h"
 #include "apps/training/run_folder.h"
 #include "core/file.h"
 #include "core/printable.h"

@@ -59,6 +59,8 @@ FindLrFlags parse_find_lr(const Arguments& arguments) {
       .without = {"epochs", "patience", "lr", "head-lr", "schedule", "warmup-epochs", "step-size", "gamma",
                   "milestones", "power", "ema", "swa-from", "max-steps", "checkpoint-minutes", "resume"},
       .help = {{"out", "Write rate and loss of every step to FILE.csv (default: nothing is written)"}},
+      .advice = {{"lr", "it is what is looked for, from --min-lr to --max-lr"},
+                 {"head-lr", "one rate is tried for the whole model; give it to train, beside the --lr that is found"}},
       .add_others = [&](CLI::App& app) {
         app.option_defaults()->group("Range test");
         app.add_option("--min-lr", flags.test.min_lr, "The first step's rate")->capture_default_str();

@@ -320,8 +320,10 @@ TrainFlags parse_train_flags(const Arguments& arguments, const Values& before, c
   for (const TrainFlag& row : train_flag_table()) {
     if (!command.without.contains(row.name) || !flags.given.contains(row.name)) continue;
     if (flags.given_here.contains(row.name)) {
-      throw UsageError("--" + row.name + " means nothing to " + command.name + " (" + program_invocation_short_name +
-                       " " + command.name + " --help lists its flags)");
+      const auto advice = command.advice.find(row.name);
+      throw UsageError(fmt::format("--{} means nothing to {}; leave it out{} ({} {} --help lists its flags)", row.name,
+                                   command.name, advice == command.advice.end() ? "" : ": " + advice->second,
+                                   program_invocation_short_name, command.name));
     }
     reset(row, flags);
   }

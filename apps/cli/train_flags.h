@@ -137,8 +137,9 @@ const TrainFlag* find_train_flag(const std::string& name);
 struct CommandOfFlags {
   std::string name = "train";
   std::string about = "Trains a model on a data set.";
-  std::set<std::string> without = {};            ///< refused on the command line, passed over in a --config file
-  std::map<std::string, std::string> help = {};  ///< of flags that mean another thing here
+  std::set<std::string> without = {};              ///< refused on the command line, passed over in a --config file
+  std::map<std::string, std::string> help = {};    ///< of flags that mean another thing here
+  std::map<std::string, std::string> advice = {};  ///< on flags that it is without: what to do instead
   std::function<void(CLI::App&)> add_others = [](CLI::App&) {};
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "apps/training/csv.h"
 #include "core/elementwise.h"
 #include "layers/softmax.h"
 
@@ -10,13 +11,6 @@ namespace {
 
 double share(std::int64_t part, std::int64_t all) {
   return all == 0 ? 0 : static_cast<double>(part) / static_cast<double>(all);
-}
-
-std::string csv_cell(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
-  return quoted + "\"";
 }
 
 }  // namespace
@@ -60,9 +54,9 @@ ConfusionMatrix confusion_matrix(const std::vector<Prediction>& predictions, std
 
 std::string confusion_csv(const ConfusionMatrix& matrix, const std::vector<std::string>& class_names) {
   std::string text = "label";
-  for (const std::string& name : class_names) text += "," + csv_cell(name);
+  for (const std::string& name : class_names) text += "," + csv_field(name);
   for (std::int64_t label = 0; label < matrix.classes; ++label) {
-    text += "\n" + csv_cell(class_names[static_cast<std::size_t>(label)]);
+    text += "\n" + csv_field(class_names[static_cast<std::size_t>(label)]);
     for (std::int64_t c = 0; c < matrix.classes; ++c) text += "," + std::to_string(matrix.at(label, c));
   }
   return text + "\n";

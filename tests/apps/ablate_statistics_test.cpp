@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "apps/ablate/csv.h"
 #include "apps/ablate/statistics.h"
+#include "apps/training/csv.h"
 #include "tests/support/files.h"
 
 namespace striate::cli {

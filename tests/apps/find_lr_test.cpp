@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/ablate/csv.h"
+#include "apps/training/csv.h"
 #include "apps/training/range_test.h"
 #include "apps/training/trainer.h"
 #include "core/random.h"
@@ -188,7 +188,7 @@ TEST(FindLr, PrintsAPlotAndAFlag) {
   ASSERT_NE(flag, std::string::npos) << outcome.out;
   EXPECT_TRUE(contains(outcome.out, "<-- suggested")) << outcome.out;
   EXPECT_EQ(names_in(folder.path()), (std::vector<std::string>{"plot.svg", "points.csv"}));
-  const auto lines = cli::csv_lines(read_text(csv));
+  const auto lines = csv_lines(read_text(csv));
   EXPECT_EQ(lines[0], (std::vector<std::string>{"step", "learning_rate", "loss", "smoothed_loss"}));
   EXPECT_EQ(lines[1][1], "1e-07");
   EXPECT_LE(lines.size(), 61U);
@@ -268,7 +268,8 @@ TEST(FindLr, WrongUseIsRefused) {
   EXPECT_TRUE(
       contains(refused({"--min-lr", "1", "--max-lr", "0.1"}), "--max-lr must be more than --min-lr 1, got 0.1"));
   EXPECT_TRUE(contains(refused({"--lr", "0.1"}), "--lr means nothing to find-lr"));
-  EXPECT_TRUE(contains(refused({"--resume"}), "--resume means nothing to find-lr"));
+  EXPECT_TRUE(contains(refused({"--head-lr", "0.1"}), "leave it out: one rate is tried for the whole model"));
+  EXPECT_TRUE(contains(refused({"--resume"}), "--resume means nothing to find-lr; leave it out (striate"));
   EXPECT_TRUE(contains(refused({"--stepps", "20"}), "did you mean --steps?"));
   const std::string nowhere = (folder.path() / "none/points.csv").string();
   EXPECT_TRUE(contains(refused({"--out", nowhere}), "--out must be a file in a folder that is there"));

@@ -26,6 +26,10 @@ TEST(TextTable, ColumnsAreAsWideAsTheirWidestCell) {
             " #  name  size\n"
             "10  a        1\n"
             "\n");
+  EXPECT_EQ(text_table({{"é", "Käfer"}, {"猫", "a"}, {"ab", "b"}}, "rr"),
+            " é  Käfer\n"
+            " 猫      a\n"
+            "ab      b\n");
   EXPECT_EQ(text_table({}, "l"), "");
 }
 

@@ -1,13 +1,11 @@
-#include "apps/ablate/csv.h"
-
-#include <spdlog/fmt/fmt.h>
+#include "apps/training/csv.h"
 
 #include <stdexcept>
 
-namespace striate::cli {
+namespace striate {
 
 std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\n") == std::string::npos) return text;
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   std::string quoted = "\"";
   for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
   return quoted + "\"";
@@ -17,7 +15,7 @@ std::vector<std::vector<std::string>> csv_lines(const std::string& text) {
   if (text.empty()) throw std::runtime_error("is empty");
   std::vector<std::vector<std::string>> lines = {{""}};
   const auto fail = [&](const std::string& what) {
-    throw std::runtime_error(fmt::format("line {} {}", lines.size(), what));
+    throw std::runtime_error("line " + std::to_string(lines.size()) + " " + what);
   };
   bool quoted = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -34,7 +32,9 @@ std::vector<std::vector<std::string>> csv_lines(const std::string& text) {
       lines.back().emplace_back();
     } else {
       const std::size_t columns = lines.back().size();
-      if (columns != lines[0].size()) fail(fmt::format("has {} columns, the first line {}", columns, lines[0].size()));
+      if (columns != lines[0].size()) {
+        fail("has " + std::to_string(columns) + " columns, the first line " + std::to_string(lines[0].size()));
+      }
       lines.push_back({""});
     }
   }
@@ -43,4 +43,4 @@ std::vector<std::vector<std::string>> csv_lines(const std::string& text) {
   return lines;
 }
 
-}  // namespace striate::cli
+}  // namespace striate

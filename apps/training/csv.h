@@ -1,11 +1,11 @@
 #pragma once
-// Comma-separated values: what an ablation writes, and reads back from files that may have been damaged since. Called
-// by apps/ablate/runs.cpp and report.cpp.
+// Comma-separated values: a confusion matrix, and what an ablation writes, and reads back from files that may have been
+// damaged since. Called by apps/training/classification.cpp, apps/ablate/runs.cpp and report.cpp.
 
 #include <string>
 #include <vector>
 
-namespace striate::cli {
+namespace striate {
 
 /// The text as a field: in quotes where a comma, a quote or the end of a line stands in it.
 std::string csv_field(const std::string& text);
@@ -15,4 +15,4 @@ std::string csv_field(const std::string& text);
 /// first.
 std::vector<std::vector<std::string>> csv_lines(const std::string& text);
 
-}  // namespace striate::cli
+}  // namespace striate
