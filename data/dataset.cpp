@@ -82,6 +82,11 @@ Picture stored_picture(const Dataset& dataset, std::int64_t i) {
   return {image, image.span<std::uint8_t>(), {image.size(0), image.size(1), image.size(2)}};
 }
 
+std::string image_name(const Dataset& dataset, std::int64_t i) {
+  if (dataset.source) return dataset.source->name(i);
+  return "image " + std::to_string(dataset.chosen.empty() ? i : dataset.chosen[static_cast<std::size_t>(i)]);
+}
+
 Tensor transformed_images(const Dataset& dataset, const std::vector<std::int64_t>& places) {
   const ImageShape shape = dataset.image_shape();
   Tensor result =

@@ -27,6 +27,8 @@ struct DataOptions {
   /// Bytes of decoded pictures that are kept in memory where they come from files; the others are decoded again each
   /// time. What is read is the same for any number.
   std::int64_t cache_bytes = std::int64_t{512} << 20;
+  /// Told in a line how far it is, where many pictures are read. Called often, one call at a time, on any thread.
+  std::function<void(const std::string& line)> progress{};
 };
 
 /// Pictures that are read where they are needed, by several threads at a time.
@@ -61,6 +63,8 @@ struct Dataset {
   /// What every image goes through before anything else, as PyTorch's `transform` of a data set: it brings them to one
   /// size.
   Transforms transforms{};
+  /// Of images in memory that were chosen from others (data/subset.h), the place of each among those; else empty.
+  std::vector<std::int64_t> chosen{};
 
   [[nodiscard]] std::int64_t size() const { return labels.size(0); }
   [[nodiscard]] std::int64_t classes() const { return static_cast<std::int64_t>(class_names.size()); }
@@ -80,6 +84,10 @@ struct Picture {
 
 /// Image i, 0 <= i < dataset.size(). Throws as ImageSource::image.
 Picture stored_picture(const Dataset& dataset, std::int64_t i);
+
+/// Image i as messages and tables name it: a file's path, or "image 17", counted from 0 in the data set as it was
+/// loaded.
+std::string image_name(const Dataset& dataset, std::int64_t i);
 
 /// The images at these places out of the data set's transforms: u8 (places.size(),H,W,C). What the transforms draw is
 /// that of epoch 0 and seed 0.

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -32,9 +34,9 @@ DatasetFormat fashion_mnist_format();
 /// train/<class>/*.png, test/<class>/*.jpg, ... at any depth below the class; val/ stands for test/ where there is
 /// none, and else holds validation images. Without any of these, <class>/*.png are training images. The classes are the
 /// subfolders of train/, or of test/ where there is no train/; classes and files are taken in the order of their names'
-/// bytes. Files without an image's ending are passed over, which a note says. The option channels=1 reads grey images
-/// instead of colour. A class of test/ that is not in train/ is refused, and without an image size an image of another
-/// size than the first.
+/// bytes. Files without an image's ending are passed over, and hidden ones, and what desktops leave behind, which a
+/// note says with their number. The option channels=1 reads grey images instead of colour. A class of test/ that is not
+/// in train/ is refused, and without an image size an image of another size than the first.
 DatasetFormat image_folder_format();
 
 using Problems = std::vector<FileError>;
@@ -48,6 +50,27 @@ void attempt(Problems& problems, F&& f) {
     problems.push_back(error);
   }
 }
+
+/// Tells DataOptions::progress how many of all pictures are done: "read 1200 of 9469 pictures".
+class ProgressCount {
+ public:
+  ProgressCount(const DataOptions& load, std::string what, std::int64_t all)
+      : tell_(load.progress), what_(std::move(what)), all_(all) {}
+  /// So many more. From any thread.
+  void add(std::int64_t pictures) {
+    if (!tell_) return;
+    const std::lock_guard lock(mutex_);
+    done_ += pictures;
+    tell_(what_ + " " + std::to_string(done_) + " of " + std::to_string(all_) + " pictures");
+  }
+
+ private:
+  const std::function<void(const std::string&)>& tell_;
+  std::string what_;
+  std::int64_t all_;
+  std::int64_t done_ = 0;
+  std::mutex mutex_;
+};
 
 /// What load_dataset and verify_dataset begin with: the valid images, no tensors where there are none.
 Dataset read_dataset(const std::string& format, const std::filesystem::path& path, Split split, const DataOptions& load,

@@ -10,7 +10,6 @@
 #include "core/file.h"
 #include "data/decoders.h"
 #include "data/format.h"
-#include "data/resize.h"
 
 namespace striate {
 
@@ -106,22 +105,6 @@ Tensor read_image(const std::filesystem::path& file, std::int64_t channels, std:
   } catch (const std::bad_alloc&) {
     throw FileError(file.string(), "cannot be decoded as an image: there is not enough memory for its pixels");
   }
-}
-
-Tensor resized(const Tensor& image, std::int64_t height, std::int64_t width) {
-  const auto fits = [](std::int64_t side) { return side >= 1 && side <= kMostOfASide; };
-  if (image.rank() != 3 || !fits(image.size(0)) || !fits(image.size(1)) || image.size(2) < 1 || !fits(height) ||
-      !fits(width)) {
-    shape_error("resized", "an image must be (H,W,C) and sides 1 .. " + std::to_string(kMostOfASide) + ": image " +
-                               to_string(image.shape()) + ", size " + std::to_string(height) + "x" +
-                               std::to_string(width));
-  }
-  if (image.size(0) == height && image.size(1) == width) return image;
-  Tensor result = Tensor::empty({height, width, image.size(2)}, DType::u8);
-  const ImageView view{image.data<std::uint8_t>(), image.size(0), image.size(1), image.size(2),
-                       image.size(1) * image.size(2)};
-  resize_bilinear(view, height, width, result.mutable_data<std::uint8_t>());
-  return result;
 }
 
 }  // namespace striate

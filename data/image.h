@@ -49,8 +49,4 @@ Tensor decode_image(std::span<const std::uint8_t> bytes, std::int64_t channels =
 /// The same of a file. Throws FileError.
 Tensor read_image(const std::filesystem::path& file, std::int64_t channels = 3, std::int64_t max_pixels = kMaxPixels);
 
-/// An image u8 (H,W,C) at another size: u8 (height,width,C), by resize_bilinear (data/resize.h); the image itself where
-/// it has that size already. Throws ShapeError for other ranks.
-Tensor resized(const Tensor& image, std::int64_t height, std::int64_t width);
-
 }  // namespace striate

@@ -78,6 +78,7 @@ ScannedFiles scan_images(const std::vector<fs::path>& files, std::int64_t channe
   std::vector<ImageFile> scanned(files.size());
   std::vector<Problems> found(files.size());
   std::atomic<std::int64_t> room = load.cache_bytes;
+  ProgressCount progress(load, "read", static_cast<std::int64_t>(files.size()));
   parallel_for(static_cast<std::int64_t>(files.size()), 16, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
       attempt(found[i], [&] {
@@ -92,6 +93,7 @@ ScannedFiles scan_images(const std::vector<fs::path>& files, std::int64_t channe
         }
       });
     }
+    progress.add(end - begin);
   });
   ScannedFiles result;
   std::vector<ImageFile> valid;

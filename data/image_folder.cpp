@@ -25,10 +25,10 @@ struct Listing {
   std::vector<std::string> folders{};  ///< names, sorted
   std::vector<std::string> images{};
   std::vector<std::string> others{};  ///< of files that are no images by their endings
+  std::vector<std::string> junk{};    ///< of hidden files and what desktops leave behind
 };
 
-/// Hidden files and what desktops leave behind are in none of the three. A link that leads nowhere or around is a
-/// problem.
+/// Hidden folders are in none of the four. A link that leads nowhere or around is a problem, unless it is hidden.
 Listing list_folder(const fs::path& folder, Problems& problems) {
   constexpr std::array left_by_desktops = {"Thumbs.db", "ehthumbs.db", "desktop.ini", "Icon\r"};
   Listing listing;
@@ -37,10 +37,11 @@ Listing list_folder(const fs::path& folder, Problems& problems) {
        entry.increment(error)) {
     const std::string name = entry->path().filename().string();
     const bool junk = std::find(left_by_desktops.begin(), left_by_desktops.end(), name) != left_by_desktops.end();
-    if (name.front() == '.' || junk) continue;
     std::error_code unclear;
     const fs::file_status status = entry->status(unclear);
-    if (unclear) {
+    if (name.front() == '.' || junk) {
+      if (!fs::is_directory(status)) listing.junk.push_back(name);
+    } else if (unclear) {
       problems.emplace_back(entry->path().string(), "cannot be followed: " + unclear.message());
     } else if (fs::is_directory(status)) {
       listing.folders.push_back(name);
@@ -49,7 +50,8 @@ Listing list_folder(const fs::path& folder, Problems& problems) {
     }
   }
   if (error) problems.emplace_back(folder.string(), "cannot be listed: " + error.message());
-  for (auto* names : {&listing.folders, &listing.images, &listing.others}) std::sort(names->begin(), names->end());
+  for (auto* names : {&listing.folders, &listing.images, &listing.others, &listing.junk})
+    std::sort(names->begin(), names->end());
   return listing;
 }
 
@@ -97,27 +99,40 @@ class Walk {
     const Listing inside = list_folder(folder, problems_);
     for (const std::string& image : inside.images) files.push_back({folder / image, label});
     for (const std::string& further : inside.folders) add_class(folder / further, label);
-    pass_over(folder, inside.others);
+    pass_over(folder, inside);
     above_.pop_back();
   }
-  void pass_over(const fs::path& folder, const std::vector<std::string>& names) {
-    for (const std::string& name : names) passed_over.push_back((folder / name).string());
+  void pass_over(const fs::path& folder, const Listing& inside) {
+    for (const std::string& name : inside.others) passed_over.push_back((folder / name).string());
+    for (const std::string& name : inside.junk) junk.push_back((folder / name).string());
   }
 
   std::vector<LabelledFile> files;
   std::vector<std::string> passed_over;
+  std::vector<std::string> junk;  // passed over, too
 
  private:
   Problems& problems_;
   std::vector<fs::path> above_;  // the folders that the walk is in
 };
 
+/// The example is one that might have been meant.
+void note_passed_over(const fs::path& root, const Walk& walk, Dataset& dataset) {
+  const std::size_t count = walk.passed_over.size() + walk.junk.size();
+  if (count == 0) return;
+  const std::string& example = walk.passed_over.empty() ? walk.junk[0] : walk.passed_over[0];
+  dataset.notes.push_back(root.string() + ": " + std::to_string(count) +
+                          (count == 1 ? " file is passed over: " : " files are passed over, such as ") +
+                          printable(example) +
+                          "; what is read: jpg, png, bmp, gif, ppm and pgm files in the folder of a class");
+}
+
 /// The image files in the classes of a split, class by class. A note says what was passed over.
 std::vector<LabelledFile> list_images(const fs::path& root, const Listing& classes, Dataset& dataset,
                                       Problems& problems) {
   Walk walk(problems);
-  walk.pass_over(root, classes.images);
-  walk.pass_over(root, classes.others);
+  walk.pass_over(root, {.others = classes.images});  // in no class
+  walk.pass_over(root, classes);
   for (const std::string& name : classes.folders) {
     const auto found = std::find(dataset.class_names.begin(), dataset.class_names.end(), name);
     if (found == dataset.class_names.end()) {
@@ -128,11 +143,7 @@ std::vector<LabelledFile> list_images(const fs::path& root, const Listing& class
     }
     walk.add_class(root / name, found - dataset.class_names.begin());
   }
-  if (!walk.passed_over.empty()) {
-    dataset.notes.push_back(root.string() + ": " + std::to_string(walk.passed_over.size()) +
-                            " files are passed over, such as " + printable(walk.passed_over[0]) +
-                            "; what is read: jpg, png, bmp, gif, ppm and pgm files in the folder of a class");
-  }
+  note_passed_over(root, walk, dataset);
   return walk.files;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 // Bilinear resizing with antialiasing, byte for byte Pillow's Image.resize(size, Image.BILINEAR), which is what
-// torchvision's Resize does to a picture. resized() of data/image.h and the transforms resize and random_resized_crop
-// (data/size_transforms.cpp) call it.
+// torchvision's Resize does to a picture. The transforms resize and random_resized_crop (data/size_transforms.cpp)
+// call it.
 
 #include <cstdint>
 

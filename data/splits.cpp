@@ -11,6 +11,7 @@
 #include "core/parallel.h"
 #include "core/printable.h"
 #include "core/random.h"
+#include "data/format.h"
 #include "data/subset.h"
 
 namespace striate {
@@ -38,13 +39,19 @@ std::vector<Sums> sums_of(const Picture& picture) {
   return sums;
 }
 
+bool is_used(const std::string& class_name, const SplitOptions& options) {
+  const std::vector<std::string>& used = options.classes;
+  return used.empty() || std::find(used.begin(), used.end(), class_name) != used.end();
+}
+
 }  // namespace
 
-Normalization measured_normalization(const Dataset& dataset) {
+Normalization measured_normalization(const Dataset& dataset, const DataOptions& load) {
   const auto channels = static_cast<std::size_t>(dataset.channels());
   const auto parts = static_cast<std::size_t>(ceil_div(dataset.size(), kGrain));
   std::vector<std::vector<Sums>> sums(parts, std::vector<Sums>(channels));
   std::vector<std::uint64_t> pixels(parts);
+  ProgressCount progress(load, "measured mean and deviation of", dataset.size());
   parallel_for(dataset.size(), kGrain, [&](std::int64_t begin, std::int64_t end) {
     const auto part = static_cast<std::size_t>(begin / kGrain);
     for (std::int64_t i = begin; i < end; ++i) {
@@ -56,6 +63,7 @@ Normalization measured_normalization(const Dataset& dataset) {
       }
       pixels[part] += static_cast<std::uint64_t>(picture.shape.height * picture.shape.width);
     }
+    progress.add(end - begin);
   });
   double count = 0;
   for (const std::uint64_t of_part : pixels) count += static_cast<double>(of_part);
@@ -88,6 +96,10 @@ void hold_out(Splits& splits, const SplitOptions& options) {
   for (std::size_t label = 0; label < of_class.size(); ++label) {
     const std::vector<std::int64_t>& images = of_class[label];
     if (images.empty()) continue;
+    if (images.size() == 1 && !is_used(all.class_names[label], options)) {
+      places[0].push_back(images[0]);
+      continue;
+    }
     expect(images.size() >= 2, "hold_out", "two images or more of class " + printable(all.class_names[label]), "one");
     const auto wanted = std::llround(options.validation * static_cast<double>(images.size()));
     const auto held = std::clamp<std::int64_t>(wanted, 1, static_cast<std::int64_t>(images.size()) - 1);
@@ -121,8 +133,8 @@ Splits load_splits(const std::filesystem::path& path, const std::string& format,
                     "expected test/ or val/ beside the training images, found neither; to hold out a part of them, "
                     "say which (--val-split 0.1)");
   }
-  if (splits.train.normalization == Normalization{}) {
-    const Normalization measured = measured_normalization(splits.train);
+  if (options.measure_normalization && splits.train.normalization == Normalization{}) {
+    const Normalization measured = measured_normalization(splits.train, load);
     for (Dataset* split : {&splits.train, &splits.validation, &splits.test}) split->normalization = measured;
   }
   return splits;

@@ -60,6 +60,10 @@ Dataset images_at(const Dataset& dataset, const std::vector<std::int64_t>& place
     result.source = std::make_shared<ChosenImages>(dataset.source, places);
     return result;
   }
+  result.chosen = places;
+  if (!dataset.chosen.empty()) {
+    for (std::int64_t& place : result.chosen) place = dataset.chosen[static_cast<std::size_t>(place)];
+  }
   Shape shape = dataset.images.shape();
   shape[0] = result.size();
   result.images = Tensor::empty(shape, DType::u8);

@@ -1,6 +1,7 @@
 #include "models/model_card.h"
 
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <stdexcept>
 
 #include "core/check.h"
@@ -23,6 +24,20 @@ std::vector<T> list_in(const std::string& text) {
   } catch (const json::exception&) {
     throw std::invalid_argument("expected a JSON array, got " + printable(text));
   }
+}
+
+HeldOut held_out_of(const Metadata& metadata) {
+  if (!metadata.contains("val_split")) return {};
+  const auto text = [&](const char* key) {
+    const auto found = metadata.find(key);
+    return found == metadata.end() ? std::string() : found->second;
+  };
+  HeldOut held{.part = NamedOptions{{"val_split", text("val_split")}}.real("val_split", 0),
+               .images = text("val_split_images")};
+  expect(held.part > 0 && held.part < 1, "model card", "a val_split above 0 and below 1", held.part);
+  std::istringstream seed(text("val_split_seed"));
+  expect(static_cast<bool>(seed >> held.seed), "model card", "a number as val_split_seed", printable(seed.str()));
+  return held;
 }
 
 }  // namespace
@@ -58,16 +73,22 @@ Metadata to_metadata(const ModelCard& card) {
   for (const std::string& name : card.class_names) {
     expect(is_utf8(name), "model card", "class names in UTF-8, as files keep text", printable(name));
   }
-  return {{"model", card.model},
-          {"options", to_string(card.options)},
-          {"class_names", json(card.class_names).dump()},
-          {"precision", card.precision},
-          {"channels", std::to_string(card.channels)},
-          {"height", std::to_string(card.height)},
-          {"width", std::to_string(card.width)},
-          {"mean", json(normalization.mean).dump()},
-          {"std", json(normalization.std).dump()},
-          {"transforms", json(card.transforms).dump()}};
+  Metadata metadata = {{"model", card.model},
+                       {"options", to_string(card.options)},
+                       {"class_names", json(card.class_names).dump()},
+                       {"precision", card.precision},
+                       {"channels", std::to_string(card.channels)},
+                       {"height", std::to_string(card.height)},
+                       {"width", std::to_string(card.width)},
+                       {"mean", json(normalization.mean).dump()},
+                       {"std", json(normalization.std).dump()},
+                       {"transforms", json(card.transforms).dump()}};
+  if (card.held_out.part > 0) {
+    metadata["val_split"] = OptionText(card.held_out.part).text;
+    metadata["val_split_seed"] = std::to_string(card.held_out.seed);
+    metadata["val_split_images"] = card.held_out.images;
+  }
+  return metadata;
 }
 
 ModelCard from_metadata(const Metadata& metadata) {
@@ -94,6 +115,7 @@ ModelCard from_metadata(const Metadata& metadata) {
   // Earlier versions squeezed every picture to the size.
   const std::string squeeze = "resize:height=" + std::to_string(card.height) + ",width=" + std::to_string(card.width);
   card.transforms = list_in<std::string>(text("transforms", json(std::vector{squeeze}).dump()));
+  card.held_out = held_out_of(metadata);
   return card;
 }
 

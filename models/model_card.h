@@ -15,6 +15,13 @@
 
 namespace striate {
 
+/// What training held out of its images to choose by, enough to hold the same out again (hold_out, data/splits.h).
+struct HeldOut {
+  double part = 0;  ///< of every class; 0: none
+  std::uint64_t seed = 0;
+  std::string images = {};  ///< tells them from others: apps/training/content_hash.h
+};
+
 struct ModelCard {
   std::string model;          ///< by name, as make_model knows it
   NamedOptions options = {};  ///< its own: "width_multiplier=0.25,depth=20"
@@ -26,6 +33,7 @@ struct ModelCard {
   Normalization normalization = {};  ///< empty: default_normalization()
   /// What evaluation does to a picture first, as make_transform (data/transform.h) knows them: "center_crop:size=128".
   std::vector<std::string> transforms = {};
+  HeldOut held_out = {};
 };
 
 /// The model that a card describes, freshly initialised. Throws as make_model(name, options).

@@ -8,12 +8,15 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/cli/commands.h"
+#include "apps/cli/progress.h"
 #include "apps/cli/screen.h"
 #include "apps/cli/shared_flags.h"
+#include "apps/training/content_hash.h"
 #include "apps/training/evaluate.h"
 #include "core/file.h"
 #include "core/printable.h"
 #include "core/text.h"
+#include "data/splits.h"
 #include "data/subset.h"
 
 namespace striate::cli {
@@ -41,7 +44,10 @@ EvalOptions parse_eval(const Arguments& arguments) {
   app.add_option("--data", options.data, "Path of the data, as for train");
   app.add_option("--dataset", options.format,
                  "What it holds, with options: cifar100:coarse=true (default: by looking)");
-  app.add_option("--split", options.split, "test, val or train")->capture_default_str();
+  app.add_option("--split", options.split,
+                 "test, val (also those of the training images that --val-split held out, as the file tells) or train: "
+                 "all training images")
+      ->capture_default_str();
   app.add_flag("--skip-broken", options.skip_broken, kSkipBrokenHelp);
   app.add_option("--limit", options.limit, "Only so many images, of all classes alike; 0: all")->capture_default_str();
   app.add_option("--batch-size", options.batch_size, "Images at a time")->capture_default_str();
@@ -57,15 +63,60 @@ EvalOptions parse_eval(const Arguments& arguments) {
   return options;
 }
 
+Split split_of(const EvalOptions& options) {
+  return options.split == "test" ? Split::test : options.split == "val" ? Split::validation : Split::train;
+}
+
+// Whether the images to measure are those that training held out of its own.
+bool wants_held_out(const EvalOptions& options, const std::filesystem::path& path) {
+  return split_of(options) == Split::validation && !has_split(path, Split::validation, options.format);
+}
+
+// Holds out what training did.
+Dataset held_out(const Dataset& all, const EvalOptions& options, const ModelCard& card) {
+  const HeldOut& held = card.held_out;
+  if (held.part == 0) {
+    throw UsageError(fmt::format(
+        "--split val: there is no val/ beside test/, and by its file {} training held no images out (--val-split)",
+        options.weights));
+  }
+  Splits splits{.train = all};
+  hold_out(splits, {.validation = held.part, .seed = held.seed, .classes = card.class_names});
+  return splits.validation;
+}
+
+// A split of other images would have some in it that the model was trained on.
+void expect_held_out(const Dataset& images, const EvalOptions& options, const ModelCard& card,
+                     const std::filesystem::path& path) {
+  const std::string now = stored_images_hash(images);
+  if (now == card.held_out.images) return;
+  throw FileError(path.string(),
+                  fmt::format("--split val cannot tell which images {} was not trained on: held out were {}, and the "
+                              "same split gives {} here; give the images of the training, and --dataset and "
+                              "--skip-broken as then",
+                              options.weights, printable(card.held_out.images), now));
+}
+
+Dataset load_images(const EvalOptions& options, const ModelCard& card, const std::filesystem::path& path) {
+  Progress progress;
+  DataOptions reading{.image_size = std::max(card.height, card.width),
+                      .max_pixels = options.max_pixels,
+                      .skip_broken = options.skip_broken};
+  if (!options.json) reading.progress = [&](const std::string& line) { progress.show(line); };
+  if (wants_held_out(options, path)) {
+    return held_out(load_dataset(path, Split::train, options.format, reading), options, card);
+  }
+  if (card.held_out.part > 0 && !has_split(path, split_of(options), options.format)) {
+    throw FileError(path.string(), "has no test images; --split val measures those that training held out");
+  }
+  return load_dataset(path, split_of(options), options.format, reading);
+}
+
 // The images of the classes that the weights know, labelled as they know them, and resized and normalised as predict
 // does it.
 Dataset load_data(const EvalOptions& options, const ModelCard& card) {
   const auto path = data_path(options.data, options.format);
-  const Split split = options.split == "test" ? Split::test : options.split == "val" ? Split::validation : Split::train;
-  Dataset dataset = load_dataset(path, split, options.format,
-                                 {.image_size = std::max(card.height, card.width),
-                                  .max_pixels = options.max_pixels,
-                                  .skip_broken = options.skip_broken});
+  Dataset dataset = load_images(options, card, path);
   for (const std::string& note : dataset.notes) complain(note);
   const ImageShape expected{card.height, card.width, card.channels};
   const bool as_stored = card.transforms.empty() && dataset.stored_shape() == expected;
@@ -85,10 +136,13 @@ Dataset load_data(const EvalOptions& options, const ModelCard& card) {
     throw FileError(path.string(), error.what());
   }
   if (dataset.image_shape() != expected) {
-    throw FileError(path.string(),
-                    fmt::format("expected images of {}x{}x{}, as {} was trained on, got {}", card.height, card.width,
-                                card.channels, options.weights, to_string(dataset.image_shape())));
+    throw FileError(path.string(), fmt::format("expected images of {}, as {} was trained on, got {}{}",
+                                               to_string(expected), options.weights, to_string(dataset.image_shape()),
+                                               card.channels == dataset.channels()
+                                                   ? ""
+                                                   : channels_advice(options.data, options.format, card.channels)));
   }
+  if (wants_held_out(options, path)) expect_held_out(dataset, options, card, path);
   dataset.normalization = card.normalization;
   return options.limit > 0 ? sample_images(dataset, options.limit) : dataset;
 }
@@ -115,11 +169,6 @@ struct Findings {
   std::vector<std::size_t> mistakes{};
 };
 
-std::string image_name(const Dataset& dataset, std::size_t i) {
-  const auto place = static_cast<std::int64_t>(i);
-  return dataset.source ? dataset.source->name(place) : fmt::format("image {}", place);
-}
-
 void print_json(const EvalOptions& options, const LoadedModel& loaded, const Dataset& dataset, const Findings& found) {
   const auto& names = dataset.class_names;
   nlohmann::json result = {{"model", loaded.card.model},
@@ -142,7 +191,7 @@ void print_json(const EvalOptions& options, const LoadedModel& loaded, const Dat
   if (options.mistakes > 0) result["mistakes"] = nlohmann::json::array();
   for (const std::size_t i : found.mistakes) {
     const Prediction& one = found.predictions[i];
-    result["mistakes"].push_back({{"image", image_name(dataset, i)},
+    result["mistakes"].push_back({{"image", image_name(dataset, static_cast<std::int64_t>(i))},
                                   {"class", names[static_cast<std::size_t>(one.label)]},
                                   {"predicted", names[static_cast<std::size_t>(one.predicted)]},
                                   {"probability", one.probability}});
@@ -177,8 +226,8 @@ void print(const EvalOptions& options, const LoadedModel& loaded, const Dataset&
     const auto name = [&](std::int64_t label) {
       return printable(dataset.class_names[static_cast<std::size_t>(label)]);
     };
-    show("{}: {} taken for {} {:.1f}%\n", printable(image_name(dataset, i), 4096), name(one.label), name(one.predicted),
-         100 * one.probability);
+    show("{}: {} taken for {} {:.1f}%\n", printable(image_name(dataset, static_cast<std::int64_t>(i)), 4096),
+         name(one.label), name(one.predicted), 100 * one.probability);
   }
 }
 

@@ -20,11 +20,14 @@ std::string progress_line(const StepResult& step, std::size_t columns);
 class Progress {
  public:
   Progress();
+  ~Progress() { clear(); }
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
   /// After every step; draws at most ten times a second, prints plain lines at most every half minute.
   void show(const StepResult& step);
   /// The same with a line of one's own.
   void show(const std::string& line);
-  /// Removes the bar, so that something else can be printed.
+  /// Removes the bar, so that something else can be printed; the destructor does, too.
   void clear();
 
  private:

@@ -6,6 +6,8 @@
 
 #include "apps/cli/command_line.h"
 #include "apps/cli/screen.h"
+#include "apps/training/evaluate.h"
+#include "core/error.h"
 #include "core/named_options.h"
 #include "core/parallel.h"
 #include "core/text.h"
@@ -61,6 +63,12 @@ std::filesystem::path data_path(const std::string& given, const std::string& for
   throw UsageError(fmt::format(
       "no data: give --data DIR or set STRIATE_DATA (./quickstart fetches CIFAR-10; `{} generate --out DIR` draws one)",
       program_invocation_short_name));
+}
+
+std::string channels_advice(const std::string& data, const std::string& format, std::int64_t channels) {
+  const std::string name = parse_name_and_options(format.empty() ? find_dataset(data_path(data, format)) : format).name;
+  if (name != "image-folder" || (channels != 1 && channels != 3)) return "";
+  return fmt::format("; --dataset image-folder:channels={} reads them so", channels);
 }
 
 std::vector<double> channel_values(const std::string& flag, const std::string& text) {
@@ -156,6 +164,11 @@ LoadedModel load(const WeightsFlags& flags) {
   LoadedModel loaded = load_model(flags.weights, flags);
   ModelCard& card = loaded.card;
   card.normalization = normalization_of(flags.mean, flags.deviation, card.normalization, card.channels);
+  try {
+    evaluation_transforms(card);
+  } catch (const std::invalid_argument& error) {
+    throw FileError(flags.weights, std::string("what it does to pictures is not known here: ") + error.what());
+  }
   return loaded;
 }
 

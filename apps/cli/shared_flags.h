@@ -41,6 +41,10 @@ bool needs_path(const std::string& format);
 /// there, an empty path for a `format` that needs none; throws UsageError for others.
 std::filesystem::path data_path(const std::string& given, const std::string& format);
 
+/// What ends a message about images that should have so many channels: "; --dataset image-folder:channels=1 reads them
+/// so". Empty where the data set can be read in one way only. `data` and `format` are as given.
+std::string channels_advice(const std::string& data, const std::string& format, std::int64_t channels);
+
 inline constexpr const char* kMaxPixelsHelp = "Pictures that say they have more pixels are refused";
 
 inline constexpr const char* kSkipBrokenHelp = "Leave out pictures that cannot be read, and say which";

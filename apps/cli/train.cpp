@@ -12,6 +12,7 @@
 #include "apps/cli/shared_flags.h"
 #include "apps/cli/train_flags.h"
 #include "apps/cli/train_setup.h"
+#include "apps/training/content_hash.h"
 #include "apps/training/trainer.h"
 #include "core/file.h"
 #include "core/parallel.h"
@@ -182,6 +183,9 @@ Ending train(const TrainFlags& flags, const RunFolder& folder, bool resuming, sp
           [&] { check_augment(options.loader.augment, shape.height, shape.width); });
   options.out = folder;
   options.validation = validation;
+  if (flags.val_split > 0) {
+    options.card.held_out = {.part = flags.val_split, .seed = flags.seed, .images = stored_images_hash(validation)};
+  }
   options.text = {{"config", config}};
   options.stop = interrupted;
   if (!start.init.note.empty()) tell(log, start.init.note);

@@ -4,8 +4,11 @@
 #include <cmath>
 #include <limits>
 
+#include "apps/cli/progress.h"
 #include "apps/cli/shared_flags.h"
+#include "core/error.h"
 #include "core/random.h"
+#include "core/safetensors.h"
 #include "core/text.h"
 #include "data/subset.h"
 #include "data/whitening.h"
@@ -108,7 +111,10 @@ GroupOptions group_options(const TrainFlags& flags, Module& model) {
 
 // A random_resized_crop of the user's takes the pictures as they are stored.
 bool crops_by_transform(const TrainFlags& flags) {
-  return flags.transform.find("random_resized_crop") != std::string::npos;
+  const Transforms transforms = transforms_of(flags.transform);
+  return std::any_of(transforms.begin(), transforms.end(), [](const auto& transform) {
+    return name_part(transform->description()) == "random_resized_crop";
+  });
 }
 
 // Whether training crops a random part of every picture and resizes it, instead of a crop from the padded image.
@@ -167,6 +173,21 @@ void compare_images(const TrainFlags& flags, const Dataset& train, InitResult& i
                   init.note.empty() ? "" : "\n", flags.init, text_of(init.normalization), text_of(train.normalization));
 }
 
+// What does not fit may be the images alone.
+InitResult first_values(const TrainFlags& flags, Module& model, const Dataset& train) {
+  try {
+    return init_from(flags.init, model, train.class_names);
+  } catch (const FileError& error) {
+    const Metadata metadata = read_safetensors_metadata(flags.init);
+    const auto found = metadata.find("channels");
+    const auto channels = found == metadata.end() ? std::nullopt : number_in<std::int64_t>(found->second);
+    if (!channels || *channels == train.channels()) throw;
+    throw std::runtime_error(
+        fmt::format("{}\nThese weights are for images of {} channels, and the training images have {}{}", error.what(),
+                    *channels, train.channels(), channels_advice(flags.data, flags.dataset, *channels)));
+  }
+}
+
 DistillationOptions distillation_of(const TrainFlags& flags, const Dataset& train, std::vector<std::string>& notes) {
   if (flags.teacher.empty()) return {};
   const std::uint64_t draws = default_generator().draws;
@@ -182,9 +203,11 @@ DistillationOptions distillation_of(const TrainFlags& flags, const Dataset& trai
   if (!teacher.note.empty()) notes.push_back(teacher.note);
   const ImageShape shape{card.height, card.width, card.channels};
   if (shape != train.image_shape() || card.normalization != train.normalization) {
-    notes.push_back(fmt::format("warning: by its file --teacher {} is for images of {}, {}; these are of {}, {}",
+    const std::string advice =
+        card.channels == train.channels() ? "" : channels_advice(flags.data, flags.dataset, card.channels);
+    notes.push_back(fmt::format("warning: by its file --teacher {} is for images of {}, {}; these are of {}, {}{}",
                                 flags.teacher, to_string(shape), text_of(card.normalization),
-                                to_string(train.image_shape()), text_of(train.normalization)));
+                                to_string(train.image_shape()), text_of(train.normalization), advice));
   }
   return {.teacher = std::move(teacher.model),
           .activations = teacher.precision.activations,
@@ -253,9 +276,15 @@ DataOptions data_options(const TrainFlags& flags) {
 }
 
 Splits load_data(const TrainFlags& flags) {
+  Progress progress;
+  DataOptions reading = data_options(flags);
+  reading.progress = [&](const std::string& line) { progress.show(line); };
   const auto load = [&] {
-    return load_splits(data_path(flags.data, flags.dataset), flags.dataset, data_options(flags),
-                       {.validation = flags.val_split, .seed = flags.seed});
+    return load_splits(data_path(flags.data, flags.dataset), flags.dataset, reading,
+                       {.validation = flags.val_split,
+                        .seed = flags.seed,
+                        .classes = list_of(flags.classes, "classes"),
+                        .measure_normalization = flags.mean.empty() || flags.deviation.empty()});
   };
   Splits splits = flags.dataset.empty() ? load() : in_flag("dataset", load);
   for (Dataset* split : {&splits.train, &splits.validation, &splits.test}) {
@@ -276,7 +305,7 @@ StartingModel starting_model(const TrainFlags& flags, const Dataset& train, bool
   start.model->to(precision_of(flags.precision).parameters);
   if (resuming) return start;
   if (!flags.init.empty()) {
-    start.init = init_from(flags.init, *start.model, train.class_names);
+    start.init = first_values(flags, *start.model, train);
     compare_images(flags, train, start.init);
   }
   if (flags.whiten) in_flag("whiten", [&] { whiten(*start.model, train); });

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include "apps/cli/commands.h"
+#include "apps/cli/progress.h"
 #include "apps/cli/screen.h"
 #include "apps/cli/shared_flags.h"
 #include "core/printable.h"
@@ -49,7 +50,10 @@ int run_verify(const Arguments& arguments) {
   within("image-size", load.image_size, 0, kMostOfASide);
   at_least("max-pixels", load.max_pixels, 1);
   if (folder.empty() && needs_path(format)) throw UsageError("verify needs the data folder");
+  Progress progress;
+  load.progress = [&](const std::string& line) { progress.show(line); };
   const DatasetReport report = verify_dataset(folder, format, load);
+  progress.clear();
   show("{}: {}, images {}\n", printable(folder, 4096), report.format,
        to_string(report.train.images > 0 ? report.train.image_shape : report.test.image_shape));
   show("{}", counts_table(report));

@@ -39,6 +39,12 @@ std::string content_hash(const Dataset& dataset) {
   return std::to_string(dataset.size()) + " images, " + std::to_string(dataset.classes()) + " classes, " + in_hex(hash);
 }
 
+std::string stored_images_hash(Dataset dataset) {
+  dataset.transforms.clear();
+  dataset.normalization = {};
+  return content_hash(dataset);
+}
+
 std::string content_hash(const Module& model) {
   std::uint64_t hash = 0;
   const std::vector<NamedTensor> state = named_state(model);

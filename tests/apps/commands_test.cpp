@@ -176,6 +176,21 @@ TEST_F(Commands, OneChannel) {
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_EQ(json::parse(outcome.out)["images"], 40);
   EXPECT_EQ(striate({"predict", "--weights", grey, image("a.ppm")}).status, 0);
+  // A folder of colour pictures says how it becomes grey.
+  for (const char* label : {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}) {
+    for (const std::string split : {"train/", "test/"}) {
+      folder_.write("colour/" + split + label + "/a.ppm", "P6\n28 28\n255\n" + std::string(28 * 28 * 3, '\x7f'));
+    }
+  }
+  const std::string colour = (folder_.path() / "colour").string();
+  const std::string advice = "--dataset image-folder:channels=1 reads them so";
+  const Outcome measured = striate({"eval", "--weights", grey, "--data", colour});
+  EXPECT_NE(measured.err.find(advice), std::string::npos) << measured.err;
+  EXPECT_EQ(striate({"eval", "--weights", grey, "--data", colour, "--dataset", "image-folder:channels=1"}).status, 0);
+  const Outcome started = striate(
+      {"train", "--model", "lenet:padding=1", "--data", colour, "--out", run + "2", "--init", grey, "--threads", "1"});
+  EXPECT_EQ(started.status, 1);
+  EXPECT_NE(started.err.find(advice), std::string::npos) << started.err;
   const Outcome other = striate({"eval", "--weights", weights(), "--data", data});
   EXPECT_EQ(other.status, 1);
   EXPECT_NE(other.err.find("trained on, in their order, 10 (striped disc"), std::string::npos) << other.err;
@@ -233,6 +248,71 @@ TEST_F(Commands, ImageSize) {
       std::string::npos);
   EXPECT_EQ(striate({"predict", "--weights", sized, data + "/test/a/0.ppm", "--max-pixels", "1500"}).status, 1);
   EXPECT_EQ(striate({"predict", "--weights", sized, data + "/test/a/0.ppm", "--max-pixels", "1600"}).status, 0);
+}
+
+// What --val-split held out of a flat folder is measured as in training, and by no other split.
+TEST_F(Commands, EvalOfWhatWasHeldOut) {
+  const auto write = [&](const std::string& name, int value) {
+    folder_.write("flat/" + name, "P6\n32 32\n255\n" + std::string(3 * 32 * 32, static_cast<char>(value)));
+  };
+  for (int i = 0; i < 8; ++i) write("a/" + std::to_string(i) + ".ppm", 10 * i);
+  for (int i = 0; i < 8; ++i) write("b/" + std::to_string(i) + ".ppm", 10 * i + 90);
+  write("lone/0.ppm", 255);  // --classes leaves it out
+  const std::string data = (folder_.path() / "flat").string();
+  const auto run = folder_.path() / "held";
+  const Outcome train = striate(small_train(run, {"--data", data, "--val-split", "0.25", "--seed", "3", "--classes",
+                                                  "b,a", "--batch-size", "6", "--epochs", "1"}));
+  ASSERT_EQ(train.status, 0) << train.err;
+  const std::string held = (run / "weights.safetensors").string();
+  const auto eval = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words = {"eval", "--weights", held, "--data", data, "--json", "--mistakes", "99"};
+    words.insert(words.end(), more.begin(), more.end());
+    return striate(words);
+  };
+  const Outcome outcome = eval({"--split", "val"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const json result = json::parse(outcome.out);
+  EXPECT_EQ(result["images"], 4);
+  const std::string metrics = read_text(run / "metrics.csv");
+  EXPECT_NE(metrics.find("," + std::to_string(result["loss"].get<double>()).substr(0, 6)), std::string::npos)
+      << metrics << outcome.out;
+  EXPECT_NE(eval({}).err.find("has no test images; --split val"), std::string::npos) << eval({}).err;
+  EXPECT_EQ(json::parse(eval({"--split", "train"}).out)["images"], 16);
+  write("a/8.ppm", 7);
+  EXPECT_NE(eval({"--split", "val"}).err.find("cannot tell which images"), std::string::npos);
+  const Outcome none = striate({"eval", "--weights", weights(), "--data", data, "--split", "val"});
+  EXPECT_NE(none.err.find("training held no images out"), std::string::npos) << none.err;
+}
+
+// An image in memory has its number in the data set, whatever part of it is measured.
+TEST_F(Commands, EvalNumbersMistakesAsTheDataSetDoes) {
+  const auto mistakes = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words = {"eval",       "--weights", weights(), "--data", small_data().string(),
+                                      "--mistakes", "60",        "--json"};
+    words.insert(words.end(), more.begin(), more.end());
+    std::map<std::string, double> found;
+    const json result = json::parse(striate(words).out);
+    for (const json& one : result["mistakes"]) found[one["image"]] = one["probability"];
+    return found;
+  };
+  const auto all = mistakes({});
+  const auto some = mistakes({"--limit", "20"});
+  ASSERT_FALSE(some.empty());
+  for (const auto& [name, probability] : some) {
+    ASSERT_TRUE(all.contains(name)) << name;
+    EXPECT_NEAR(probability, all.at(name), 1e-5) << name;
+  }
+}
+
+TEST_F(Commands, WeightsOfATransformThatIsNotKnown) {
+  TensorFile file = read_safetensors(weights());
+  file.metadata["transforms"] = R"(["resize:size=32","sharpen"])";
+  const auto other = (folder_.path() / "sharp.safetensors").string();
+  write_safetensors(other, file);
+  const Outcome outcome = striate({"predict", "--weights", other, image("a.ppm")});
+  EXPECT_EQ(outcome.status, 1);
+  for (const char* part : {"sharp.safetensors: ", "sharpen"})
+    EXPECT_NE(outcome.err.find(part), std::string::npos) << outcome.err;
 }
 
 TEST_F(Commands, SummaryShowsTheNotesTable) {

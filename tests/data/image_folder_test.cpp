@@ -155,16 +155,21 @@ TEST(ImageFolder, SaysWhatItPassesOver) {
   folder.write("train/a/.DS_Store", "");
   folder.write("train/a/Thumbs.db", "");
   folder.write("train/.hidden/1.png", "");
-  EXPECT_TRUE(load_dataset(folder.path(), Split::train).notes.empty());
+  const auto note = [&](Split split = Split::train) {
+    const std::vector<std::string> notes = load_dataset(folder.path(), split).notes;
+    return notes.size() == 1 ? notes[0] : "expected one note, got " + std::to_string(notes.size());
+  };
+  EXPECT_NE(note().find("2 files are passed over, such as"), std::string::npos) << note();
+  EXPECT_NE(note().find(".DS_Store"), std::string::npos) << note();
+  folder.write("train/desktop.ini", "");
   folder.write("train/a/3.webp", "");
   folder.write("train/a/4", "");
   folder.write("train/a/more/5.txt", "");
   folder.write("train/6.png", "");
   const Dataset train = load_dataset(folder.path(), Split::train);
   EXPECT_EQ(train.size(), 2);
-  ASSERT_EQ(train.notes.size(), 1U);
-  EXPECT_NE(train.notes[0].find("4 files are passed over, such as"), std::string::npos) << train.notes[0];
-  EXPECT_NE(train.notes[0].find("6.png"), std::string::npos) << train.notes[0];
+  EXPECT_NE(note().find("7 files are passed over, such as"), std::string::npos) << note();
+  EXPECT_NE(note().find("6.png"), std::string::npos) << note();
   folder.write("test/a/1.tif", "");
   expect_error<FileError>([&] { load_dataset(folder.path(), Split::test); }, {"found none", "1.tif", "what is read"});
 }
@@ -249,6 +254,21 @@ TEST(ImageFolder, ASmallCacheChangesNothing) {
     folder.write("train/a/" + std::to_string(i) + ".png", picture(".png", 8, 8, {77, 0, 0}));
   }
   expect_error<FileError>([&] { pixels_of(two); }, {".png", "another picture than at the start"});
+}
+
+TEST(ImageFolder, TellsHowFarItIs) {
+  TempFolder folder;
+  for (int i = 0; i < 20; ++i) {
+    folder.write("train/a/" + std::to_string(i) + ".png", picture(".png", 4, 4, {1, 1, 1}));
+  }
+  folder.write("train/a/20.png", "broken");
+  std::vector<std::string> lines;
+  const DataOptions load{.skip_broken = true, .progress = [&](const std::string& line) { lines.push_back(line); }};
+  const Dataset train = load_dataset(folder.path(), Split::train, "", load);
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[1], "read 21 of 21 pictures");
+  measured_normalization(train, load);
+  EXPECT_EQ(lines.back(), "measured mean and deviation of 20 of 20 pictures");
 }
 
 TEST(ImageFolder, NamesAllThatIsBroken) {

@@ -50,6 +50,10 @@ TEST(Splits, HoldsOutAPartOfEveryClass) {
   whole.train.class_names.emplace_back("lone");
   whole.train.labels.mutable_data<std::int64_t>()[12] = 2;
   expect_error<std::invalid_argument>([&] { hold_out(whole, {.validation = 0.5}); }, {"two images", "lone"});
+  Splits used = whole;
+  hold_out(used, {.validation = 0.5, .classes = {"few", "many"}});
+  EXPECT_EQ(used.train.labels.to_vector().back(), 2);
+  EXPECT_EQ(used.validation.size(), 6);
 }
 
 TEST(Splits, MeasuresTheNormalizationOfAllPixels) {
@@ -70,6 +74,7 @@ TEST(Splits, TestImagesAreNormalisedAsTheTrainingImages) {
   EXPECT_EQ(splits.train.normalization.mean, std::vector<double>(3, 32.0 / 255));
   EXPECT_EQ(splits.test.normalization, splits.train.normalization);
   EXPECT_EQ(splits.test.size(), 1);
+  EXPECT_EQ(load_splits(folder.path(), "", {}, {.measure_normalization = false}).train.normalization, Normalization{});
 }
 
 }  // namespace

@@ -55,6 +55,13 @@ TEST(ChooseClasses, SaysWhatItCannotFind) {
   expect_error<std::invalid_argument>([] { choose_classes(places(), {}); }, {"got none", "cat, dog, frog"});
 }
 
+TEST(ImagesAt, ImagesKeepTheirNames) {
+  EXPECT_EQ(image_name(places(), 4), "image 4");
+  const Dataset frogs = choose_classes(places(), {"frog"});
+  EXPECT_EQ(image_name(frogs, 3), "image 8");
+  EXPECT_EQ(image_name(images_at(frogs, {3, 1}), 1), "image 5");
+}
+
 TEST(ImagesAt, ChecksPlacesAndLabels) {
   expect_error<std::invalid_argument>([] { images_at(places(), {9}); }, {"places 0 .. 8", "got 9"});
   expect_error<std::invalid_argument>([] { images_at(places(), {-1}); }, {"got -1"});

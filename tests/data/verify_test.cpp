@@ -80,7 +80,7 @@ TEST(Verify, BringsImagesToOneSizeAndTellsWhatItPassesOver) {
   EXPECT_EQ(report.train.images, 2);
   EXPECT_EQ(report.test.image_shape, (ImageShape{4, 4, 3}));
   ASSERT_EQ(report.notes.size(), 1U);
-  EXPECT_TRUE(mentions(report.notes, "1 files are passed over", "3.webp"));
+  EXPECT_TRUE(mentions(report.notes, "1 file is passed over", "3.webp"));
   EXPECT_TRUE(mentions(verify_dataset(folder.path()).problems, "2.pgm", "--image-size"));
 }
 

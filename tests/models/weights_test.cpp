@@ -93,6 +93,19 @@ TEST_F(Weights, TheCardComesBack) {
   expect_same(*model, loaded);
 }
 
+TEST_F(Weights, WhatWasHeldOutComesBack) {
+  save(
+      {.model = "plain", .class_names = {"cat", "dog"}, .held_out = {0.1, 18446744073709551615U, "5 images, xxh3 1f"}});
+  const HeldOut held = load_weights(file_).card.held_out;
+  EXPECT_EQ(held.part, 0.1);
+  EXPECT_EQ(held.seed, 18446744073709551615U);
+  EXPECT_EQ(held.images, "5 images, xxh3 1f");
+  rewrite("val_split_seed", "first");
+  EXPECT_NE(failure().find("a number as val_split_seed, got first"), std::string::npos) << failure();
+  rewrite("val_split", "1");
+  EXPECT_NE(failure().find("above 0 and below 1"), std::string::npos) << failure();
+}
+
 TEST_F(Weights, FilesOfEarlierVersions) {
   const auto model = save({.model = "vgg11", .options = {{"width_multiplier", 0.1}}, .class_names = {"a", "b", "c"}});
   rewrite(
