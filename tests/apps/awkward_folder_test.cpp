@@ -56,6 +56,7 @@ TEST(AwkwardFolder, IsVerifiedTrainedOnEvaluatedAndPredicted) {
   EXPECT_EQ(verified.status, 0) << verified.err;
   EXPECT_NE(verified.out.find("кошка"), std::string::npos) << verified.out;
   EXPECT_NE(verified.out.find("57"), std::string::npos) << verified.out;
+  EXPECT_NE(verified.err.find("9 files are passed over"), std::string::npos) << verified.err;
 
   const Outcome trained = striate(train(data, run, {"--augment", "imagenet"}));
   ASSERT_EQ(trained.status, 0) << trained.err;
