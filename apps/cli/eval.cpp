@@ -45,8 +45,7 @@ EvalOptions parse_eval(const Arguments& arguments) {
   app.add_option("--dataset", options.format,
                  "What it holds, with options: cifar100:coarse=true (default: by looking)");
   app.add_option("--split", options.split,
-                 "test, val (also those of the training images that --val-split held out, as the file tells) or train: "
-                 "all training images")
+                 "test; val: of val/, or what training held out by --val-split; train: all training images")
       ->capture_default_str();
   app.add_flag("--skip-broken", options.skip_broken, kSkipBrokenHelp);
   app.add_option("--limit", options.limit, "Only so many images, of all classes alike; 0: all")->capture_default_str();
