@@ -23,6 +23,7 @@ struct NamedTensor {
 struct LayerGeometry {
   std::int64_t kernel = 1;  ///< extent in the input: (F-1)*dilation+1
   std::int64_t stride = 1;
+  std::int64_t upscale = 1;     ///< outputs a side for each input, where that is more than one
   double multiply_adds = 0;     ///< for one image
   double dense_parameters = 0;  ///< what a fully connected layer between the same volumes would hold, bias included
   bool merges_into_previous = false;  ///< batch norm and activations share their convolution's row

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/check.h"
+#include "core/integer.h"
 #include "core/random.h"
 
 namespace striate {

@@ -77,13 +77,6 @@ struct Augmentation {
 /// cutout together with erasing.
 void check_augment(const AugmentOptions& options, std::int64_t height, std::int64_t width);
 
-/// The place within 0 .. size-1 of one up to size-1 outside, reflected at the border without repeating it, as PyTorch's
-/// "reflect" padding.
-inline std::int64_t reflected(std::int64_t place, std::int64_t size) {
-  if (place < 0) return -place;
-  return place < size ? place : 2 * (size - 1) - place;
-}
-
 /// What a draw depends on besides the options and the image's size.
 struct DrawPlace {
   std::uint64_t seed = 0;

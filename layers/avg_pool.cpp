@@ -145,10 +145,7 @@ AxisWindows sliding_windows(const WindowAxis& axis, bool count_include_pad) {
 AxisWindows adaptive_windows(std::int64_t input, std::int64_t output) {
   AxisWindows result;
   for (std::int64_t i = 0; i < output; ++i) {
-    // floor(i * input / output), without that product.
-    const auto start = [&](std::int64_t place) { return place * (input / output) + place * (input % output) / output; };
-    const std::int64_t begin = start(i);
-    const std::int64_t end = input - start(output - 1 - i);
+    const auto [begin, end] = adaptive_window(input, output, i);
     result.push_back({begin, end, static_cast<double>(end - begin)});
   }
   return result;
@@ -174,11 +171,7 @@ Tensor avg_pool2d(const Tensor& x, const AvgPool2dOptions& options) {
 
 Tensor adaptive_avg_pool2d(const Tensor& x, const Extent2d& output_size) {
   constexpr const char* op = "adaptive_avg_pool2d";
-  expect_at_least(op, "output_size", output_size, 1);
-  if (x.rank() != 4 || x.size(1) < 1 || x.size(2) < 1) {
-    shape_error(op, "input must be (N,H,W,C) with H and W of at least 1: got " + to_string(x.shape()));
-  }
-  const Shape shape = {x.size(0), output_size.height, output_size.width, x.size(3)};
+  const Shape shape = check_adaptive_pool(op, x, output_size);
   if (x.numel() == 0) return pool_nothing(op, x, shape);
   Tensor y = Tensor::empty(shape, x.dtype());  // before the windows: too many are refused here
   return average_windows(op, x, y, adaptive_windows(x.size(1), output_size.height),
@@ -200,8 +193,7 @@ AdaptiveAvgPool2d::AdaptiveAvgPool2d(Module& parent, std::string name, const Ext
 }
 
 LayerGeometry AdaptiveAvgPool2d::geometry(const Shape& input, const Shape& output) const {
-  const std::int64_t window = std::max<std::int64_t>(1, input.at(1) / std::max<std::int64_t>(1, output.at(1)));
-  return {.kernel = window, .stride = window};
+  return adaptive_geometry(input, output);
 }
 
 }  // namespace striate

@@ -15,7 +15,7 @@ struct BatchNormOptions {
   double eps = 1e-5;
 };
 
-/// y = (x - mean) / sqrt(var + eps) * weight + bias for every channel. x (N,H,W,C), (N,C) or anything that
+/// y = (x - mean) / sqrt(var + eps) * weight + bias for every channel. x (N,H,W,C), (N,L,C), (N,C) or anything that
 /// ends in channels; weight, bias, running_mean and running_var (C), each undefined where there is none. The
 /// batch is normalised by its biased variance; running_var takes in the unbiased one. Parameters and running
 /// statistics are f64 for f64 inputs and f32 for f32, bf16 and f16.
@@ -51,6 +51,12 @@ class BatchNorm2d : public Layer {
 
  private:
   BatchNorm2dOptions options_;
+};
+
+/// Of sequences (N,L,C) and of rows (N,C). The same arithmetic, and the same state.
+struct BatchNorm1d : BatchNorm2d {
+  using BatchNorm2d::BatchNorm2d;
+  [[nodiscard]] std::string kind() const override { return "BatchNorm1d"; }
 };
 
 }  // namespace striate

@@ -1,22 +1,24 @@
 #pragma once
-// 2-d convolution. As in PyTorch and every other framework it is correlation: the kernel is not flipped. The op checks
-// and records; the arithmetic is in layers/conv/, whose README.md is its map.
+// 2-d convolution. As in PyTorch and every other framework it is correlation: the kernel is not flipped. Transposed and
+// 1-d convolution are conv_transpose2d.h and conv1d.h; all four are one op, in layers/conv/convolution.cpp, and the
+// arithmetic is in layers/conv/, whose README.md is its map.
 
 #include <string>
 
 #include "core/module.h"
-#include "layers/window.h"
+#include "layers/pad.h"
 
 namespace striate {
 
-/// PyTorch's defaults; padding is zeros on both sides.
+/// PyTorch's names and defaults.
 struct Conv2dOptions {
   Extent2d kernel_size = 1;
   Extent2d stride = 1;
-  Extent2d padding = 0;
+  Padding padding = 0;
   Extent2d dilation = 1;
   std::int64_t groups = 1;
   bool bias = true;
+  PaddingMode padding_mode = PaddingMode::zeros;  ///< the others cost a copy of x with its borders (pad.h)
 };
 
 /// x (N,H,W,C), w (R,S,C/groups,K), b (K) or undefined -> (N,P,Q,K) with
@@ -28,21 +30,35 @@ struct Conv2dOptions {
 /// (core/deferred.h): the same values in f32 and f64, and one rounding less in bf16 and f16. Throws ShapeError.
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b = {}, const Conv2dOptions& options = {});
 
-/// Weight (R,S,C/groups,K), in files (K,C/groups,R,S); both weight and bias start as
-/// U(+-1/sqrt(C/groups*R*S)), which is PyTorch's Kaiming-uniform with a = sqrt(5).
-class Conv2d : public Layer {
+struct ConvKind;
+
+/// What all layers of convolution are (PyTorch's _ConvNd). The weight is (R,S,C/groups,K), of a transposed one
+/// (R,S,K/groups,C), of 1-d ones without R; in files (K,C/groups,R,S), (C,K/groups,R,S), and without R again. Both
+/// weight and bias start as U(+-1/sqrt(n)), n the product of the weight's sizes but the last, which is PyTorch's
+/// Kaiming-uniform with a = sqrt(5).
+class ConvNd : public Layer {
  public:
-  Conv2d(Module& parent, std::string name, std::int64_t in_channels, std::int64_t out_channels,
-         const Conv2dOptions& options);
-  Tensor forward(const Tensor& x) override { return conv2d(x, weight, bias, options_); }
-  [[nodiscard]] std::string kind() const override { return "Conv2d"; }
+  Tensor forward(const Tensor& x) override;
+  [[nodiscard]] std::string kind() const override;
   [[nodiscard]] LayerGeometry geometry(const Shape& input, const Shape& output) const override;
 
   Tensor weight;
   Tensor bias;  ///< undefined without bias
 
+ protected:
+  /// `kind` outlives the layer. Options of 1-d ones have height 1, and 0 of padding.
+  ConvNd(Module& parent, std::string name, const ConvKind& kind, std::int64_t in_channels, std::int64_t out_channels,
+         const Conv2dOptions& options, const Extent2d& output_padding = 0);
+
  private:
+  const ConvKind& kind_;
   Conv2dOptions options_;
+  Extent2d output_padding_;
+};
+
+struct Conv2d : ConvNd {
+  Conv2d(Module& parent, std::string name, std::int64_t in_channels, std::int64_t out_channels,
+         const Conv2dOptions& options);
 };
 
 }  // namespace striate

@@ -45,12 +45,12 @@ void constant_(Tensor tensor, double value) {
 
 Fan fan_of(const Shape& weight) {
   static_cast<void>(numel(weight));  // refuses sizes whose products overflow
-  if (weight.size() == 2) return {weight[0], weight[1]};
-  if (weight.size() == 4) {
-    const std::int64_t positions = weight[0] * weight[1];
-    return {positions * weight[2], positions * weight[3]};
+  if (weight.size() < 2 || weight.size() > 4) {
+    shape_error("fan_of", "weight must be (R,S,C/groups,K), (S,C/groups,K) or (C,K): got " + to_string(weight));
   }
-  shape_error("fan_of", "weight must be (R,S,C/groups,K) or (C,K): got " + to_string(weight));
+  std::int64_t positions = 1;
+  for (std::size_t i = 0; i + 2 < weight.size(); ++i) positions *= weight[i];
+  return {positions * weight[weight.size() - 2], positions * weight.back()};
 }
 
 double leaky_relu_gain(double slope) { return std::sqrt(2 / (1 + slope * slope)); }

@@ -19,8 +19,8 @@ struct Fan {
   std::int64_t out = 0;
 };
 
-/// (R,S,C/groups,K): in = R*S*C/groups, out = R*S*K (PyTorch's count, which ignores groups). (C,K): C and
-/// K. Throws ShapeError for other ranks.
+/// (R,S,C/groups,K) or (S,C/groups,K): in = R*S*C/groups, out = R*S*K (PyTorch's count, which ignores groups). (C,K): C
+/// and K. Throws ShapeError for other ranks.
 Fan fan_of(const Shape& weight);
 
 enum class FanMode : std::uint8_t { in, out };

@@ -17,6 +17,25 @@
 namespace striate {
 namespace {
 
+// Along one axis: where tap 0 of output i is, or would be, and which of its taps lie inside the input.
+struct AxisWindow {
+  std::int64_t start;
+  TapRange taps;
+};
+
+struct PoolAxis {
+  std::int64_t input, output, kernel, dilation;
+  std::vector<AxisWindow> windows;
+
+  [[nodiscard]] const AxisWindow& window(std::int64_t i) const { return windows[static_cast<std::size_t>(i)]; }
+};
+
+// The windows of all outputs.
+struct Windows {
+  std::int64_t batch, channels;
+  PoolAxis rows, columns;
+};
+
 // Per value of a V the number of a tap (its place in the window), in 32 bits.
 template <class V>
 using Taps = std::conditional_t<std::is_same_v<V, Vec>, VecBits, std::uint32_t>;
@@ -51,8 +70,8 @@ void write_taps(Tap* to, std::uint32_t value) {
 // One output position: y and, where wanted, the taps that the maxima came from. Tap (0,0) is, or would be, at
 // x[corner].
 template <class T, class Tap>
-void window_maximum(const T* x, std::int64_t corner, const PoolGeometry& g, const TapRange& rows,
-                    const TapRange& columns, T* y, Tap* taps) {
+void window_maximum(const T* x, std::int64_t corner, const Windows& g, const TapRange& rows, const TapRange& columns,
+                    T* y, Tap* taps) {
   by_register_group<compute_t<T>, 4>(g.channels, [&](auto zero, auto group, std::int64_t c) {
     using V = decltype(zero);
     V best[group];
@@ -82,20 +101,17 @@ void window_maximum(const T* x, std::int64_t corner, const PoolGeometry& g, cons
 }
 
 template <class T, class Tap>
-void forward(const Tensor& x, const PoolGeometry& g, Tensor& y, Tap* taps) {
+void forward(const Tensor& x, const Windows& g, Tensor& y, Tap* taps) {
   const T* from = x.data<T>();
   T* to = y.mutable_data<T>();
-  std::vector<TapRange> columns;
-  for (std::int64_t q = 0; q < g.columns.output; ++q) columns.push_back(g.columns.taps_inside(q));
   const std::int64_t row = g.columns.output * g.channels;
   const auto pool_row = [&](std::int64_t n, std::int64_t p) {
-    const std::int64_t top = n * g.rows.input + g.rows.place(p, 0);
-    const TapRange rows = g.rows.taps_inside(p);
+    const auto& [top, rows] = g.rows.window(p);
     for (std::int64_t q = 0; q < g.columns.output; ++q) {
-      const std::int64_t corner = (top * g.columns.input + g.columns.place(q, 0)) * g.channels;
+      const auto& [left, columns] = g.columns.window(q);
+      const std::int64_t corner = ((n * g.rows.input + top) * g.columns.input + left) * g.channels;
       const std::int64_t at = (n * g.rows.output + p) * row + q * g.channels;
-      window_maximum(from, corner, g, rows, columns[static_cast<std::size_t>(q)], to + at,
-                     taps == nullptr ? nullptr : taps + at);
+      window_maximum(from, corner, g, rows, columns, to + at, taps == nullptr ? nullptr : taps + at);
     }
   };
   parallel_for(g.batch * g.rows.output, row_grain(row), [&](std::int64_t begin, std::int64_t end) {
@@ -110,12 +126,12 @@ struct Cover {
 };
 
 // For every input of the axis.
-std::vector<std::vector<Cover>> covers_of(const WindowAxis& axis) {
+std::vector<std::vector<Cover>> covers_of(const PoolAxis& axis) {
   std::vector<std::vector<Cover>> result(static_cast<std::size_t>(axis.input));
   for (std::int64_t i = 0; i < axis.output; ++i) {
-    const auto [begin, end] = axis.taps_inside(i);
-    for (std::int64_t tap = begin; tap < end; ++tap) {
-      result[static_cast<std::size_t>(axis.place(i, tap))].push_back({i, tap});
+    const auto& [start, taps] = axis.window(i);
+    for (std::int64_t tap = taps.begin; tap < taps.end; ++tap) {
+      result[static_cast<std::size_t>(start + tap * axis.dilation)].push_back({i, tap});
     }
   }
   return result;
@@ -124,7 +140,7 @@ std::vector<std::vector<Cover>> covers_of(const WindowAxis& axis) {
 // Every position of dx gathers from the windows that cover it, so that positions are independent even where windows
 // overlap. `argmax` is the tap that each output's maximum came from.
 template <class T, class Tap>
-Tensor backward(const Tensor& dy, const PoolGeometry& g, const Tensor& argmax) {
+Tensor backward(const Tensor& dy, const Windows& g, const Tensor& argmax) {
   Tensor dx = Tensor::empty({g.batch, g.rows.input, g.columns.input, g.channels}, dy.dtype());
   T* to = dx.mutable_data<T>();
   const T* from = dy.data<T>();
@@ -162,12 +178,44 @@ Tensor backward(const Tensor& dy, const PoolGeometry& g, const Tensor& argmax) {
 
 // f(u8) where a tap's number fits, else f(i64).
 template <class F>
-void with_tap_type(const PoolGeometry& g, F&& f) {
+void with_tap_type(const Windows& g, F&& f) {
   if (g.rows.kernel * g.columns.kernel <= 255) {
     f(std::uint8_t{});
   } else {
     f(std::int64_t{});
   }
+}
+
+PoolAxis sliding(const WindowAxis& axis) {
+  PoolAxis result{axis.input, axis.output, axis.kernel, axis.dilation, {}};
+  for (std::int64_t i = 0; i < axis.output; ++i) result.windows.push_back({axis.place(i, 0), axis.taps_inside(i)});
+  return result;
+}
+
+PoolAxis adaptive(std::int64_t input, std::int64_t output) {
+  PoolAxis result{input, output, 1, 1, {}};
+  for (std::int64_t i = 0; i < output; ++i) {
+    const auto [begin, end] = adaptive_window(input, output, i);
+    result.windows.push_back({begin, {0, end - begin}});
+    result.kernel = std::max(result.kernel, end - begin);
+  }
+  return result;
+}
+
+Tensor pool(const char* op, const Tensor& x, Tensor y, const Windows& g) {
+  Tensor argmax;
+  dispatch_floating(op, x.dtype(), [&]<class T>(T) {
+    with_tap_type(g, [&]<class Tap>(Tap) {
+      if (recording({x})) argmax = Tensor::empty(y.shape(), DTypeOf<Tap>::value);
+      forward<T, Tap>(x, g, y, argmax.defined() ? argmax.mutable_data<Tap>() : nullptr);
+    });
+  });
+  record(op, y, {x}, [op, g, argmax](Backward& bw) {
+    dispatch_floating(op, bw.dy().dtype(), [&]<class T>(T) {
+      with_tap_type(g, [&]<class Tap>(Tap) { bw.add(0, backward<T, Tap>(bw.dy(), g, argmax)); });
+    });
+  });
+  return y;
 }
 
 }  // namespace
@@ -176,20 +224,22 @@ Tensor max_pool2d(const Tensor& x, const MaxPool2dOptions& options) {
   const PoolGeometry g = check_pool("max_pool2d", x, options);
   const Shape shape = {g.batch, g.rows.output, g.columns.output, g.channels};
   if (x.numel() == 0) return pool_nothing("max_pool2d", x, shape);
+  Tensor y = Tensor::empty(shape, x.dtype());  // before the windows: too many are refused here
+  return pool("max_pool2d", x, y, {g.batch, g.channels, sliding(g.rows), sliding(g.columns)});
+}
+
+Tensor adaptive_max_pool2d(const Tensor& x, const Extent2d& output_size) {
+  constexpr const char* op = "adaptive_max_pool2d";
+  const Shape shape = check_adaptive_pool(op, x, output_size);
+  if (x.numel() == 0) return pool_nothing(op, x, shape);
   Tensor y = Tensor::empty(shape, x.dtype());
-  Tensor argmax;
-  dispatch_floating("max_pool2d", x.dtype(), [&]<class T>(T) {
-    with_tap_type(g, [&]<class Tap>(Tap) {
-      if (recording({x})) argmax = Tensor::empty(y.shape(), DTypeOf<Tap>::value);
-      forward<T, Tap>(x, g, y, argmax.defined() ? argmax.mutable_data<Tap>() : nullptr);
-    });
-  });
-  record("max_pool2d", y, {x}, [g, argmax](Backward& bw) {
-    dispatch_floating("max_pool2d", bw.dy().dtype(), [&]<class T>(T) {
-      with_tap_type(g, [&]<class Tap>(Tap) { bw.add(0, backward<T, Tap>(bw.dy(), g, argmax)); });
-    });
-  });
-  return y;
+  const Windows windows{x.size(0), x.size(3), adaptive(x.size(1), output_size.height),
+                        adaptive(x.size(2), output_size.width)};
+  if (windows.rows.kernel * windows.columns.kernel > std::numeric_limits<std::int32_t>::max()) {
+    shape_error(op, "windows must have less than 2^31 places: input " + to_string(x.shape()) + ", output_size " +
+                        to_string(output_size));
+  }
+  return pool(op, x, y, windows);
 }
 
 MaxPool2d::MaxPool2d(Module& parent, std::string name, const MaxPool2dOptions& options)
@@ -199,6 +249,15 @@ MaxPool2d::MaxPool2d(Module& parent, std::string name, const MaxPool2dOptions& o
 
 LayerGeometry MaxPool2d::geometry(const Shape& /*input*/, const Shape& /*output*/) const {
   return window_geometry(options_.kernel_size, options_.stride.value_or(options_.kernel_size), options_.dilation);
+}
+
+AdaptiveMaxPool2d::AdaptiveMaxPool2d(Module& parent, std::string name, const Extent2d& output_size)
+    : Layer(parent, std::move(name)), output_size_(output_size) {
+  expect_at_least("adaptive_max_pool2d", "output_size", output_size, 1);
+}
+
+LayerGeometry AdaptiveMaxPool2d::geometry(const Shape& input, const Shape& output) const {
+  return adaptive_geometry(input, output);
 }
 
 }  // namespace striate

@@ -1,5 +1,6 @@
 #pragma once
-// Max pooling. Geometry and checks: layers/pooling.h.
+// Max pooling by a sliding window, and to a given output size; size 1 is global max pooling. Geometry and checks:
+// layers/pooling.h.
 
 #include <optional>
 #include <string>
@@ -24,6 +25,11 @@ struct MaxPool2dOptions {
 /// the gradient. Throws ShapeError, and std::invalid_argument for options outside the rules.
 Tensor max_pool2d(const Tensor& x, const MaxPool2dOptions& options);
 
+/// The largest value of windows that tile the input, whatever its size: x (N,H,W,C) -> (N,P,Q,C) with (P,Q) =
+/// output_size and the windows of adaptive_avg_pool2d. NaN and equal values are max_pool2d's. Throws ShapeError, and
+/// std::invalid_argument for an output size below 1.
+Tensor adaptive_max_pool2d(const Tensor& x, const Extent2d& output_size);
+
 class MaxPool2d : public Layer {
  public:
   MaxPool2d(Module& parent, std::string name, const MaxPool2dOptions& options);
@@ -33,6 +39,18 @@ class MaxPool2d : public Layer {
 
  private:
   MaxPool2dOptions options_;
+};
+
+class AdaptiveMaxPool2d : public Layer {
+ public:
+  AdaptiveMaxPool2d(Module& parent, std::string name, const Extent2d& output_size);
+  Tensor forward(const Tensor& x) override { return adaptive_max_pool2d(x, output_size_); }
+  [[nodiscard]] std::string kind() const override { return "AdaptiveMaxPool2d"; }
+  /// As AdaptiveAvgPool2d's.
+  [[nodiscard]] LayerGeometry geometry(const Shape& input, const Shape& output) const override;
+
+ private:
+  Extent2d output_size_;
 };
 
 }  // namespace striate

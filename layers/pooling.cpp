@@ -40,6 +40,25 @@ PoolGeometry check_pool(const char* op, const Tensor& x, const MaxPool2dOptions&
   return geometry;
 }
 
+Shape check_adaptive_pool(const char* op, const Tensor& x, const Extent2d& output_size) {
+  expect_at_least(op, "output_size", output_size, 1);
+  if (x.rank() != 4 || x.size(1) < 1 || x.size(2) < 1) {
+    shape_error(op, "input must be (N,H,W,C) with H and W of at least 1: got " + to_string(x.shape()));
+  }
+  return {x.size(0), output_size.height, output_size.width, x.size(3)};
+}
+
+AdaptiveWindow adaptive_window(std::int64_t input, std::int64_t output, std::int64_t i) {
+  // floor(place * input / output), without that product.
+  const auto start = [&](std::int64_t place) { return place * (input / output) + place * (input % output) / output; };
+  return {start(i), input - start(output - 1 - i)};
+}
+
+LayerGeometry adaptive_geometry(const Shape& input, const Shape& output) {
+  const std::int64_t window = std::max<std::int64_t>(1, input.at(1) / std::max<std::int64_t>(1, output.at(1)));
+  return {.kernel = window, .stride = window};
+}
+
 Tensor pool_nothing(const char* op, const Tensor& x, const Shape& output) {
   Tensor y = Tensor::empty(output, x.dtype());
   record(op, y, {x}, [input = x.shape()](Backward& bw) { bw.add(0, Tensor::zeros(input, bw.dy().dtype())); });

@@ -1,5 +1,5 @@
 #pragma once
-// What max and average pooling share: checks and output sizes.
+// What max and average pooling share: checks, output sizes, adaptive windows.
 
 #include <algorithm>
 #include <cstdint>
@@ -21,6 +21,19 @@ void check_window(const char* op, const MaxPool2dOptions& window);
 
 /// The same, and ShapeError where no window fits. Output sizes are those of output_size().
 PoolGeometry check_pool(const char* op, const Tensor& x, const MaxPool2dOptions& window);
+
+/// The output's shape of a pooling to this size. Throws ShapeError, and std::invalid_argument for a size below 1.
+Shape check_adaptive_pool(const char* op, const Tensor& x, const Extent2d& output_size);
+
+/// Window i of `output` windows that tile an axis: floor(i*input/output) .. ceil((i+1)*input/output) - 1.
+struct AdaptiveWindow {
+  std::int64_t begin;
+  std::int64_t end;
+};
+AdaptiveWindow adaptive_window(std::int64_t input, std::int64_t output, std::int64_t i);
+
+/// What a summary shows of an adaptive pool.
+LayerGeometry adaptive_geometry(const Shape& input, const Shape& output);
 
 /// The output of a pooling of no values, of which there may be any number of windows.
 Tensor pool_nothing(const char* op, const Tensor& x, const Shape& output);

@@ -28,6 +28,12 @@ inline std::string to_string(const Extent2d& extent) {
   return std::to_string(extent.height) + "x" + std::to_string(extent.width);
 }
 
+/// The shape of a sequence (N,L,C) as images (N,1,L,C), which are the same memory; others stay.
+inline Shape with_height(Shape shape) {
+  if (shape.size() == 3) shape.insert(shape.begin() + 1, 1);
+  return shape;
+}
+
 /// Throws std::invalid_argument unless both sides are `least` or more, and below 2^31, so that no place or size that is
 /// computed from several of them overflows; `name` is the option.
 inline void expect_at_least(const char* op, const std::string& name, const Extent2d& extent, std::int64_t least) {
@@ -75,6 +81,15 @@ inline std::int64_t output_size(const WindowAxis& axis, bool ceil_mode = false) 
   if (room < 0) return 0;
   const std::int64_t size = room / axis.stride + 1;
   return ceil_mode && (size - 1) * axis.stride >= axis.input + axis.padding ? size - 1 : size;
+}
+
+/// Of a transposed window, which goes from `input` places to more: (input - 1)*stride - 2*padding + dilation*(kernel-1)
+/// + output_padding + 1, or 0 where that is less than 1 or more than there can be. The axis' own sizes are not read.
+inline std::int64_t transposed_output_size(const WindowAxis& axis, std::int64_t input, std::int64_t output_padding) {
+  std::int64_t room = 0;
+  if (__builtin_mul_overflow(input - 1, axis.stride, &room) || room > std::int64_t{1} << 60) return 0;
+  const std::int64_t size = room - 2 * axis.padding + axis.dilation * (axis.kernel - 1) + output_padding + 1;
+  return input < 1 ? 0 : std::max<std::int64_t>(size, 0);
 }
 
 }  // namespace striate

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <cmath>
 #include <set>
+#include <sstream>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -11,26 +12,28 @@
 #include "core/autograd.h"
 #include "core/module.h"
 #include "core/text.h"
+#include "layers/window.h"
 
 namespace striate {
 namespace {
 
-// The height and width of (N,H,W,C); 1 and 1 for whatever has no space.
-std::pair<std::int64_t, std::int64_t> extent_of(const Shape& shape) {
-  if (shape.size() == 4) return {shape[1], shape[2]};
-  return {1, 1};
+// The height and width of (N,H,W,C), of (N,L,C) 1 and L; 1 and 1 for whatever has no space.
+Extent2d extent_of(const Shape& shape) {
+  const Shape image = with_height(shape);
+  return image.size() == 4 ? Extent2d(image[1], image[2]) : 1;
 }
 
 struct Position {
-  std::int64_t jump = 1;
-  std::int64_t receptive_field = 1;
+  double jump = 1;
+  double receptive_field = 1;
   std::size_t row = 0;  // the row that made the tensor
 };
 
 // An op that reduces all positions to one (flattening, a global mean) sees what all of them saw.
 Position collapsed(Position position, const Shape& from, const Shape& to) {
-  if (extent_of(to) == std::pair<std::int64_t, std::int64_t>(1, 1)) {
-    position.receptive_field += (extent_of(from).first - 1) * position.jump;
+  if (extent_of(to) == Extent2d(1)) {
+    const Extent2d size = extent_of(from);
+    position.receptive_field += static_cast<double>(std::max(size.height, size.width) - 1) * position.jump;
   }
   return position;
 }
@@ -62,8 +65,8 @@ class Rows {
     const LayerGeometry geometry = layer.geometry(x.shape(), y.shape());
     Position position = position_of(x);
     if (geometry.kernel == 1) position = collapsed(position, x.shape(), y.shape());
-    position.receptive_field += (geometry.kernel - 1) * position.jump;
-    position.jump *= geometry.stride;
+    position.receptive_field += static_cast<double>(geometry.kernel - 1) * position.jump;
+    position.jump *= static_cast<double>(geometry.stride) / static_cast<double>(geometry.upscale);
     if (geometry.merges_into_previous && position.row > 0) {
       rows[position.row].parameters += parameters;
       rows[position.row].multiply_adds += geometry.multiply_adds;
@@ -86,7 +89,7 @@ class Rows {
                     .width = width,
                     .channels = y.rank() > 1 ? y.size(-1) : 1,
                     .jump = position.jump,
-                    .receptive_field = position.receptive_field,
+                    .receptive_field = static_cast<std::int64_t>(std::ceil(position.receptive_field)),
                     .parameters = parameters,
                     .multiply_adds = geometry.multiply_adds,
                     .activation_bytes = static_cast<std::int64_t>(y.bytes()),
@@ -95,13 +98,13 @@ class Rows {
   }
 
   // Convolutions are named by stage and place in it, everything else by its kind.
-  std::string name_of(const Layer& layer, std::int64_t jump) {
+  std::string name_of(const Layer& layer, double jump) {
     std::string name;
     for (const char c : layer.kind()) name += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     if (name.ends_with("1d") || name.ends_with("2d")) name.resize(name.size() - 2);
     if (name == "adaptiveavgpool") return "adaptivepool";
     if (name != "conv") return name;
-    if (jump > stage_jump_) {
+    if (jump != stage_jump_) {
       stage_jump_ = jump;
       ++stage_;
       place_ = 0;
@@ -148,7 +151,7 @@ class Rows {
     return joined.jump > 0 ? joined : latest_;
   }
 
-  std::int64_t stage_jump_ = 0;
+  double stage_jump_ = 0;
   int stage_ = 0;
   int place_ = 0;  // of the last convolution in its stage
   Position latest_;
@@ -212,9 +215,11 @@ std::string format_summary(const Summary& summary) {
   };
   for (const SummaryRow& row : summary.rows) {
     std::string size = std::to_string(row.height);
+    std::ostringstream jump;  // whole, or half a pixel and less
+    jump << row.jump;
     if (row.height != row.width) size += "x" + std::to_string(row.width);
-    add(std::to_string(lines.size() - 1), row.name, size, std::to_string(row.jump), std::to_string(row.receptive_field),
-        row, row.path);
+    add(std::to_string(lines.size() - 1), row.name, size, jump.str(), std::to_string(row.receptive_field), row,
+        row.path);
   }
   add("", "total", "", "", "", summary, "");
   return text_table(lines, "rlrrrrrrrl");

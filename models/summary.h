@@ -14,13 +14,14 @@ namespace striate {
 struct SummaryRow {
   std::string name;  ///< "input", "conv2_1" (stage and place in it), "maxpool", "linear", ...
   std::string path;  ///< the layer's path in the model, as its parameters are named: "features.7"
-  /// Output size: n = floor((n_in + 2p - ((F-1)D+1)) / s) + 1 for kernel F and dilation D.
+  /// Output size: n = floor((n_in + 2p - ((F-1)D+1)) / s) + 1 for kernel F and dilation D. A sequence has height 1.
   std::int64_t height = 1;
   std::int64_t width = 1;
   std::int64_t channels = 1;
-  /// j = j_in * s: input pixels between two neighbouring outputs.
-  std::int64_t jump = 1;
-  /// RF = RF_in + (F-1) * D * j_in: input pixels that one output sees, per side.
+  /// j = j_in * s: input pixels between two neighbouring outputs; j_in / s for transposed convolution and upsampling.
+  double jump = 1;
+  /// RF = RF_in + (F-1) * D * j_in: input pixels that one output sees, per side. An output of a transposed convolution
+  /// reads at most ceil(((F-1)D+1) / s) neighbouring inputs, which stands there for (F-1)D+1.
   std::int64_t receptive_field = 1;
   std::int64_t parameters = 0;
   double multiply_adds = 0;
@@ -40,8 +41,8 @@ struct Summary {
 /// Sends one zero image of shape `input` (H,W,C) through the model in eval mode, in the dtype of its
 /// parameters, and reports every layer that ran. Modes are restored; values and gradients stay as they are.
 ///
-/// A convolution is named by its stage and its place in it; a stage ends where the jump grows: in a VGG,
-/// with its max pool.
+/// A convolution is named by its stage and its place in it; a stage ends where the jump changes: in a
+/// VGG, with its max pool.
 ///
 /// Branches: jump and receptive field follow the data, so parallel paths have their own, and where paths meet (an
 /// addition, a concatenation) the largest of each continues. Of kernels and strides that are not square, the larger

@@ -133,12 +133,13 @@ std::unique_ptr<Layer> find_width(ModelCard& card, Contents& contents) {
   }
 }
 
-// The channels of the images that the first convolution's weights, (K,C,R,S), are for.
+// The channels of the images that the first convolution's weights, (K,C,R,S) or (K,C,S), are for.
 std::int64_t channels_in(const TensorFile& file, const Module& like, std::int64_t channels) {
   for (const NamedTensor& parameter : like.parameters()) {
-    if (parameter.value.rank() != 4) continue;
+    const int rank = parameter.value.rank();
+    if (rank < 3) continue;
     const Shape shape = shape_in(file, parameter.name);
-    return shape.size() == 4 && parameter.value.size(2) == channels ? shape[1] : channels;
+    return std::ssize(shape) == rank && parameter.value.size(-2) == channels ? shape[1] : channels;
   }
   return channels;
 }

@@ -7,6 +7,7 @@
 
 #include "core/autograd.h"
 #include "core/elementwise.h"
+#include "core/integer.h"
 #include "core/module.h"
 #include "core/random.h"
 #include "data/augment.h"

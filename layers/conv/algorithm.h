@@ -21,7 +21,8 @@ using ConvParameter = std::conditional_t<std::is_same_v<T, double>, double, floa
 
 /// What a convolution does to its sums before it stores them (a fused epilogue), so that no pass over memory has to:
 /// y = sum + bias; with a norm z = (y - mean) * scale + shift instead, and with relu max(z, 0). One value each
-/// for every output channel. bias may be null; without a norm the others are, and relu is false.
+/// for every channel of the result. bias may be null; without a norm the others are, and relu is false. Backward data
+/// has one too: it is the forward pass of transposed convolution.
 template <class P>
 struct ConvEpilogue {
   const P* bias = nullptr;
@@ -53,7 +54,7 @@ struct ConvKernels {
   void (*forward)(const ConvGeometry& g, ConvInput<const T> x, ConvFilter<const P> w, const ConvEpilogue<P>& epilogue,
                   ConvOutput<T> y) = nullptr;
   void (*backward_data)(const ConvGeometry& g, ConvOutput<const T> dy, ConvFilter<const P> w,
-                        ConvInput<T> dx) = nullptr;
+                        const ConvEpilogue<P>& epilogue, ConvInput<T> dx) = nullptr;
   void (*backward_weights)(const ConvGeometry& g, ConvInput<const T> x, ConvOutput<const T> dy,
                            ConvFilter<P> dw) = nullptr;
 };

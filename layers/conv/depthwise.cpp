@@ -127,7 +127,8 @@ void forward(const ConvGeometry& g, ConvInput<const T> x, ConvFilter<const float
 }
 
 template <class T>
-void backward_data(const ConvGeometry& g, ConvOutput<const T> dy, ConvFilter<const float> w, ConvInput<T> dx) {
+void backward_data(const ConvGeometry& g, ConvOutput<const T> dy, ConvFilter<const float> w,
+                   const ConvEpilogue<float>& epilogue, ConvInput<T> dx) {
   const std::int64_t filters = g.group_outputs();
   const Images<const T> from{dy.data, g.p, g.q, g.k};
   const auto all_rows = backward_taps(g.rows());
@@ -139,13 +140,13 @@ void backward_data(const ConvGeometry& g, ConvOutput<const T> dy, ConvFilter<con
       const std::int64_t i = row % g.h / g.stride.height;
       const TapAxis& rows = all_rows[static_cast<std::size_t>(row % g.h % g.stride.height)];
       T* to = dx.data + row * g.w * g.c;
-      const auto sum_to = [&](auto* sums) {
-        for (const TapAxis& columns : all_columns) sum_taps(rows, columns, g.s, from, w.data, {}, row / g.h, i, sums);
+      const auto sum_to = [&](auto* sums, const ConvEpilogue<float>& end) {
+        for (const TapAxis& columns : all_columns) sum_taps(rows, columns, g.s, from, w.data, end, row / g.h, i, sums);
       };
-      filters == 1 ? sum_to(to) : sum_to(line.data());
+      filters == 1 ? sum_to(to, epilogue) : sum_to(line.data(), {});
       for (std::int64_t at = 0; filters > 1 && at < g.w * g.c; ++at) {
         const float* sums = line.data() + at * filters;
-        to[at] = static_cast<T>(std::accumulate(sums, sums + filters, 0.F));
+        to[at] = static_cast<T>(epilogue_of<float>(epilogue, at % g.c)(std::accumulate(sums, sums + filters, 0.F)));
       }
     }
   });

@@ -20,10 +20,10 @@ inline ConvGeometry flipped(const ConvGeometry& g) {
 /// Backward data by an algorithm's forward kernel; for plain 3x3 kernels.
 template <auto forward, class T>
 void backward_data_by_forward(const ConvGeometry& g, ConvOutput<const T> dy, ConvFilter<const float> w,
-                              ConvInput<T> dx) {
+                              const ConvEpilogue<float>& epilogue, ConvInput<T> dx) {
   Scratch<float> filters(g.filter_size());
   flip_filters(w.data, g.r * g.s, g.c, g.k, filters.data());
-  forward(flipped(g), {dy.data}, {filters.data()}, {}, {dx.data});
+  forward(flipped(g), {dy.data}, {filters.data()}, epilogue, {dx.data});
 }
 
 }  // namespace striate

@@ -1,5 +1,5 @@
 #pragma once
-// The sizes of one 2-d convolution: checked once by conv2d() in layers/conv2d.cpp, then taken as true by every kernel.
+// The sizes of one 2-d convolution: checked once in convolution.cpp, then taken as true by every kernel.
 // README.md beside this file is the map of the folder.
 
 #include <cstdint>

@@ -189,7 +189,8 @@ void forward(const ConvGeometry& g, ConvInput<const T> x, ConvFilter<const float
 }
 
 template <class T>
-void backward_data(const ConvGeometry& g, ConvOutput<const T> dy, ConvFilter<const float> w, ConvInput<T> dx) {
+void backward_data(const ConvGeometry& g, ConvOutput<const T> dy, ConvFilter<const float> w,
+                   const ConvEpilogue<float>& epilogue, ConvInput<T> dx) {
   // Flipped filters are (taps from the last to the first, outputs, inputs of a group).
   const std::int64_t size = g.group_inputs() * g.k;
   Scratch<float> flipped(g.filter_size());
@@ -202,7 +203,7 @@ void backward_data(const ConvGeometry& g, ConvOutput<const T> dy, ConvFilter<con
   for (const TapAxis& rows : backward_taps(g.rows())) {
     for (const TapAxis& columns : all_columns) {
       const Gather<T> gather{dy.data, g.k, groups.product_rows(), &rows, &columns, word_depth<WordOf<T>>};
-      gathered_product(gather, g.n, filters, Results<T>{{dx.data, g.h, g.w, g.c}, {}});
+      gathered_product(gather, g.n, filters, Results<T>{{dx.data, g.h, g.w, g.c}, epilogue});
     }
   }
 }

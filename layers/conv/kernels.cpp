@@ -112,30 +112,32 @@ const ConvAlgorithm& choose_conv(const ConvGeometry& g, DType dtype, ConvDirecti
 }
 
 template <class T>
-void Convolution<T>::forward(const ConvGeometry& g, const T* x, const P* w, const ConvEpilogue<P>& epilogue, T* y) {
+void Convolution<T>::forward(const ConvGeometry& g, const T* x, const P* w, const ConvEpilogue<P>& epilogue, T* y,
+                             const char* part) {
   if constexpr (std::is_same_v<T, float16>) {
     by_way_of_f32(Values(x, g.input_size()), Values(w, g.filter_size()), Values(y, g.output_size()),
                   [&](const float* x32, const float* w32, float* y32) {
-                    Convolution<float>::forward(g, x32, w32, epilogue, y32);
+                    Convolution<float>::forward(g, x32, w32, epilogue, y32, part);
                   });
   } else {
     const ConvAlgorithm& algorithm = choose_conv(g, DTypeOf<T>::value, ConvDirection::forward);
-    const ProfileSpan span(profiled_place(), to_string(ConvDirection::forward), algorithm.name);
+    const ProfileSpan span(profiled_place(), part, algorithm.name);
     algorithm.kernels<T>().forward(g, {x}, {w}, epilogue, {y});
   }
 }
 
 template <class T>
-void Convolution<T>::backward_data(const ConvGeometry& g, const T* dy, const P* w, T* dx) {
+void Convolution<T>::backward_data(const ConvGeometry& g, const T* dy, const P* w, const ConvEpilogue<P>& epilogue,
+                                   T* dx, const char* part) {
   if constexpr (std::is_same_v<T, float16>) {
     by_way_of_f32(Values(dy, g.output_size()), Values(w, g.filter_size()), Values(dx, g.input_size()),
                   [&](const float* dy32, const float* w32, float* dx32) {
-                    Convolution<float>::backward_data(g, dy32, w32, dx32);
+                    Convolution<float>::backward_data(g, dy32, w32, epilogue, dx32, part);
                   });
   } else {
     const ConvAlgorithm& algorithm = choose_conv(g, DTypeOf<T>::value, ConvDirection::backward_data);
-    const ProfileSpan span(profiled_place(), to_string(ConvDirection::backward_data), algorithm.name);
-    algorithm.kernels<T>().backward_data(g, {dy}, {w}, {dx});
+    const ProfileSpan span(profiled_place(), part, algorithm.name);
+    algorithm.kernels<T>().backward_data(g, {dy}, {w}, epilogue, {dx});
   }
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// The arithmetic of 2-d convolution on raw memory, called by layers/conv2d.cpp: the list of algorithms, the choice
+// The arithmetic of 2-d convolution on raw memory, called by convolution.cpp: the list of algorithms, the choice
 // between them, and the three directions by whichever is chosen. README.md has the formulas.
 
 #include <span>
@@ -36,12 +36,15 @@ const ConvAlgorithm& choose_conv(const ConvGeometry& g, DType dtype, ConvDirecti
 
 /// The three directions, each of which overwrites its last argument. T is float, double, bfloat16 or float16. For f16,
 /// the kernels of f32 get operands that are rounded to f16, and what they make is rounded to f16, gradients of weights
-/// too, although they are handed over in f32.
+/// too, although they are handed over in f32. `part` is what a profile calls it: the forward pass of a transposed
+/// convolution is backward data.
 template <class T>
 struct Convolution {
   using P = ConvParameter<T>;
-  static void forward(const ConvGeometry& g, const T* x, const P* w, const ConvEpilogue<P>& epilogue, T* y);
-  static void backward_data(const ConvGeometry& g, const T* dy, const P* w, T* dx);
+  static void forward(const ConvGeometry& g, const T* x, const P* w, const ConvEpilogue<P>& epilogue, T* y,
+                      const char* part = "forward");
+  static void backward_data(const ConvGeometry& g, const T* dy, const P* w, const ConvEpilogue<P>& epilogue, T* dx,
+                            const char* part = "backward-data");
   static void backward_weights(const ConvGeometry& g, const T* x, const T* dy, P* dw);
 };
 

@@ -49,13 +49,16 @@ void forward(const ConvGeometry& g, ConvInput<const double> x, ConvFilter<const 
 }
 
 void backward_data(const ConvGeometry& g, ConvOutput<const double> dy, ConvFilter<const double> w,
-                   ConvInput<double> dx) {
+                   const ConvEpilogue<double>& epilogue, ConvInput<double> dx) {
   parallel_for(g.n, 1, [&](std::int64_t n, std::int64_t) {
-    std::fill_n(dx.data + n * g.h * g.w * g.c, g.h * g.w * g.c, 0.0);
+    const std::int64_t size = g.h * g.w * g.c;
+    double* image = dx.data + n * size;
+    std::fill_n(image, size, 0.0);
     for (std::int64_t tap = 0; tap < g.r * g.s; ++tap) {
       for_each_product(g, n, tap,
                        [&](std::int64_t i, std::int64_t j, std::int64_t o) { dx.data[i] += dy.data[o] * w.data[j]; });
     }
+    for (std::int64_t i = 0; i < size; ++i) image[i] = epilogue_of<double>(epilogue, i % g.c)(image[i]);
   });
 }
 

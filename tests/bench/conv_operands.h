@@ -33,7 +33,7 @@ struct ConvOperandTensors {
       case ConvDirection::forward:
         return Convolution<T>::forward(g, x.data<T>(), w.data<P>(), {}, y.mutable_data<T>());
       case ConvDirection::backward_data:
-        return Convolution<T>::backward_data(g, y.data<T>(), w.data<P>(), x.mutable_data<T>());
+        return Convolution<T>::backward_data(g, y.data<T>(), w.data<P>(), {}, x.mutable_data<T>());
       case ConvDirection::backward_weights:
         return Convolution<T>::backward_weights(g, x.data<T>(), y.data<T>(), w.mutable_data<P>());
     }

@@ -32,7 +32,7 @@ struct Case {
 
 std::string describe(const Case& c) {
   return "input " + to_string(c.x()) + " weight " + to_string(c.weight()) + " stride " + to_string(c.options.stride) +
-         " padding " + to_string(c.options.padding) + " dilation " + to_string(c.options.dilation) + " groups " +
+         " padding " + to_string(c.options.padding.sides) + " dilation " + to_string(c.options.dilation) + " groups " +
          std::to_string(c.options.groups) + (c.options.bias ? " bias" : "");
 }
 
@@ -123,8 +123,8 @@ std::vector<double> naive(const Case& c, const Shape& out, const std::vector<std
     double sum = o.bias ? in[2][static_cast<std::size_t>(k)] : 0;
     for (std::int64_t r = 0; r < o.kernel_size.height; ++r) {
       for (std::int64_t s = 0; s < o.kernel_size.width; ++s) {
-        const std::int64_t h = p * o.stride.height - o.padding.height + r * o.dilation.height;
-        const std::int64_t w = q * o.stride.width - o.padding.width + s * o.dilation.width;
+        const std::int64_t h = p * o.stride.height - o.padding.sides.height + r * o.dilation.height;
+        const std::int64_t w = q * o.stride.width - o.padding.sides.width + s * o.dilation.width;
         if (h < 0 || h >= c.h || w < 0 || w >= c.w) continue;
         for (std::int64_t j = 0; j < c.in_per_group; ++j) {
           const std::int64_t from = k / c.out_per_group * c.in_per_group + j;
@@ -198,8 +198,8 @@ template <class T>
 void expect_rounding_alone(const Case& c) {
   using W = ConvParameter<T>;
   const Conv2dOptions& o = c.options;
-  const ConvGeometry g =
-      conv_geometry(c.n, {c.h, c.w}, c.x()[3], o.kernel_size, c.weight()[3], o.stride, o.padding, o.dilation, o.groups);
+  const ConvGeometry g = conv_geometry(c.n, {c.h, c.w}, c.x()[3], o.kernel_size, c.weight()[3], o.stride,
+                                       o.padding.sides, o.dilation, o.groups);
   ConvOperands<T> operands(g);
   std::vector<Tensor> inputs = {tensor_of(c.x(), operands.x), tensor_of(c.weight(), operands.w)};
   if (o.bias) {

@@ -72,15 +72,26 @@ void expect_as_behind(const ConvGeometry& g, const ConvAlgorithm& algorithm) {
   SCOPED_TRACE(to_string(DTypeOf<T>::value) + " " + algorithm.name + " " + describe(g));
   const ConvAlgorithmOverride convolutions(&algorithm);
   const ConvOperands<T> in(g);
-  const auto mean = conv_values<P>(g.k, 5), scale = conv_values<P>(g.k, 6), shift = conv_values<P>(g.k, 7);
-  for (const P* bias : {static_cast<const P*>(nullptr), in.bias.data()}) {
-    std::vector<T> sums(in.dy.size());
-    Convolution<T>::forward(g, in.x.data(), in.w.data(), {.bias = bias}, sums.data());
-    for (const bool relu : {false, true}) {
-      const ConvEpilogue<P> epilogue{bias, mean.data(), scale.data(), shift.data(), relu};
-      std::vector<T> fused(in.dy.size(), T(std::numeric_limits<float>::quiet_NaN()));
-      Convolution<T>::forward(g, in.x.data(), in.w.data(), epilogue, fused.data());
-      expect_as_behind(epilogue, sums, fused, static_cast<std::size_t>(g.k));
+  // Backward data has an epilogue as the forward pass of a transposed convolution.
+  for (const bool transposed : {false, true}) {
+    SCOPED_TRACE(transposed ? "backward data" : "forward");
+    const std::int64_t channels = transposed ? g.c : g.k;
+    if (channels == 0) continue;
+    const auto run = transposed ? Convolution<T>::backward_data : Convolution<T>::forward;
+    const std::vector<T>& from = transposed ? in.dy : in.x;
+    const std::vector<T> to(transposed ? in.x.size() : in.dy.size(), T(std::numeric_limits<float>::quiet_NaN()));
+    const auto biases = conv_values<P>(channels, 4);
+    const auto mean = conv_values<P>(channels, 5), scale = conv_values<P>(channels, 6),
+               shift = conv_values<P>(channels, 7);
+    for (const P* bias : {static_cast<const P*>(nullptr), biases.data()}) {
+      std::vector<T> sums = to;
+      run(g, from.data(), in.w.data(), {.bias = bias}, sums.data(), "");
+      for (const bool relu : {false, true}) {
+        const ConvEpilogue<P> epilogue{bias, mean.data(), scale.data(), shift.data(), relu};
+        std::vector<T> fused = to;
+        run(g, from.data(), in.w.data(), epilogue, fused.data(), "");
+        expect_as_behind(epilogue, sums, fused, static_cast<std::size_t>(channels));
+      }
     }
   }
 }

@@ -24,7 +24,9 @@
 #include "layers/activations.h"
 #include "layers/avg_pool.h"
 #include "layers/batch_norm.h"
+#include "layers/conv1d.h"
 #include "layers/conv2d.h"
+#include "layers/conv_transpose2d.h"
 #include "layers/cross_entropy.h"
 #include "layers/distillation.h"
 #include "layers/dropout.h"
@@ -32,6 +34,8 @@
 #include "layers/init.h"
 #include "layers/linear.h"
 #include "layers/max_pool.h"
+#include "layers/pad.h"
+#include "layers/pool1d.h"
 #include "layers/softmax.h"
 #include "tests/support/op_checks.h"
 
@@ -70,6 +74,31 @@ std::vector<NamedOp> ops() {
        [](auto& x) {
          return conv2d(x, filters({2, 3, 2, 6}), {}, {.dilation = 2, .groups = 2});
        }},
+      {"conv2d",
+       [](auto& x) {
+         return conv2d(x, filters({2, 3, 4, 6}), {},
+                       {.padding = Padding::same(), .padding_mode = PaddingMode::reflect});
+       }},
+      {"conv_transpose2d",
+       [](auto& x) {
+         return conv_transpose2d(x, filters({3, 3, 6, 4}), filters({6}), {.stride = 2, .padding = 1});
+       }},
+      {"conv_transpose2d",
+       [](auto& x) {
+         return conv_transpose2d(x, filters({3, 2, 1, 4}), {}, {.stride = 2, .output_padding = 1, .groups = 4});
+       }},
+      {"conv1d",
+       [](auto& x) {
+         return conv1d(reshape(x, {x.numel() / 20, 5, 4}), filters({3, 4, 6}), filters({6}));
+       }},
+      {"max_pool1d",
+       [](auto& x) {
+         return max_pool1d(reshape(x, {x.numel() / 20, 5, 4}), {.kernel_size = 2});
+       }},
+      {"pad",
+       [](auto& x) {
+         return pad(x, {1, 0, 2, 1}, PaddingMode::circular);
+       }},
       {"relu", [](auto& x) { return relu(x); }},
       {"leaky_relu", [](auto& x) { return leaky_relu(x); }},
       {"sigmoid", [](auto& x) { return sigmoid(x); }},
@@ -83,6 +112,10 @@ std::vector<NamedOp> ops() {
       {"adaptive_avg_pool2d",
        [](auto& x) {
          return adaptive_avg_pool2d(x, {2, 7});
+       }},
+      {"adaptive_max_pool2d",
+       [](auto& x) {
+         return adaptive_max_pool2d(x, {2, 7});
        }},
       {"softmax", [](auto& x) { return softmax(x); }},
       {"log_softmax", [](auto& x) { return log_softmax(x); }},
@@ -236,6 +269,7 @@ std::vector<Option> options() {
   const auto conv = [](std::int64_t images, std::int64_t kernel_size, const Conv2dOptions& o) {
     conv2d(Tensor::zeros({images, 6, 5, 4}), filters({kernel_size, kernel_size, 4, 6}), {}, o);
   };
+  const auto up = [=](const ConvTranspose2dOptions& o) { conv_transpose2d(x, filters({3, 3, 6, 4}), {}, o); };
   const auto in = [](auto make) {
     return [make](std::int64_t value) {
       Module root;
@@ -256,6 +290,30 @@ std::vector<Option> options() {
       {"Conv2d in_channels", in([](Module& m, auto v) { Conv2d(m, "c", v, 6, {}); })},
       {"Conv2d out_channels", in([](Module& m, auto v) { Conv2d(m, "c", 4, v, {}); })},
       {"Conv2d groups", in([](Module& m, auto v) { Conv2d(m, "c", 4, 6, {.groups = v}); })},
+      {"conv_transpose2d stride", [=](auto v) { up({.stride = v}); }},
+      {"conv_transpose2d stride of none",
+       [](auto v) {
+         conv_transpose2d(Tensor::zeros({0, std::int64_t{1} << 50, 1, 4}), filters({3, 3, 6, 4}), {}, {.stride = v});
+       }},
+      {"conv_transpose2d padding", [=](auto v) { up({.padding = v}); }},
+      {"conv_transpose2d output_padding", [=](auto v) { up({.stride = v, .output_padding = v - (v > 0 ? 1 : 0)}); }},
+      {"conv_transpose2d dilation", [=](auto v) { up({.dilation = v}); }},
+      {"conv_transpose2d groups", [=](auto v) { up({.groups = v}); }},
+      {"ConvTranspose2d",
+       in([](Module& m, auto v) { summarised(ConvTranspose2d(m, "c", 4, 6, {.kernel_size = 3, .stride = v})); })},
+      {"conv1d padding",
+       [](auto v) {
+         conv1d(Tensor::zeros({1, 6, 4}), filters({3, 4, 6}), {}, {.padding = v});
+       }},
+      {"pad",
+       [=](auto v) {
+         pad(x, {v, 0, 0, v}, PaddingMode::replicate);
+       }},
+      {"pad of none",
+       [](auto v) {
+         pad(Tensor::zeros({0, 6, 5, 4}), {v, v, v, v});
+       }},
+      {"adaptive_max_pool2d", [=](auto v) { adaptive_max_pool2d(x, v); }},
       {"max_pool2d kernel_size", [=](auto v) { max_pool2d(x, {.kernel_size = v, .stride = 1}); }},
       {"max_pool2d kernel_size and padding",
        [=](auto v) { max_pool2d(x, {.kernel_size = v, .stride = 1, .padding = v / 2}); }},

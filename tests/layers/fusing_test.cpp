@@ -14,7 +14,9 @@
 #include "core/reshape.h"
 #include "layers/activations.h"
 #include "layers/batch_norm.h"
+#include "layers/conv1d.h"
 #include "layers/conv2d.h"
+#include "layers/conv_transpose2d.h"
 #include "layers/sequential.h"
 #include "tests/support/op_checks.h"
 
@@ -109,6 +111,44 @@ TEST(Fusing, ConvolutionsTakeTheirNormsInEvaluationWithoutGradients) {
   net.train();
   EXPECT_GT(peak_of(net, x), 2 * y);
   EXPECT_LT(peak_of(net, x), 3 * y);
+}
+
+// Transposed and 1-d convolutions fuse as conv2d does: the same bits, and in evaluation no memory beside the output's.
+template <class Conv, class Norm, class Options>
+void expect_fuses(const Options& options, const Tensor& x, std::size_t y_bytes) {
+  struct Block : Layer {
+    explicit Block(const Options& o) : conv(*this, "conv", 3, 17, o) {
+      norm.running_mean.copy_from(random_tensor({17}, 3, DType::f32, -1, 1));
+      norm.running_var.copy_from(random_tensor({17}, 4, DType::f32, 0.5, 2));
+    }
+    Tensor forward(const Tensor& in) override { return relu(norm(conv(in))); }
+    Conv conv;
+    Norm norm{*this, "norm", 17};
+  };
+  release_cached_blocks();
+  Block block(options);
+  block.eval();
+  const auto unfused = [&] {
+    const LayerObserver observer([](const Layer&, const Tensor&, const Tensor&) {});
+    return block(x);
+  };
+  EXPECT_TRUE(block(x).requires_grad());
+  expect_same_bits(block(x), unfused());
+  const NoGradGuard no_grad;
+  expect_same_bits(block(x), unfused());
+  EXPECT_LT(peak_of(block, x), y_bytes + y_bytes / 2);
+}
+
+TEST(Fusing, TransposedAndOneDimensionalConvolutions) {
+  const std::size_t y = 4 * 64 * 64 * 17 * sizeof(float);
+  const Tensor images = random_tensor({4, 32, 32, 3}, 6, DType::f32);
+  expect_fuses<ConvTranspose2d, BatchNorm2d>(ConvTranspose2dOptions{.kernel_size = 2, .stride = 2}, images, y);
+  expect_fuses<ConvTranspose2d, BatchNorm2d>(ConvTranspose2dOptions{.kernel_size = 3, .padding = 1},
+                                             random_tensor({4, 64, 64, 3}, 6, DType::f32), y);
+  expect_fuses<Conv1d, BatchNorm1d>(Conv1dOptions{.kernel_size = 9, .padding = 4},
+                                    random_tensor({4, 4096, 3}, 6, DType::f32), y);
+  expect_fuses<ConvTranspose1d, BatchNorm1d>(ConvTranspose1dOptions{.kernel_size = 4, .stride = 4},
+                                             random_tensor({4, 1024, 3}, 6, DType::f32), y);
 }
 
 // What was taken over and is used all the same is computed then.

@@ -34,7 +34,9 @@ TEST(Init, FanCountsAsPyTorchDoes) {
   EXPECT_EQ(fan_of({7, 9}).in, 7);
   EXPECT_EQ(fan_of({7, 9}).out, 9);
   EXPECT_THROW(fan_of({7}), ShapeError);
-  EXPECT_THROW(fan_of({7, 1, 1}), ShapeError);
+  EXPECT_EQ(fan_of({5, 4, 16}).in, 20);
+  EXPECT_EQ(fan_of({5, 4, 16}).out, 80);
+  EXPECT_THROW(fan_of({7, 1, 1, 1, 1}), ShapeError);
 }
 
 TEST(Init, DistributionsHaveTheirMoments) {

@@ -1,4 +1,5 @@
-// Every case of tests/reference/layers.py and activations.py: outputs and gradients against PyTorch's in float64.
+// Every case of tests/reference/layers.py, convolutions.py and activations.py: outputs and gradients against PyTorch's
+// in float64.
 
 #include <gtest/gtest.h>
 
@@ -16,11 +17,15 @@
 #include "layers/activations.h"
 #include "layers/avg_pool.h"
 #include "layers/batch_norm.h"
+#include "layers/conv1d.h"
 #include "layers/conv2d.h"
+#include "layers/conv_transpose2d.h"
 #include "layers/cross_entropy.h"
 #include "layers/flatten.h"
 #include "layers/linear.h"
 #include "layers/max_pool.h"
+#include "layers/pad.h"
+#include "layers/pool1d.h"
 #include "layers/softmax.h"
 #include "tests/support/case_options.h"
 #include "tests/support/hashed.h"
@@ -38,6 +43,8 @@ using Axes = std::vector<int>;
 const Axes as_is = {};
 const Axes images = {0, 3, 1, 2};
 const Axes filters = {3, 2, 0, 1};
+const Axes sequences = {0, 2, 1};
+const Axes line_filters = {2, 1, 0};
 const Axes matrix = {1, 0};
 
 /// One case in one dtype: makes its inputs, and collects what is to be compared, in PyTorch's layout.
@@ -113,6 +120,84 @@ void run_conv2d(CaseRun& run) {
   run.finish(y, images);
 }
 
+PaddingMode padding_mode(const std::string& name) {
+  const std::map<std::string, PaddingMode> modes = {{"zeros", PaddingMode::zeros},
+                                                    {"reflect", PaddingMode::reflect},
+                                                    {"replicate", PaddingMode::replicate},
+                                                    {"circular", PaddingMode::circular}};
+  return modes.at(name);
+}
+
+/// A convolution by the layer of PyTorch's name, with f(x, w, b).
+void run_conv(CaseRun& run, const std::function<Tensor(const Tensor&, const Tensor&, const Tensor&)>& f) {
+  const CaseOptions& o = run.options;
+  const Shape filter = o.integers("w");
+  const bool line = filter.size() == 3;
+  const Tensor x = run.leaf("x", line ? sequences : images);
+  const Tensor w = run.leaf("w", line ? line_filters : filters);
+  const std::int64_t outputs = o.text("op").starts_with("ConvTranspose") ? filter[1] * o.integer("groups") : filter[0];
+  const Tensor b = o.flag("bias") ? run.leaf("b", run.values("b", {outputs}), as_is) : Tensor();
+  run.finish(f(x, w, b), line ? sequences : images);
+}
+
+void run_conv_layer(CaseRun& run) {
+  const CaseOptions& o = run.options;
+  const bool same = o.text("padding") == "same";
+  run_conv(run, [&](const Tensor& x, const Tensor& w, const Tensor& b) {
+    return conv2d(x, w, b,
+                  {.stride = extent(o, "stride"),
+                   .padding = same ? Padding::same() : extent(o, "padding"),
+                   .dilation = extent(o, "dilation"),
+                   .groups = o.integer("groups"),
+                   .padding_mode = padding_mode(o.text("padding_mode"))});
+  });
+}
+
+void run_conv1d(CaseRun& run) {
+  const CaseOptions& o = run.options;
+  const bool same = o.text("padding") == "same";
+  run_conv(run, [&](const Tensor& x, const Tensor& w, const Tensor& b) {
+    return conv1d(x, w, b,
+                  {.stride = o.integer("stride"),
+                   .padding = same ? Padding::same() : Padding(o.integer("padding")),
+                   .dilation = o.integer("dilation"),
+                   .groups = o.integer("groups"),
+                   .padding_mode = padding_mode(o.text("padding_mode"))});
+  });
+}
+
+void run_conv_transpose2d(CaseRun& run) {
+  const CaseOptions& o = run.options;
+  run_conv(run, [&](const Tensor& x, const Tensor& w, const Tensor& b) {
+    return conv_transpose2d(x, w, b,
+                            {.stride = extent(o, "stride"),
+                             .padding = extent(o, "padding"),
+                             .output_padding = extent(o, "output_padding"),
+                             .dilation = extent(o, "dilation"),
+                             .groups = o.integer("groups")});
+  });
+}
+
+void run_conv_transpose1d(CaseRun& run) {
+  const CaseOptions& o = run.options;
+  run_conv(run, [&](const Tensor& x, const Tensor& w, const Tensor& b) {
+    return conv_transpose1d(x, w, b,
+                            {.stride = o.integer("stride"),
+                             .padding = o.integer("padding"),
+                             .output_padding = o.integer("output_padding"),
+                             .dilation = o.integer("dilation"),
+                             .groups = o.integer("groups")});
+  });
+}
+
+void run_batch_norm1d(CaseRun& run) {
+  const Shape channels = {run.options.integers("x").at(1)};
+  const Tensor x = run.leaf("x", sequences);
+  const Tensor w = run.leaf("w", run.values("w", channels), as_is);
+  const Tensor b = run.leaf("b", run.values("b", channels), as_is);
+  run.finish(batch_norm(x, w, b, {}, {}, {.training = true}), sequences);
+}
+
 void run_batch_norm(CaseRun& run) {
   const CaseOptions& o = run.options;
   const Shape channels = {o.integers("x").at(1)};
@@ -156,6 +241,35 @@ void run_avg_pool(CaseRun& run) {
                            .count_include_pad = o.flag("include_pad")};
   if (o.integer("divisor") != 0) options.divisor_override = o.integer("divisor");
   run_unary(run, images, images, [&](const Tensor& x) { return avg_pool2d(x, options); });
+}
+
+void run_pad(CaseRun& run) {
+  const std::vector<std::int64_t> sides = run.options.integers("borders");  // PyTorch's order
+  const Borders borders{.top = sides.at(2), .bottom = sides.at(3), .left = sides.at(0), .right = sides.at(1)};
+  run_unary(run, images, images,
+            [&](const Tensor& x) { return pad(x, borders, padding_mode(run.options.text("mode"))); });
+}
+
+void run_max_pool1d(CaseRun& run) {
+  const CaseOptions& o = run.options;
+  run_unary(run, sequences, sequences, [&](const Tensor& x) {
+    return max_pool1d(x, {.kernel_size = o.integer("kernel"),
+                          .stride = o.integer("stride"),
+                          .padding = o.integer("padding"),
+                          .dilation = o.integer("dilation"),
+                          .ceil_mode = o.flag("ceil")});
+  });
+}
+
+void run_avg_pool1d(CaseRun& run) {
+  const CaseOptions& o = run.options;
+  run_unary(run, sequences, sequences, [&](const Tensor& x) {
+    return avg_pool1d(x, {.kernel_size = o.integer("kernel"),
+                          .stride = o.integer("stride"),
+                          .padding = o.integer("padding"),
+                          .ceil_mode = o.flag("ceil"),
+                          .count_include_pad = o.flag("include_pad")});
+  });
 }
 
 void run_linear(CaseRun& run) {
@@ -212,6 +326,24 @@ const std::map<std::string, std::function<void(CaseRun&)>> runners = {
        const Extent2d size = extent(run.options, "size");
        run_unary(run, images, images, [&](const Tensor& x) { return adaptive_avg_pool2d(x, size); });
      }},
+    {"Conv2d", run_conv_layer},
+    {"ConvTranspose2d", run_conv_transpose2d},
+    {"Conv1d", run_conv1d},
+    {"ConvTranspose1d", run_conv_transpose1d},
+    {"pad", run_pad},
+    {"BatchNorm1d", run_batch_norm1d},
+    {"MaxPool1d", run_max_pool1d},
+    {"AvgPool1d", run_avg_pool1d},
+    {"AdaptiveMaxPool2d",
+     [](CaseRun& run) {
+       const Extent2d size = extent(run.options, "size");
+       run_unary(run, images, images, [&](const Tensor& x) { return adaptive_max_pool2d(x, size); });
+     }},
+    {"AdaptiveAvgPool1d",
+     [](CaseRun& run) {
+       const std::int64_t size = run.options.integer("size");
+       run_unary(run, sequences, sequences, [&](const Tensor& x) { return adaptive_avg_pool1d(x, size); });
+     }},
     {"linear", run_linear},
     {"cross_entropy", run_cross_entropy},
 };
@@ -255,6 +387,7 @@ void check_file(const std::string& name, DType dtype, const std::function<double
 
 void check_all(DType dtype, const std::function<double(double terms)>& tolerance) {
   check_file("layers.safetensors", dtype, tolerance);
+  check_file("convolutions.safetensors", dtype, tolerance);
   check_file("activations.safetensors", dtype, tolerance);
 }
 

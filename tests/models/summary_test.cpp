@@ -12,11 +12,14 @@
 #include "core/reshape.h"
 #include "layers/activations.h"
 #include "layers/batch_norm.h"
+#include "layers/conv1d.h"
 #include "layers/conv2d.h"
+#include "layers/conv_transpose2d.h"
 #include "layers/dropout.h"
 #include "layers/flatten.h"
 #include "layers/linear.h"
 #include "layers/max_pool.h"
+#include "layers/pool1d.h"
 #include "layers/sequential.h"
 #include "models/resnet.h"
 #include "models/vgg.h"
@@ -25,7 +28,7 @@ namespace striate {
 namespace {
 
 // name, n, j, RF
-using Geometry = std::tuple<std::string, std::int64_t, std::int64_t, std::int64_t>;
+using Geometry = std::tuple<std::string, std::int64_t, double, std::int64_t>;
 
 std::vector<Geometry> geometry_of(const Summary& summary) {
   std::vector<Geometry> rows;
@@ -101,6 +104,51 @@ TEST(Summary, DilationCountsAndSizesAreFloored) {
   EXPECT_EQ(geometry_of(summarize(net, {32, 32, 3})),
             (std::vector<Geometry>{
                 {"input", 32, 1, 1}, {"conv1_1", 16, 2, 5}, {"conv1_2", 16, 2, 17}, {"maxpool", 8, 4, 19}}));
+}
+
+// Down, up, beyond the pixels, and on at half a pixel; as traced by hand: of a 4x4 kernel with stride 2 an output reads
+// two neighbours.
+TEST(Summary, TransposedConvolutionsHalveTheJump) {
+  Net net;
+  const ConvTranspose2dOptions twice{.kernel_size = 4, .stride = 2, .padding = 1};
+  net.body.add<Conv2d>(3, 4, Conv2dOptions{.kernel_size = 3, .stride = 2, .padding = 1});
+  net.body.add<ConvTranspose2d>(4, 4, twice);
+  net.body.add<Conv2d>(4, 4, Conv2dOptions{.kernel_size = 3, .padding = 1});
+  net.body.add<ConvTranspose2d>(4, 4, twice);
+  net.body.add<Conv2d>(4, 2, Conv2dOptions{.kernel_size = 3, .padding = 1});
+  const Summary summary = summarize(net, {8, 8, 3});
+  EXPECT_EQ(geometry_of(summary), (std::vector<Geometry>{{"input", 8, 1, 1},
+                                                         {"conv1_1", 4, 2, 3},
+                                                         {"convtranspose", 8, 1, 5},
+                                                         {"conv2_1", 8, 1, 7},
+                                                         {"convtranspose", 16, 0.5, 8},
+                                                         {"conv3_1", 16, 0.5, 9}}));
+  EXPECT_EQ(summary.rows[2].multiply_adds, 4 * 4 * 4 * 4 * 4 * 4);  // every input by every weight of its channel
+  EXPECT_NE(format_summary(summary).find(" 0.5 "), std::string::npos);
+}
+
+struct Sound : Layer {
+  Conv1d conv{*this, "conv", 1, 4, {.kernel_size = 9, .stride = 4}};
+  BatchNorm1d norm{*this, "norm", 4};
+  MaxPool1d pool{*this, "pool", {.kernel_size = 2}};
+  Linear fc{*this, "fc", 4, 2};
+  Tensor forward(const Tensor& x) override {
+    const Tensor line = reshape(x, {x.size(0), x.size(2), x.size(3)});
+    return fc(mean(pool(relu(norm(conv(line)))), {Axis::width}));
+  }
+};
+
+TEST(Summary, Sequences) {
+  Sound model;
+  const Summary summary = summarize(model, {1, 41, 1});
+  std::vector<std::tuple<std::string, std::int64_t, std::int64_t, double, std::int64_t>> rows;
+  for (const SummaryRow& row : summary.rows)
+    rows.emplace_back(row.name, row.height, row.width, row.jump, row.receptive_field);
+  EXPECT_EQ(rows,
+            (std::vector<std::tuple<std::string, std::int64_t, std::int64_t, double, std::int64_t>>{
+                {"input", 1, 41, 1, 1}, {"conv1_1", 1, 9, 4, 9}, {"maxpool", 1, 4, 8, 13}, {"linear", 1, 1, 8, 37}}));
+  EXPECT_EQ(summary.rows[1].multiply_adds, 9 * 4 * 9);
+  EXPECT_EQ(summary.rows[1].parameters, 9 * 4 + 4 + 2 * 4);
 }
 
 TEST(Summary, RectangularInputs) {

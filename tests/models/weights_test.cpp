@@ -6,8 +6,10 @@
 
 #include "core/allocator.h"
 #include "core/error.h"
+#include "core/reshape.h"
 #include "core/safetensors.h"
 #include "core/text.h"
+#include "layers/conv1d.h"
 #include "layers/conv2d.h"
 #include "layers/flatten.h"
 #include "layers/linear.h"
@@ -34,9 +36,22 @@ struct Plain : Layer {
   Linear last;
 };
 
+// Of sounds (N,1,L,C).
+struct Line : Layer {
+  explicit Line(const ModelOptions& o)
+      : conv(*this, "conv", o.in_channels, 4, {.kernel_size = 3}), last(*this, "last", 4 * (o.width - 2), o.classes) {}
+  Tensor forward(const Tensor& x) override {
+    return last(flatten(conv(reshape(x, {x.size(0), x.size(2), x.size(3)}))));
+  }
+  [[nodiscard]] std::string head() const override { return "last"; }
+  Conv1d conv;
+  Linear last;
+};
+
 class Weights : public testing::Test {
  protected:
   static void SetUpTestSuite() {
+    register_model("line", [](const ModelOptions& options) { return std::make_unique<Line>(options); });
     register_model("plain", [](const ModelOptions& options) { return std::make_unique<Plain>(options); });
   }
   // Writes a file of a fresh model of this card.
@@ -133,6 +148,17 @@ TEST_F(Weights, WithoutACardTheShapesTell) {
     expect_same(*model, loaded);
     expect_same(*model, load_weights(file_, {.model = "resnet20", .options = {{"width_multiplier", width}}}));
   }
+}
+
+// A filter of sounds has three axes in files, and they tell the channels.
+TEST_F(Weights, WithoutACardOfSounds) {
+  const auto model = save({.model = "line", .class_names = names(3), .channels = 2, .height = 1, .width = 9});
+  EXPECT_EQ(read_safetensors(file_).find("conv.weight").shape(), (Shape{4, 2, 3}));
+  rewrite({{"model", "line"}, {"height", "1"}, {"width", "9"}});
+  const LoadedModel loaded = load_weights(file_);
+  EXPECT_EQ(loaded.card.channels, 2);
+  EXPECT_EQ(loaded.card.class_names, names(3));
+  expect_same(*model, loaded);
 }
 
 TEST_F(Weights, WithoutACardAndWithoutAWidth) {

@@ -2,30 +2,13 @@
 
     python3 tests/reference/layers.py      (PyTorch 1.13; writes layers.safetensors beside this file)
 
-Inputs are hashed("CASE.x", shape) and so on, not stored. A case's options stand in the file's metadata; its tensors
-are named CASE.y, CASE.dx, ... in PyTorch's layouts. The output's gradient is hashed("CASE.dy", y's shape).
+Cases: cases.py.
 """
-import os
-
 import torch
 import torch.nn.functional as F
 
-from hashed import hashed, hashed_below, options_text, write_safetensors
-
-tensors, cases = {}, {}
-
-
-def leaf(name, shape, scale=1.0, offset=0.0):
-    return torch.tensor(hashed(name, shape) * scale + offset).requires_grad_()
-
-
-def finish(case, op, y, leaves, terms, **options):
-    """terms: the products in the longest sum of the case, which sets float32's tolerance."""
-    y.backward(torch.tensor(hashed(case + ".dy", tuple(y.shape))))
-    tensors[case + ".y"] = y.detach().numpy()
-    for name, value in leaves.items():
-        tensors[f"{case}.d{name}"] = value.grad.numpy()
-    cases[case] = options_text(op=op, terms=terms, **options)
+from cases import finish, leaf, tensors, unary, write
+from hashed import hashed, hashed_below
 
 
 def conv2d(case, n, c, h, w, k, kernel, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1, bias=True):
@@ -75,13 +58,6 @@ batch_norm("norm_train_options", (2, 17, 3, 3), True, momentum=0.25, eps=0.00781
 batch_norm("norm_train_pixel", (7, 3, 1, 1), True)
 batch_norm("norm_eval", (2, 6, 5, 3), False)
 batch_norm("norm_eval_options", (1, 3, 2, 7), False, eps=0.0078125)
-
-
-def unary(case, op, shape, f, terms=1, coarse=False, **options):
-    """coarse: inputs on a grid of 1/4, so that zeros and ties come up."""
-    x = hashed(case + ".x", shape)
-    x = torch.tensor((x * 4).round() / 4 if coarse else x).requires_grad_()
-    finish(case, op, f(x), {"x": x}, terms, x=shape, coarse=coarse, **options)
 
 
 unary("relu", "relu", (2, 5, 3, 7), F.relu)
@@ -168,4 +144,4 @@ for reduction in ("mean", "sum", "none"):
 cross_entropy("ce_labels", 7, 10)
 cross_entropy("ce_one_class", 3, 1, smoothing=0.25)
 
-write_safetensors(os.path.join(os.path.dirname(os.path.abspath(__file__)), "layers.safetensors"), tensors, cases)
+write("layers.safetensors")

@@ -95,7 +95,7 @@ ConvResults<T> run_conv(const ConvGeometry& g, const ConvOperands<T>& in, const 
   ConvResults<T> out{std::vector<T>(in.dy.size(), T(nan)), std::vector<T>(in.x.size(), T(nan)),
                      std::vector<ConvParameter<T>>(in.w.size(), nan)};
   Convolution<T>::forward(g, in.x.data(), in.w.data(), {in.bias.data()}, out.y.data());
-  Convolution<T>::backward_data(g, in.dy.data(), in.w.data(), out.dx.data());
+  Convolution<T>::backward_data(g, in.dy.data(), in.w.data(), {}, out.dx.data());
   Convolution<T>::backward_weights(g, in.x.data(), in.dy.data(), out.dw.data());
   return out;
 }

@@ -101,15 +101,37 @@ NaivePool<S> naive_avg_pool(const std::vector<S>& x, const ImageSizes& in, const
   return result;
 }
 
+/// Window i of `to` that tile an axis of `from`: its first place, and the one after its last.
+inline std::int64_t adaptive_begin(std::int64_t i, std::int64_t from, std::int64_t to) {
+  return static_cast<std::int64_t>(std::floor(static_cast<double>(i * from) / static_cast<double>(to)));
+}
+inline std::int64_t adaptive_end(std::int64_t i, std::int64_t from, std::int64_t to) {
+  return static_cast<std::int64_t>(std::ceil(static_cast<double>((i + 1) * from) / static_cast<double>(to)));
+}
+
+template <class S>
+NaivePool<S> naive_adaptive_max_pool(const std::vector<S>& x, const ImageSizes& in, const Extent2d& size) {
+  const ImageSizes out{in.n, size.height, size.width, in.c};
+  NaivePool<S> result{out, {}, {}};
+  for (std::int64_t n = 0; n < out.n; ++n)
+    for (std::int64_t p = 0; p < out.h; ++p)
+      for (std::int64_t q = 0; q < out.w; ++q)
+        for (std::int64_t c = 0; c < out.c; ++c) {
+          std::size_t source = x.size();
+          for (std::int64_t h = adaptive_begin(p, in.h, out.h); h < adaptive_end(p, in.h, out.h); ++h)
+            for (std::int64_t w = adaptive_begin(q, in.w, out.w); w < adaptive_end(q, in.w, out.w); ++w) {
+              const std::size_t at = in.at(n, h, w, c);
+              if (source == x.size() || x[at] > x[source] || std::isnan(x[at])) source = at;
+            }
+          result.y.push_back(x[source]);
+          result.source.push_back(source);
+        }
+  return result;
+}
+
 template <class S>
 NaivePool<S> naive_adaptive_avg_pool(const std::vector<S>& x, const ImageSizes& in, const Extent2d& size) {
   const ImageSizes out{in.n, size.height, size.width, in.c};
-  const auto begin = [](std::int64_t i, std::int64_t from, std::int64_t to) {
-    return static_cast<std::int64_t>(std::floor(static_cast<double>(i * from) / static_cast<double>(to)));
-  };
-  const auto end = [](std::int64_t i, std::int64_t from, std::int64_t to) {
-    return static_cast<std::int64_t>(std::ceil(static_cast<double>((i + 1) * from) / static_cast<double>(to)));
-  };
   NaivePool<S> result{out, {}, {}};
   for (std::int64_t n = 0; n < out.n; ++n)
     for (std::int64_t p = 0; p < out.h; ++p)
@@ -117,8 +139,8 @@ NaivePool<S> naive_adaptive_avg_pool(const std::vector<S>& x, const ImageSizes& 
         for (std::int64_t c = 0; c < out.c; ++c) {
           S sum = 0;
           std::int64_t count = 0;
-          for (std::int64_t h = begin(p, in.h, out.h); h < end(p, in.h, out.h); ++h)
-            for (std::int64_t w = begin(q, in.w, out.w); w < end(q, in.w, out.w); ++w) {
+          for (std::int64_t h = adaptive_begin(p, in.h, out.h); h < adaptive_end(p, in.h, out.h); ++h)
+            for (std::int64_t w = adaptive_begin(q, in.w, out.w); w < adaptive_end(q, in.w, out.w); ++w) {
               sum += x[in.at(n, h, w, c)];
               ++count;
             }
