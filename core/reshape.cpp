@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "core/autograd.h"
+#include "core/check.h"
+#include "core/dtype.h"
 #include "core/parallel.h"
 
 namespace striate {
@@ -126,6 +128,32 @@ Tensor slice(const Tensor& x, Axis axis, std::int64_t begin, std::int64_t end) {
     bw.add(0, dx);
   });
   return y;
+}
+
+Tensor take(const Tensor& x, const Tensor& index) {
+  expect(index.dtype() == DType::i64, "take", "places in i64", to_string(index.dtype()));
+  for (const std::int64_t place : index.span<std::int64_t>()) {
+    if (place < 0 || place >= x.numel()) {
+      shape_error("take", "places must be 0 .. " + std::to_string(x.numel() - 1) + " for " + to_string(x.shape()) +
+                              ": got " + std::to_string(place));
+    }
+  }
+  return dispatch_floating("take", x.dtype(), [&]<class T>(T) {
+    Tensor y = Tensor::empty(index.shape(), x.dtype());
+    const auto places = index.span<std::int64_t>();
+    std::transform(places.begin(), places.end(), y.mutable_data<T>(), [from = x.data<T>()](auto i) { return from[i]; });
+    record("take", y, {x}, [index = index.detach(), shape = x.shape(), dtype = x.dtype()](Backward& bw) {
+      Tensor dx = Tensor::zeros(shape, dtype);
+      T* to = dx.mutable_data<T>();
+      const T* dy = bw.dy().data<T>();
+      using C = compute_t<T>;
+      for (const std::int64_t place : index.span<std::int64_t>()) {
+        to[place] = static_cast<T>(static_cast<C>(to[place]) + static_cast<C>(*dy++));
+      }
+      bw.add(0, dx);
+    });
+    return y;
+  });
 }
 
 }  // namespace striate

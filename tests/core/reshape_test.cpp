@@ -184,5 +184,29 @@ TEST(Concat, BitsDoNotDependOnThreads) {
   });
 }
 
+TEST(Take, IsElementByElement) {
+  Tensor x = random_tensor({2, 3}, 1);
+  x.set_requires_grad();
+  const Tensor index = Tensor::from({2, 2, 2}, std::vector<std::int64_t>{5, 0, 0, 3, 1, 5, 5, 2});
+  const auto taken = [&](const std::vector<Tensor>& in) { return take(in[0], index); };
+  const std::vector<double> values = x.to_vector();
+  EXPECT_EQ(taken({x}).shape(), index.shape());
+  EXPECT_EQ(taken({x}).to_vector(), (std::vector<double>{values[5], values[0], values[0], values[3], values[1],
+                                                         values[5], values[5], values[2]}));
+  const GradcheckResult result = gradcheck(taken, {x});
+  EXPECT_TRUE(result) << result.message;
+  const Tensor none = Tensor::empty({0, 3}, DType::i64);
+  EXPECT_EQ(take(x, none).shape(), none.shape());
+}
+
+TEST(Take, Errors) {
+  const Tensor x = random_tensor({2, 3}, 1);
+  for (const std::int64_t place : {-1, 6}) {
+    expect_error<ShapeError>([&] { take(x, Tensor::from({1}, std::vector<std::int64_t>{place})); },
+                             {"[take]", "(2,3)", std::to_string(place)});
+  }
+  expect_error<std::invalid_argument>([&] { take(x, x); }, {"[take]", "i64"});
+}
+
 }  // namespace
 }  // namespace striate
