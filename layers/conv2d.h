@@ -61,7 +61,4 @@ struct Conv2d : ConvNd {
          const Conv2dOptions& options);
 };
 
-/// What a summary says of a convolution with a weight of this shape and these options.
-LayerGeometry conv_geometry(const Shape& weight, const Shape& input, const Shape& output, const Conv2dOptions& options);
-
 }  // namespace striate

@@ -40,6 +40,7 @@ constexpr std::array kCommands = {
     Command{"eval", "measure a file of weights on a data set", run_eval},
     Command{"predict", "classify image files", run_predict},
     Command{"summary", "show a model layer by layer", run_summary},
+    Command{"equivariance", "tell how far layers are from moving with their input", run_equivariance},
     Command{"find-lr", "find a learning rate to train with", run_find_lr},
     Command{"ablate", "train every cell of a recipe and report what each trick brought", run_ablate},
     Command{"bench", "measure training and inference speed", run_bench},
@@ -50,7 +51,7 @@ constexpr std::array kCommands = {
 void print_help() {
   const char* program = program_invocation_short_name;
   show("usage: {} COMMAND [FLAGS]\n\n", program);
-  for (const Command& command : kCommands) show("  {:<10}{}\n", command.name, command.what);
+  for (const Command& command : kCommands) show("  {:<14}{}\n", command.name, command.what);
   show(
       "\n{} COMMAND --help lists a command's flags; any flag may come from --config FILE.toml.\n"
       "{} --version says what this is.\n",

@@ -1,4 +1,4 @@
-// eval, predict, summary, bench, generate and verify from outside.
+// eval, predict, summary, equivariance, bench, generate and verify from outside.
 
 #include <gtest/gtest.h>
 
@@ -199,6 +199,20 @@ TEST_F(Commands, OneChannel) {
             table +
                 "images 28x28x1: (byte/255 - mean) / std, mean 0.1307, std 0.3081; 10 classes: 0, 1, 2, 3, 4, 5, 6, 7, "
                 "8, 9\n");
+}
+
+TEST_F(Commands, EquivarianceIsATableOrJson) {
+  const std::string data = small_data().string();
+  const Outcome table =
+      striate({"equivariance", "--weights", weights(), "--data", data, "--shift", "2", "--limit", "4"});
+  EXPECT_EQ(table.status, 0) << table.err;
+  EXPECT_NE(table.out.find("conv1_1       32   1         2  0.0e+00"), std::string::npos) << table.out;
+  const Outcome json = striate({"equivariance", "--weights", weights(), "--data", data, "--rotate", "90", "--json"});
+  EXPECT_NE(json.out.find("\"everywhere\":"), std::string::npos) << json.out;
+  for (const char* wrong : {"0", "45"}) {
+    const Outcome refused = striate({"equivariance", "--weights", weights(), "--data", data, "--rotate", wrong});
+    EXPECT_EQ(refused.status, 2) << refused.err;
+  }
 }
 
 // Labels go by place: classes of other names are others.

@@ -33,7 +33,7 @@ const std::map<std::string, Rooms> kMayInclude = {
     {"apps/cli", kProgram},
     {"apps/ablate", kProgram},
     {"apps/bench", kProgram},
-    {"apps/examples", {"core", "layers", "optim", "data", "models", "apps/training"}},
+    {"apps/examples", {"core", "layers", "optim", "data", "models", "apps/training", "apps/cli"}},
 };
 
 // The room of a file or an include; empty where it is in none.
