@@ -101,8 +101,9 @@ Outputs outputs(Layer& model, const Tensor& images) {
 
 /// What neither zeros of padding nor the seam of a shift reach, of a side that is `size` places long.
 Region untouched(const SummaryRow& row, std::int64_t size, std::int64_t shift) {
-  const std::int64_t margin = (row.receptive_field + 2 * row.jump - 1) / (2 * row.jump);
-  return {margin + (shift + row.jump - 1) / row.jump, size - margin};
+  const auto places = [&](double pixels) { return static_cast<std::int64_t>(std::ceil(pixels / row.jump)); };
+  const std::int64_t margin = places(static_cast<double>(row.receptive_field) / 2);
+  return {margin + places(static_cast<double>(shift)), size - margin};
 }
 
 EquivarianceRow compared(const SummaryRow& row, const Tensor& moved, const Tensor& plain, const Motion& motion) {
@@ -113,7 +114,7 @@ EquivarianceRow compared(const SummaryRow& row, const Tensor& moved, const Tenso
                          .height = shape[1],
                          .width = shape[2],
                          .jump = row.jump,
-                         .moved_by = static_cast<double>(motion.shift) / static_cast<double>(row.jump)};
+                         .moved_by = static_cast<double>(motion.shift) / row.jump};
   result.unmoved = distance(moved, plain, shifted(shape, 0), all);
   if (shape[1] * shape[2] == 1) return result;
   if (motion.quarter_turn) {
@@ -128,12 +129,14 @@ EquivarianceRow compared(const SummaryRow& row, const Tensor& moved, const Tenso
   return result;
 }
 
-std::string text(std::optional<double> value) {
+std::string text(const char* format, std::optional<double> value) {
   if (!value) return "-";
   std::array<char, 32> buffer{};
-  std::snprintf(buffer.data(), buffer.size(), "%.1e", *value);
+  std::snprintf(buffer.data(), buffer.size(), format, *value);
   return buffer.data();
 }
+
+std::string text(std::optional<double> distance) { return text("%.1e", distance); }
 
 }  // namespace
 
@@ -167,14 +170,12 @@ std::string format_equivariance(const std::vector<EquivarianceRow>& rows, const 
   for (const EquivarianceRow& row : rows) {
     std::string size = std::to_string(row.height);
     if (row.height != row.width) size += "x" + std::to_string(row.width);
-    lines.push_back({row.name, size, std::to_string(row.jump)});
+    lines.push_back({row.name, size, text("%g", row.jump)});
     if (motion.quarter_turn) {
       lines.back().insert(lines.back().end(), {text(row.everywhere), text(row.reoriented)});
     } else {
-      std::array<char, 32> by{};
-      std::snprintf(by.data(), by.size(), "%g", row.moved_by);
       lines.back().insert(lines.back().end(),
-                          {row.everywhere ? by.data() : "-", text(row.inside), text(row.everywhere)});
+                          {row.everywhere ? text("%g", row.moved_by) : "-", text(row.inside), text(row.everywhere)});
     }
     lines.back().insert(lines.back().end(), {text(row.unmoved), row.path});
   }

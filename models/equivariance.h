@@ -22,7 +22,7 @@ struct EquivarianceRow {
   std::string path;
   std::int64_t height = 1;
   std::int64_t width = 1;
-  std::int64_t jump = 1;
+  double jump = 1;  ///< input pixels between two neighbouring outputs
   /// Pixels of this map that a shift stands for: shift / jump. Compared with the nearest whole number, which is T where
   /// the jump divides the shift.
   double moved_by = 0;
