@@ -60,18 +60,17 @@ Tensor ConvNd::forward(const Tensor& x) { return convolution(kind_, x, weight, b
 std::string ConvNd::kind() const { return kind_.layer; }
 
 LayerGeometry ConvNd::geometry(const Shape& input, const Shape& output) const {
-  const auto of_an_image = [](const Shape& shape) {
-    return static_cast<double>(numel(shape) / std::max<std::int64_t>(1, shape.at(0)));
-  };
-  const double inputs = of_an_image(input);
-  const double outputs = of_an_image(output);
+  const auto of_an_image = [](const Shape& shape) { return numel(shape) / std::max<std::int64_t>(1, shape.at(0)); };
+  const auto inputs = static_cast<double>(of_an_image(input));
+  const auto outputs = static_cast<double>(of_an_image(output));
+  const std::int64_t products = weight.numel() / weight.size(-1);  // of an output, or of an input where transposed
   LayerGeometry result = window_geometry(options_.kernel_size, options_.stride, options_.dilation);
   if (kind_.transposed) {
     // Outputs that differ by the stride read by the same taps.
     result.upscale = std::exchange(result.stride, 1);
     result.kernel = ceil_div(result.kernel, result.upscale);
   }
-  result.multiply_adds = (kind_.transposed ? inputs : outputs) * static_cast<double>(weight.numel() / weight.size(-1));
+  result.multiply_adds = (kind_.transposed ? inputs : outputs) * static_cast<double>(products);
   result.dense_parameters = outputs * (inputs + 1);
   return result;
 }

@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/gradcheck.h"
+#include "core/profile.h"
 #include "core/state.h"
 #include "layers/conv/kernels.h"
 #include "tests/support/errors.h"
@@ -240,6 +241,25 @@ TEST(ConvTranspose2d, Layer) {
   EXPECT_EQ(geometry.kernel, 2);
   EXPECT_THROW(ConvTranspose2d(root, "odd", 6, 3, {.groups = 2}), std::invalid_argument);
   EXPECT_THROW(ConvTranspose2d(root, "odd", 6, 3, {.output_padding = 1}), std::invalid_argument);
+}
+
+// By what they are to the layer, not by the kernels' directions.
+TEST(ConvTranspose2d, ProfilesNameItsPasses) {
+  Module root;
+  ConvTranspose2d up(root, "up", 6, 4, {.kernel_size = 2, .stride = 2});
+  const Tensor x = random_tensor({1, 5, 4, 6}, 1, DType::f32).set_requires_grad();
+  Profiler profiler;
+  const Tensor y = up(x);
+  std::vector<std::string> parts;
+  const auto see = [&] {
+    for (const ProfileRow& row : profiler.take_rows()) {
+      if (!row.detail.empty()) parts.push_back(row.where + " " + row.part);
+    }
+  };
+  see();
+  y.backward(random_tensor(y.shape(), 2, DType::f32));
+  see();
+  EXPECT_EQ(parts, (std::vector<std::string>{"up forward", "up backward-weights", "up backward-data"}));
 }
 
 }  // namespace

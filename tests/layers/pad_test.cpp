@@ -176,7 +176,7 @@ TEST(PaddingSame, InEveryPrecision) {
         const Op op = [&](const std::vector<Tensor>& in) {
           return conv2d(in[0], in[1], {}, {.padding = Padding::same(), .dilation = 1, .groups = groups});
         };
-        const auto taps = static_cast<double>(kernel * kernel / groups);
+        const double taps = static_cast<double>(kernel * kernel) / static_cast<double>(groups);
         const int operands = dtype == DType::f32 ? 0 : 1;
         expect_within_rounding(
             op,
