@@ -2,6 +2,7 @@
 
 #include <numbers>
 
+#include "core/check.h"
 #include "core/deferred.h"
 #include "layers/unary.h"
 
@@ -11,6 +12,13 @@ namespace {
 template <class V>
 V sigmoid_of(V x) {
   return constant<V>(1) / (constant<V>(1) + exp_of(-x));
+}
+
+// 0 up to -3, 1 from 3 on, a line between.
+template <class V>
+V hardsigmoid_of(V x) {
+  const V line = (x + constant<V>(3)) * constant<V>(1.0 / 6);
+  return x <= constant<V>(-3) ? V{} : x >= constant<V>(3) ? constant<V>(1) : line;
 }
 
 // tanh of this is 2 * P(X <= x) - 1, nearly.
@@ -81,6 +89,44 @@ Tensor gelu(const Tensor& x, GeluApproximation approximate) {
         const V density =
             constant<V>(std::numbers::inv_sqrtpi / std::numbers::sqrt2) * exp_of(constant<V>(-0.5) * v * v);
         return dy * (probability(v) + v * density);
+      });
+}
+
+Tensor elu(const Tensor& x, double alpha) {
+  return unary(
+      "elu", x, Keeps::input, [alpha]<class V>(V v) { return v > V{} ? v : constant<V>(alpha) * expm1_of(v); },
+      [alpha]<class V>(V dy, V v) { return v > V{} ? dy : dy * constant<V>(alpha) * exp_of(v); });
+}
+
+Tensor softplus(const Tensor& x, double beta, double threshold) {
+  expect(beta != 0, "softplus", "a beta other than 0", beta);
+  return unary(
+      "softplus", x, Keeps::input,
+      [=]<class V>(V v) {
+        const V scaled = constant<V>(beta) * v;
+        return scaled > constant<V>(threshold) ? v : log1p_of(exp_of(scaled)) * constant<V>(1 / beta);
+      },
+      [=]<class V>(V dy, V v) {
+        const V scaled = constant<V>(beta) * v;
+        return scaled > constant<V>(threshold) ? dy : dy * sigmoid_of(scaled);
+      });
+}
+
+Tensor hardsigmoid(const Tensor& x) {
+  return unary(
+      "hardsigmoid", x, Keeps::input, [](auto v) { return hardsigmoid_of(v); },
+      []<class V>(V dy, V v) {
+        const V line = dy * constant<V>(1.0 / 6);
+        return v <= constant<V>(-3) ? V{} : v >= constant<V>(3) ? V{} : line;
+      });
+}
+
+Tensor hardswish(const Tensor& x) {
+  return unary(
+      "hardswish", x, Keeps::input, [](auto v) { return v * hardsigmoid_of(v); },
+      []<class V>(V dy, V v) {
+        const V line = dy * (v * constant<V>(1.0 / 3) + constant<V>(0.5));
+        return v <= constant<V>(-3) ? V{} : v >= constant<V>(3) ? dy : line;
       });
 }
 

@@ -23,6 +23,15 @@ Tensor silu(const Tensor& x);
 /// x * P(X <= x) with X standard normal; `tanh` stands for PyTorch's approximate="tanh".
 enum class GeluApproximation : std::uint8_t { none, tanh };
 Tensor gelu(const Tensor& x, GeluApproximation approximate = GeluApproximation::none);
+/// x above 0, alpha * (exp(x) - 1) elsewhere.
+Tensor elu(const Tensor& x, double alpha = 1);
+/// log(1 + exp(beta * x)) / beta, and x where beta * x is above threshold. Throws std::invalid_argument for a beta of
+/// 0.
+Tensor softplus(const Tensor& x, double beta = 1, double threshold = 20);
+/// (x + 3) / 6, at least 0 and at most 1.
+Tensor hardsigmoid(const Tensor& x);
+/// x * hardsigmoid(x).
+Tensor hardswish(const Tensor& x);
 
 /// The layer around an elementwise function.
 class Activation : public Layer {
@@ -65,6 +74,25 @@ struct SiLU : Activation {
 struct GELU : Activation {
   GELU(Module& parent, std::string name, GeluApproximation approximate = GeluApproximation::none)
       : Activation(parent, std::move(name), "GELU", [=](const Tensor& x) { return gelu(x, approximate); }) {}
+};
+
+struct ELU : Activation {
+  ELU(Module& parent, std::string name, double alpha = 1)
+      : Activation(parent, std::move(name), "ELU", [=](const Tensor& x) { return elu(x, alpha); }) {}
+};
+
+struct Softplus : Activation {
+  Softplus(Module& parent, std::string name, double beta = 1, double threshold = 20)
+      : Activation(parent, std::move(name), "Softplus", [=](const Tensor& x) { return softplus(x, beta, threshold); }) {
+  }
+};
+
+struct Hardsigmoid : Activation {
+  Hardsigmoid(Module& parent, std::string name) : Activation(parent, std::move(name), "Hardsigmoid", hardsigmoid) {}
+};
+
+struct Hardswish : Activation {
+  Hardswish(Module& parent, std::string name) : Activation(parent, std::move(name), "Hardswish", hardswish) {}
 };
 
 }  // namespace striate

@@ -39,6 +39,14 @@ V exp_of(V values) {
   return lanewise(values, [](auto value) { return std::exp(value); });
 }
 template <class V>
+V expm1_of(V values) {
+  return lanewise(values, [](auto value) { return std::expm1(value); });
+}
+template <class V>
+V log1p_of(V values) {
+  return lanewise(values, [](auto value) { return std::log1p(value); });
+}
+template <class V>
 V tanh_of(V values) {
   return lanewise(values, [](auto value) { return std::tanh(value); });
 }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -39,6 +40,14 @@ const std::vector<Kind>& kinds() {
        [](double x) {
          return 0.5 * x * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * std::pow(x, 3))));
        }},
+      {"elu", [](const Tensor& x) { return elu(x); }, [](double x) { return x > 0 ? x : std::exp(x) - 1; }},
+      {"elu alpha", [](const Tensor& x) { return elu(x, 0.5); },
+       [](double x) { return x > 0 ? x : 0.5 * (std::exp(x) - 1); }},
+      {"softplus", [](const Tensor& x) { return softplus(x); }, [](double x) { return std::log(1 + std::exp(x)); }},
+      {"softplus beta", [](const Tensor& x) { return softplus(x, 2, 3); },
+       [](double x) { return 2 * x > 3 ? x : std::log(1 + std::exp(2 * x)) / 2; }},
+      {"hardsigmoid", hardsigmoid, [](double x) { return std::clamp(x + 3, 0.0, 6.0) / 6; }},
+      {"hardswish", hardswish, [](double x) { return x * std::clamp(x + 3, 0.0, 6.0) / 6; }},
   };
   return all;
 }
@@ -100,6 +109,12 @@ TEST(Activations, EndsAndNan) {
   EXPECT_EQ(ends(silu(x)), (std::vector<double>{0, 1e4}));
   EXPECT_EQ(ends(gelu(x)), (std::vector<double>{0, 1e4}));
   EXPECT_EQ(ends(leaky_relu(x, 0.25)), (std::vector<double>{-2500, 1e4}));
+  EXPECT_EQ(ends(elu(x)), (std::vector<double>{-1, 1e4}));
+  EXPECT_EQ(ends(softplus(x)), (std::vector<double>{0, 1e4}));
+  EXPECT_EQ(ends(hardsigmoid(x)), (std::vector<double>{0, 1}));
+  EXPECT_EQ(ends(hardswish(x)), (std::vector<double>{0, 1e4}));
+  EXPECT_EQ(elu(Tensor::from({1}, std::vector<float>{-1e-6F})).item(), std::expm1(-1e-6F));
+  EXPECT_THROW(softplus(x, 0), std::invalid_argument);
   EXPECT_EQ(tanh(Tensor::from({1}, std::vector<double>{inf})).item(), 1);
   EXPECT_THROW(gelu(Tensor::zeros({2}, DType::i64)), std::invalid_argument);
 }
@@ -111,17 +126,24 @@ TEST(Activations, Layers) {
   LeakyReLU third(root, "leaky_relu", 0.25);
   SiLU fourth(root, "silu");
   GELU fifth(root, "gelu", GeluApproximation::tanh);
+  ELU sixth(root, "elu", 0.5);
+  Softplus seventh(root, "softplus", 2, 3);
+  Hardsigmoid eighth(root, "hardsigmoid");
+  Hardswish ninth(root, "hardswish");
   const Tensor x = random_tensor({3, 4}, 1, DType::f32);
-  const std::vector<Tensor> expected = {sigmoid(x), tanh(x), leaky_relu(x, 0.25), silu(x),
-                                        gelu(x, GeluApproximation::tanh)};
-  const std::vector<std::string> names = {"Sigmoid", "Tanh", "LeakyReLU", "SiLU", "GELU"};
-  const std::vector<Layer*> layers = {&first, &second, &third, &fourth, &fifth};
+  const std::vector<Tensor> expected = {
+      sigmoid(x),  tanh(x),           leaky_relu(x, 0.25), silu(x),     gelu(x, GeluApproximation::tanh),
+      elu(x, 0.5), softplus(x, 2, 3), hardsigmoid(x),      hardswish(x)};
+  const std::vector<std::string> names = {"Sigmoid", "Tanh",     "LeakyReLU",   "SiLU",     "GELU",
+                                          "ELU",     "Softplus", "Hardsigmoid", "Hardswish"};
+  const std::vector<Layer*> layers = {&first, &second, &third, &fourth, &fifth, &sixth, &seventh, &eighth, &ninth};
   for (std::size_t i = 0; i < layers.size(); ++i) {
     expect_same_bits((*layers[i])(x), expected[i]);
     EXPECT_EQ(layers[i]->kind(), names[i]);
     EXPECT_TRUE(layers[i]->geometry({3, 4}, {3, 4}).merges_into_previous);
   }
   expect_same_bits(LeakyReLU(root, "default")(x), leaky_relu(x, 0.01));
+  expect_same_bits(Softplus(root, "softplus default")(x), softplus(x, 1, 20));
 }
 
 }  // namespace

@@ -306,7 +306,13 @@ void run_activation(CaseRun& run) {
       {"leaky_relu_slope", [](const Tensor& x) { return leaky_relu(x, 0.25); }},
       {"silu", silu},
       {"gelu", [](const Tensor& x) { return gelu(x); }},
-      {"gelu_tanh", [](const Tensor& x) { return gelu(x, GeluApproximation::tanh); }}};
+      {"gelu_tanh", [](const Tensor& x) { return gelu(x, GeluApproximation::tanh); }},
+      {"elu", [](const Tensor& x) { return elu(x); }},
+      {"elu_alpha", [](const Tensor& x) { return elu(x, 0.5); }},
+      {"softplus", [](const Tensor& x) { return softplus(x); }},
+      {"softplus_beta", [](const Tensor& x) { return softplus(x, 2, 3); }},
+      {"hardsigmoid", hardsigmoid},
+      {"hardswish", hardswish}};
   const Tensor x = run.leaf("x", run.values("x", run.options.integers("x"), 6), images);
   run.finish(ops.at(run.name())(x), images);
 }

@@ -30,5 +30,12 @@ activation("leaky_relu_slope", lambda x: F.leaky_relu(x, 0.25))
 activation("silu", F.silu)
 activation("gelu", F.gelu)
 activation("gelu_tanh", lambda x: F.gelu(x, approximate="tanh"))
+activation("elu", F.elu)
+activation("elu_alpha", lambda x: F.elu(x, 0.5))
+activation("softplus", F.softplus)
+activation("softplus_beta", lambda x: F.softplus(x, 2, 3))
+# F.hardsigmoid, whose own gradient in float64 takes 1/6 in float32.
+activation("hardsigmoid", lambda x: F.relu6(x + 3) / 6)
+activation("hardswish", F.hardswish)
 
 write_safetensors(os.path.join(os.path.dirname(os.path.abspath(__file__)), "activations.safetensors"), tensors, cases)
