@@ -39,16 +39,20 @@ inline RowPlan plan_rows(const Tensor& x) {
       .rows = x.numel() / channels, .channels = channels, .line_rows = line_rows, .chunk = round_up(chunk, line_rows)};
 }
 
-/// Calls f(zero, i, c) for all values, a register or one at a time: i is the place in the tensor, c the place in the
-/// line.
+/// Calls f(zero, i, c) for all values of rows begin .. end-1, a register or one at a time: i is the place in the
+/// tensor, c the place in the line.
+template <class P, class F>
+void for_rows(const RowPlan& plan, std::int64_t begin, std::int64_t end, F f) {
+  const std::int64_t stop = end * plan.channels;
+  for (std::int64_t i = begin * plan.channels; i < stop; i += plan.line()) {
+    by_register<P>(std::min(plan.line(), stop - i), [&](auto zero, std::int64_t c) { f(zero, i + c, c); });
+  }
+}
+
+/// The same for all rows, in parallel.
 template <class P, class F>
 void for_values(const RowPlan& plan, F f) {
-  parallel_for(plan.rows, plan.chunk, [=](std::int64_t begin, std::int64_t end) {
-    const std::int64_t stop = end * plan.channels;
-    for (std::int64_t i = begin * plan.channels; i < stop; i += plan.line()) {
-      by_register<P>(std::min(plan.line(), stop - i), [&](auto zero, std::int64_t c) { f(zero, i + c, c); });
-    }
-  });
+  parallel_for(plan.rows, plan.chunk, [=](std::int64_t begin, std::int64_t end) { for_rows<P>(plan, begin, end, f); });
 }
 
 // Adds to sums (n,channels) over lines of `line` values, first .. last-1. A few lines at a time are summed in

@@ -1,5 +1,5 @@
-// Every case of tests/reference/layers.py, convolutions.py and activations.py: outputs and gradients against PyTorch's
-// in float64.
+// Every case of tests/reference/layers.py, convolutions.py, norms.py and activations.py: outputs and gradients against
+// PyTorch's in float64.
 
 #include <gtest/gtest.h>
 
@@ -22,6 +22,7 @@
 #include "layers/conv_transpose2d.h"
 #include "layers/cross_entropy.h"
 #include "layers/flatten.h"
+#include "layers/group_norm.h"
 #include "layers/linear.h"
 #include "layers/max_pool.h"
 #include "layers/pad.h"
@@ -212,6 +213,21 @@ void run_batch_norm(CaseRun& run) {
   run.compare("var", var);
 }
 
+void run_group_norm(CaseRun& run) {
+  const CaseOptions& o = run.options;
+  const Tensor x = run.leaf("x", run.values("x", o.integers("x"), 2, 3), images);
+  const Shape sizes = x.shape();
+  const bool layer = o.text("op") == "LayerNorm";
+  const bool whole = layer && o.integer("axes") == 3;
+  const Shape affine = whole ? Shape{sizes[3], sizes[1], sizes[2]} : Shape{sizes[3]};
+  const Axes axes = whole ? Axes{2, 0, 1} : as_is;
+  const Tensor w = o.flag("affine") ? run.leaf("w", run.values("w", affine, 0.5, 1), axes) : Tensor();
+  const Tensor b = o.flag("affine") ? run.leaf("b", run.values("b", affine), axes) : Tensor();
+  const Shape normalized = whole ? Shape{sizes[1], sizes[2], sizes[3]} : Shape{sizes[3]};
+  const double eps = o.number("eps");
+  run.finish(layer ? layer_norm(x, normalized, w, b, eps) : group_norm(x, o.integer("groups"), w, b, eps), images);
+}
+
 /// Ops of one input; where the case is coarse it has zeros and ties.
 void run_unary(CaseRun& run, const Axes& in, const Axes& out, const std::function<Tensor(const Tensor&)>& f) {
   Tensor x = run.values("x", run.options.integers("x"));
@@ -321,6 +337,8 @@ const std::map<std::string, std::function<void(CaseRun&)>> runners = {
     {"activation", run_activation},
     {"conv2d", run_conv2d},
     {"batch_norm", run_batch_norm},
+    {"GroupNorm", run_group_norm},
+    {"LayerNorm", run_group_norm},
     {"relu", [](CaseRun& run) { run_unary(run, images, images, relu); }},
     {"flatten", [](CaseRun& run) { run_unary(run, images, as_is, flatten); }},
     {"softmax", [](CaseRun& run) { run_unary(run, as_is, as_is, softmax); }},
@@ -394,6 +412,7 @@ void check_file(const std::string& name, DType dtype, const std::function<double
 void check_all(DType dtype, const std::function<double(double terms)>& tolerance) {
   check_file("layers.safetensors", dtype, tolerance);
   check_file("convolutions.safetensors", dtype, tolerance);
+  check_file("norms.safetensors", dtype, tolerance);
   check_file("activations.safetensors", dtype, tolerance);
 }
 

@@ -1,0 +1,256 @@
+#include "layers/group_norm.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "core/autograd.h"
+#include "core/check.h"
+#include "core/reshape.h"
+#include "layers/channel_sums.h"
+
+namespace striate {
+namespace {
+
+// Images of so many rows of channels, whose groups have moments of their own.
+struct Plan {
+  RowPlan rows;
+  std::int64_t images;
+  std::int64_t positions;
+  std::int64_t groups;
+
+  [[nodiscard]] std::int64_t grain() const {
+    return std::max<std::int64_t>(1, rows.chunk / std::max<std::int64_t>(1, positions));
+  }
+  [[nodiscard]] std::int64_t width() const { return rows.channels / groups; }
+  /// sums (channels) added up by groups, over the number of values in each.
+  [[nodiscard]] double mean_of(const double* sums, std::int64_t group) const {
+    const double* end = sums + (group + 1) * width();
+    return std::accumulate(sums + group * width(), end, 0.0) / static_cast<double>(positions * width());
+  }
+};
+
+// A line (see RowPlan) of f(channel, group).
+template <class P, class F>
+void make_line(const Plan& plan, P* line, F f) {
+  for (std::int64_t g = 0; g < plan.groups; ++g) {
+    for (std::int64_t c = g * plan.width(); c < (g + 1) * plan.width(); ++c) line[c] = f(c, g);
+  }
+  fill_line(plan.rows, line);
+}
+
+template <class P>
+const P* data_or_null(const Tensor& values) {
+  return values.defined() ? values.data<P>() : nullptr;
+}
+
+// moments: mean and 1 / sqrt(var + eps) of every group, (images,2,groups).
+template <class T, class P = compute_t<T>>
+void forward(const Plan& plan, const T* x, const P* weight, const P* bias, double eps, P* moments, T* y) {
+  parallel_for(plan.images, plan.grain(), [=](std::int64_t begin, std::int64_t end) {
+    const RowPlan& rows = plan.rows;
+    Scratch<double> totals(rows.channels);
+    Scratch<P> lines(3 * rows.line());
+    double* sums = totals.data();
+    P* mean = lines.data();
+    P* scale = mean + rows.line();
+    P* shift = scale + rows.line();
+    make_line(plan, shift, [=](std::int64_t c, std::int64_t /*g*/) { return bias == nullptr ? P{} : bias[c]; });
+    for (std::int64_t n = begin; n < end; ++n) {
+      const std::int64_t first = n * plan.positions;
+      const std::int64_t last = first + plan.positions;
+      P* means = moments + n * 2 * plan.groups;
+      P* inverses = means + plan.groups;
+      sum_rows<P, 1>(rows, first, last, sums,
+                     [=]<class V>(V, std::int64_t i, std::int64_t /*c*/, V* sum) { sum[0] += read<V>(x + i); });
+      for (std::int64_t g = 0; g < plan.groups; ++g) means[g] = static_cast<P>(plan.mean_of(sums, g));
+      make_line(plan, mean, [=](std::int64_t /*c*/, std::int64_t g) { return means[g]; });
+      sum_rows<P, 1>(rows, first, last, sums, [=]<class V>(V, std::int64_t i, std::int64_t c, V* sum) {
+        const V deviation = read<V>(x + i) - read<V>(mean + c);
+        sum[0] += deviation * deviation;
+      });
+      for (std::int64_t g = 0; g < plan.groups; ++g) {
+        inverses[g] = static_cast<P>(1 / std::sqrt(plan.mean_of(sums, g) + eps));
+      }
+      make_line(plan, scale,
+                [=](std::int64_t c, std::int64_t g) { return inverses[g] * (weight == nullptr ? P{1} : weight[c]); });
+      for_rows<P>(rows, first, last, [=]<class V>(V, std::int64_t i, std::int64_t c) {
+        write(y + i, (read<V>(x + i) - read<V>(mean + c)) * read<V>(scale + c) + read<V>(shift + c));
+      });
+    }
+  });
+}
+
+// With xhat = (x - mean) * inverse and g = dy * weight: dx = inverse * (g - mean(g) - xhat * mean(g * xhat)), the means
+// over a group. dx may be dy, or null. `partial` is zeros, (chunks,2,C): each chunk's sums of dy * xhat and dy, which
+// are the gradients of weight and bias.
+template <class T, class P = compute_t<T>>
+void backward(const Plan& plan, const T* dy, const T* x, const P* weight, const P* moments, double* partial, T* dx) {
+  parallel_for(plan.images, plan.grain(), [=](std::int64_t begin, std::int64_t end) {
+    const RowPlan& rows = plan.rows;
+    Scratch<double> totals(2 * rows.channels);
+    Scratch<P> lines(4 * rows.line());
+    double* slopes = totals.data();
+    double* levels = slopes + rows.channels;
+    P* mean = lines.data();
+    P* scale = mean + rows.line();
+    P* slope = scale + rows.line();
+    P* level = slope + rows.line();
+    double* dweight = partial + begin / plan.grain() * 2 * rows.channels;
+    for (std::int64_t n = begin; n < end; ++n) {
+      const std::int64_t first = n * plan.positions;
+      const std::int64_t last = first + plan.positions;
+      const P* means = moments + n * 2 * plan.groups;
+      const P* inverses = means + plan.groups;
+      make_line(plan, mean, [=](std::int64_t /*c*/, std::int64_t g) { return means[g]; });
+      make_line(plan, scale,
+                [=](std::int64_t c, std::int64_t g) { return inverses[g] * (weight == nullptr ? P{1} : weight[c]); });
+      sum_rows<P, 2>(rows, first, last, slopes, [=]<class V>(V, std::int64_t i, std::int64_t c, V* sum) {
+        sum[0] += read<V>(dy + i) * (read<V>(x + i) - read<V>(mean + c));
+        sum[1] += read<V>(dy + i);
+      });
+      for (std::int64_t c = 0; c < rows.channels; ++c) {
+        dweight[c] += slopes[c] * static_cast<double>(inverses[c / plan.width()]);
+        dweight[rows.channels + c] += levels[c];
+        slopes[c] *= static_cast<double>(scale[c]);
+        levels[c] *= static_cast<double>(scale[c]);
+      }
+      if (dx == nullptr) continue;
+      for (std::int64_t g = 0; g < plan.groups; ++g) {
+        const auto inverse = static_cast<double>(inverses[g]);
+        std::fill_n(slope + g * plan.width(), plan.width(),
+                    static_cast<P>(plan.mean_of(slopes, g) * inverse * inverse));
+        std::fill_n(level + g * plan.width(), plan.width(), static_cast<P>(plan.mean_of(levels, g)));
+      }
+      fill_line(rows, slope);
+      fill_line(rows, level);
+      for_rows<P>(rows, first, last, [=]<class V>(V, std::int64_t i, std::int64_t c) {
+        const V deviation = read<V>(x + i) - read<V>(mean + c);
+        write(dx + i, read<V>(dy + i) * read<V>(scale + c) - read<V>(level + c) - deviation * read<V>(slope + c));
+      });
+    }
+  });
+}
+
+template <class T>
+void add_gradients(Backward& bw, const Plan& plan, const Tensor& x, const Tensor& weight, const Tensor& moments) {
+  using P = compute_t<T>;
+  const std::int64_t channels = plan.rows.channels;
+  const std::int64_t chunks = std::max<std::int64_t>(1, ceil_div(plan.images, plan.grain()));
+  Tensor sums = Tensor::zeros({chunks, 2, channels}, DType::f64);
+  auto* partial = sums.mutable_data<double>();
+  const T* dy = bw.dy().data<T>();
+  Tensor dx = bw.wants(0) ? bw.reusable_dy() : Tensor();
+  T* to = dx.defined() ? dx.mutable_data<T>() : nullptr;
+  backward<T>(plan, dy, x.data<T>(), data_or_null<P>(weight), moments.data<P>(), partial, to);
+  if (dx.defined()) bw.add(0, dx);
+  for (std::int64_t k = 1; k < chunks; ++k) {
+    for (std::int64_t i = 0; i < 2 * channels; ++i) partial[i] += partial[k * 2 * channels + i];
+  }
+  const auto add_sum = [&](std::size_t input, const double* total) {
+    if (!bw.wants(input)) return;
+    Tensor gradient = Tensor::empty({channels}, DTypeOf<P>::value);
+    std::transform(total, total + channels, gradient.mutable_data<P>(), [](double sum) { return static_cast<P>(sum); });
+    bw.add(input, gradient);
+  };
+  add_sum(1, partial);
+  add_sum(2, partial + channels);
+}
+
+void check_affine(const char* op, const Tensor& x, const Tensor& values, const std::string& name, const Shape& shape) {
+  if (!values.defined()) return;
+  if (values.shape() != shape) {
+    shape_error(op, name + " must be " + to_string(shape) + " for input " + to_string(x.shape()) + ": got " +
+                        to_string(values.shape()));
+  }
+  const DType expected = parameter_dtype(x.dtype());
+  expect(values.dtype() == expected, op,
+         name + " in " + to_string(expected) + " for an input in " + to_string(x.dtype()), values.dtype());
+}
+
+// Of x (images, ..., C).
+Tensor normalise(const char* op, const Tensor& x, std::int64_t groups, const Tensor& weight, const Tensor& bias,
+                 double eps) {
+  expect(eps >= 0, op, "eps of at least 0", eps);
+  Plan plan{.rows = plan_rows(x), .images = x.numel() == 0 ? 0 : x.size(0), .positions = 0, .groups = groups};
+  if (plan.images > 0) plan.positions = plan.rows.rows / plan.images;
+  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  Tensor moments = Tensor::empty({plan.images, 2, groups}, parameter_dtype(x.dtype()));
+  dispatch_floating(op, x.dtype(), [&]<class T>(T) {
+    using P = compute_t<T>;
+    forward<T>(plan, x.data<T>(), data_or_null<P>(weight), data_or_null<P>(bias), eps, moments.mutable_data<P>(),
+               y.mutable_data<T>());
+  });
+  record(op, y, {x, weight, bias}, [op, plan, moments, x = Saved(x), weight = Saved(weight)](Backward& bw) {
+    dispatch_floating(op, bw.dy().dtype(),
+                      [&]<class T>(T) { add_gradients<T>(bw, plan, x.get(), weight.get(), moments); });
+  });
+  return y;
+}
+
+}  // namespace
+
+Tensor group_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight, const Tensor& bias, double eps) {
+  constexpr const char* op = "group_norm";
+  expect(num_groups >= 1, op, "at least 1 group", num_groups);
+  if (x.rank() < 2 || x.size(-1) < 1 || x.size(-1) % num_groups != 0) {
+    shape_error(op, "input must be (N,...,C) with a C that the " + std::to_string(num_groups) + " groups divide: got " +
+                        to_string(x.shape()));
+  }
+  check_affine(op, x, weight, "weight", {x.size(-1)});
+  check_affine(op, x, bias, "bias", {x.size(-1)});
+  return normalise(op, x, num_groups, weight, bias, eps);
+}
+
+Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight, const Tensor& bias,
+                  double eps) {
+  constexpr const char* op = "layer_norm";
+  const auto axes = std::ssize(normalized_shape);
+  const Shape& shape = x.shape();
+  if (axes < 1 || axes > x.rank() ||
+      !std::equal(normalized_shape.begin(), normalized_shape.end(), shape.end() - axes) ||
+      numel(normalized_shape) < 1) {
+    shape_error(op, "the input's last axes must be normalized_shape " + to_string(normalized_shape) + ": got " +
+                        to_string(shape));
+  }
+  check_affine(op, x, weight, "weight", normalized_shape);
+  check_affine(op, x, bias, "bias", normalized_shape);
+  const std::int64_t values = numel(normalized_shape);
+  const auto flat = [&](const Tensor& affine) { return affine.defined() ? reshape(affine, {values}) : affine; };
+  return reshape(normalise(op, reshape(x, {x.numel() / values, values}), 1, flat(weight), flat(bias), eps), shape);
+}
+
+GroupNorm::GroupNorm(Module& parent, std::string name, std::int64_t num_groups, std::int64_t num_channels,
+                     GroupNormOptions options)
+    : Layer(parent, std::move(name)), num_groups_(num_groups), num_channels_(num_channels), eps_(options.eps) {
+  expect(num_groups >= 1 && num_channels >= 1 && num_channels % num_groups == 0, "group_norm",
+         "channels that the groups divide",
+         std::to_string(num_groups) + " groups of " + std::to_string(num_channels) + " channels");
+  if (!options.affine) return;
+  add_parameter("weight", weight, Tensor::full({num_channels}, 1));
+  add_parameter("bias", bias, Tensor::zeros({num_channels}));
+}
+
+Tensor GroupNorm::forward(const Tensor& x) {
+  if (x.rank() < 2 || x.size(-1) != num_channels_) {
+    shape_error("group_norm",
+                "input must be (N,...," + std::to_string(num_channels_) + "): got " + to_string(x.shape()));
+  }
+  return group_norm(x, num_groups_, weight, bias, eps_);
+}
+
+LayerNorm::LayerNorm(Module& parent, std::string name, const Shape& normalized_shape, LayerNormOptions options)
+    : Layer(parent, std::move(name)), normalized_shape_(normalized_shape), eps_(options.eps) {
+  expect(!normalized_shape.empty() && *std::min_element(normalized_shape.begin(), normalized_shape.end()) >= 1,
+         "layer_norm", "a normalized_shape of sizes from 1 on", normalized_shape);
+  if (!options.elementwise_affine) return;
+  std::vector<int> channels_first(normalized_shape.size());
+  std::iota(channels_first.begin(), channels_first.end(), 0);
+  std::rotate(channels_first.begin(), channels_first.end() - 1, channels_first.end());
+  add_parameter("weight", weight, Tensor::full(normalized_shape, 1), channels_first);
+  if (options.bias) add_parameter("bias", bias, Tensor::zeros(normalized_shape), channels_first);
+}
+
+}  // namespace striate
