@@ -40,6 +40,14 @@ Tensor relu(const Tensor& x) {
       []<class V>(V dy, V y) { return select(!(y <= V{}), dy); });
 }
 
+Tensor relu6(const Tensor& x) {
+  return unary(
+      "relu6", x, Keeps::output, []<class V>(V v) { return v < V{}              ? V{}
+                                                           : v > constant<V>(6) ? constant<V>(6)
+                                                                                : v; },
+      []<class V>(V dy, V y) { return select(!(y <= V{}) & !(y >= constant<V>(6)), dy); });
+}
+
 Tensor sigmoid(const Tensor& x) {
   return unary(
       "sigmoid", x, Keeps::output, [](auto v) { return sigmoid_of(v); },

@@ -13,6 +13,8 @@ namespace striate {
 
 /// max(x, 0); a NaN stays a NaN. The gradient at 0 is 0. Fused with a batch norm before it (core/deferred.h).
 Tensor relu(const Tensor& x);
+/// min(max(x, 0), 6); a NaN stays a NaN. The gradient at 0 and 6 is 0.
+Tensor relu6(const Tensor& x);
 /// 1 / (1 + exp(-x)).
 Tensor sigmoid(const Tensor& x);
 Tensor tanh(const Tensor& x);
@@ -51,6 +53,10 @@ class Activation : public Layer {
 
 struct ReLU : Activation {
   ReLU(Module& parent, std::string name) : Activation(parent, std::move(name), "ReLU", relu) {}
+};
+
+struct ReLU6 : Activation {
+  ReLU6(Module& parent, std::string name) : Activation(parent, std::move(name), "ReLU6", relu6) {}
 };
 
 struct Sigmoid : Activation {

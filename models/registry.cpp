@@ -3,7 +3,9 @@
 #include <utility>
 
 #include "core/registry.h"
+#include "models/alexnet.h"
 #include "models/lenet.h"
+#include "models/mobilenet.h"
 #include "models/resnet.h"
 #include "models/vgg.h"
 
@@ -41,6 +43,25 @@ std::unique_ptr<Layer> lenet(const ModelOptions& o) {
                                               .padding = o.options.integer("padding", 2)});
 }
 
+std::unique_ptr<Layer> alexnet(const ModelOptions& o) {
+  return std::make_unique<AlexNet>(AlexNetOptions{.classes = o.classes,
+                                                  .in_channels = o.in_channels,
+                                                  .height = o.height,
+                                                  .width = o.width,
+                                                  .width_multiplier = o.options.real("width_multiplier", 1),
+                                                  .dropout = o.options.real("dropout", 0.5)});
+}
+
+ModelFactory mobilenet(int version) {
+  return [=](const ModelOptions& o) {
+    return std::make_unique<MobileNet>(MobileNetOptions{.version = version,
+                                                        .width_multiplier = o.options.real("width_multiplier", 1),
+                                                        .classes = o.classes,
+                                                        .dropout = o.options.real("dropout", 0.2),
+                                                        .in_channels = o.in_channels});
+  };
+}
+
 Registry<ModelFactory>& registry() {
   using enum ResNetTweak;
   static Registry<ModelFactory> models(
@@ -53,6 +74,7 @@ Registry<ModelFactory>& registry() {
                    {"resnet20", resnet(20)},       {"resnet32", resnet(32)},       {"resnet56", resnet(56)},
                    {"resnet29", resnet(29)},       {"resnet29a", resnet(29, a)},   {"resnet29b", resnet(29, b)},
                    {"resnet29c", resnet(29, c)},   {"resnet29d", resnet(29, d)},   {"lenet", lenet},
+                   {"alexnet", alexnet},           {"mobilenet_v1", mobilenet(1)}, {"mobilenet_v2", mobilenet(2)},
                });
   return models;
 }

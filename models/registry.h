@@ -34,7 +34,8 @@ std::unique_ptr<Layer> make_model(const std::string& name, const ModelOptions& o
 /// vgg11_nobn, ... (without); resnet18, resnet34, resnet50; for small images resnet20, resnet32, resnet56, and
 /// resnet29, of bottlenecks. Those of bottlenecks also with a letter for their tweaks, resnet50a to resnet50d and
 /// resnet29a to resnet29d: a is the paper's base, b the one without a letter (see models/resnet.h). Their options:
-/// width_multiplier, dropout, and of the ResNets zero_gamma. lenet has the option padding.
+/// width_multiplier, dropout, and of the ResNets zero_gamma. lenet has the option padding. alexnet, mobilenet_v1 and
+/// mobilenet_v2 have width_multiplier and dropout.
 std::vector<std::string> model_names();
 
 /// Makes a model known to make_model, and so to every subcommand. Throws std::invalid_argument for a name that is

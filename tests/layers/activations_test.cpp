@@ -28,6 +28,7 @@ struct Kind {
 const std::vector<Kind>& kinds() {
   static const std::vector<Kind> all = {
       {"sigmoid", sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }},
+      {"relu6", relu6, [](double x) { return std::min(std::max(x, 0.0), 6.0); }},
       {"tanh", tanh, [](double x) { return std::tanh(x); }},
       {"leaky_relu", [](const Tensor& x) { return leaky_relu(x); },
        [](double x) { return std::max(x, 0.0) + 0.01 * std::min(x, 0.0); }},

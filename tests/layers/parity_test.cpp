@@ -320,6 +320,7 @@ void run_activation(CaseRun& run) {
       {"tanh", tanh},
       {"leaky_relu", [](const Tensor& x) { return leaky_relu(x); }},
       {"leaky_relu_slope", [](const Tensor& x) { return leaky_relu(x, 0.25); }},
+      {"relu6", relu6},
       {"silu", silu},
       {"gelu", [](const Tensor& x) { return gelu(x); }},
       {"gelu_tanh", [](const Tensor& x) { return gelu(x, GeluApproximation::tanh); }},

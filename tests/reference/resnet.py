@@ -2,22 +2,17 @@
 
     python3 tests/reference/resnet.py      (PyTorch 1.13; writes resnet.safetensors beside this file)
 
-The nets are written as torchvision and, for the tweaks C and D, timm write them, with their parameter names. First
-values of parameters and buffers, images and gradients of outputs are hashed("CASE.name", shape), scaled by
-first_value, not stored. Of a block: CASE.y, CASE.dx, CASE.d.PARAMETER and CASE.after.BUFFER, in training. Of a net:
-CASE.train, its logits in training; CASE.eval, those in evaluation after that; CASE.norms and CASE.projections, of
-every parameter's gradient (its product with hashed signs); and, in the file's metadata, the names of its parameters.
+The nets are written as torchvision and, for the tweaks C and D, timm write them, with their parameter names; nets.py
+tells what is stored of a net. Of a block: CASE.y, CASE.dx, CASE.d.PARAMETER and CASE.after.BUFFER, in training.
 """
 import os
 
-import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from hashed import bits, hashed, write_safetensors
-
-tensors, names = {}, {}
+from hashed import hashed, write_safetensors
+from nets import names, net, start, tensors
 
 
 def conv(c, k, kernel, stride=1):
@@ -107,24 +102,6 @@ class ResNet(nn.Module):
         return self.fc(x.mean((2, 3)))
 
 
-def first_value(case, name, shape):
-    """He-uniform matrices, norms' weights and variances around 1, the rest around 0."""
-    value = hashed(f"{case}.{name}", shape)
-    if len(shape) > 1:
-        return value * np.sqrt(6 / np.prod(shape[1:]))
-    around_one = name.endswith(("weight", "running_var"))
-    return value * 0.25 + (1 if around_one else 0)
-
-
-def start(case, model):
-    model = model.double().train()
-    with torch.no_grad():
-        for name, t in model.state_dict().items():
-            if not name.endswith("num_batches_tracked"):
-                t.copy_(torch.tensor(first_value(case, name, tuple(t.shape))))
-    return model
-
-
 def block(case, model, x):
     model = start(case, model)
     x = torch.tensor(hashed(case + ".x", x)).requires_grad_()
@@ -135,21 +112,6 @@ def block(case, model, x):
         tensors[f"{case}.d.{name}"] = p.grad.numpy()
     for name, b in model.named_buffers():
         tensors[f"{case}.after.{name}"] = b.numpy()
-
-
-def net(case, model, side):
-    model = start(case, model)
-    x = torch.tensor(hashed(case + ".x", (4, 3, side, side)))
-    y = model(x)
-    y.backward(torch.tensor(hashed(case + ".dy", tuple(y.shape))))
-    tensors[case + ".train"] = y.detach().numpy()
-    gradients = [(name, p.grad.numpy().ravel()) for name, p in model.named_parameters()]
-    names[case] = " ".join(name for name, _ in gradients)
-    tensors[case + ".norms"] = np.array([np.linalg.norm(g) for _, g in gradients])
-    tensors[case + ".projections"] = np.array(
-        [np.dot(1.0 - 2.0 * (bits(f"{case}.{name}.signs", g.size) >> np.uint64(63)), g) for name, g in gradients])
-    with torch.no_grad():
-        tensors[case + ".eval"] = model.eval()(x).numpy()
 
 
 block("basic", BasicBlock(4, 4), (3, 4, 6, 5))
