@@ -1,5 +1,5 @@
-// Every case of tests/reference/layers.py, convolutions.py, norms.py and activations.py: outputs and gradients against
-// PyTorch's in float64.
+// Every case of layers.py, convolutions.py, norms.py, upsample.py and activations.py in tests/reference: outputs and
+// gradients against PyTorch's in float64.
 
 #include <gtest/gtest.h>
 
@@ -28,6 +28,7 @@
 #include "layers/pad.h"
 #include "layers/pool1d.h"
 #include "layers/softmax.h"
+#include "layers/upsample.h"
 #include "tests/support/case_options.h"
 #include "tests/support/hashed.h"
 
@@ -266,6 +267,19 @@ void run_pad(CaseRun& run) {
             [&](const Tensor& x) { return pad(x, borders, padding_mode(run.options.text("mode"))); });
 }
 
+void run_upsample(CaseRun& run) {
+  const CaseOptions& o = run.options;
+  UpsampleOptions options{.mode = o.text("mode") == "nearest" ? UpsampleMode::nearest : UpsampleMode::bilinear,
+                          .align_corners = o.flag("align_corners")};
+  if (o.integers("size").at(0) != 0) {
+    options.size = extent(o, "size");
+  } else {
+    const std::vector<double> factors = o.numbers("factor");
+    options.scale_factor = ScaleFactor(factors.at(0), factors.at(1));
+  }
+  run_unary(run, images, images, [&](const Tensor& x) { return interpolate(x, options); });
+}
+
 void run_max_pool1d(CaseRun& run) {
   const CaseOptions& o = run.options;
   run_unary(run, sequences, sequences, [&](const Tensor& x) {
@@ -356,6 +370,7 @@ const std::map<std::string, std::function<void(CaseRun&)>> runners = {
     {"Conv1d", run_conv1d},
     {"ConvTranspose1d", run_conv_transpose1d},
     {"pad", run_pad},
+    {"Upsample", run_upsample},
     {"BatchNorm1d", run_batch_norm1d},
     {"MaxPool1d", run_max_pool1d},
     {"AvgPool1d", run_avg_pool1d},
@@ -414,6 +429,7 @@ void check_all(DType dtype, const std::function<double(double terms)>& tolerance
   check_file("layers.safetensors", dtype, tolerance);
   check_file("convolutions.safetensors", dtype, tolerance);
   check_file("norms.safetensors", dtype, tolerance);
+  check_file("upsample.safetensors", dtype, tolerance);
   check_file("activations.safetensors", dtype, tolerance);
 }
 

@@ -17,10 +17,12 @@
 #include "layers/conv_transpose2d.h"
 #include "layers/dropout.h"
 #include "layers/flatten.h"
+#include "layers/group_norm.h"
 #include "layers/linear.h"
 #include "layers/max_pool.h"
 #include "layers/pool1d.h"
 #include "layers/sequential.h"
+#include "layers/upsample.h"
 #include "models/resnet.h"
 #include "models/vgg.h"
 
@@ -108,6 +110,22 @@ TEST(Summary, DilationCountsAndSizesAreFloored) {
 
 // Down, up, beyond the pixels, and on at half a pixel; as traced by hand: of a 4x4 kernel with stride 2 an output reads
 // two neighbours.
+TEST(Summary, UpsamplingHalvesTheJump) {
+  Net net;
+  net.body.add<Conv2d>(3, 4, Conv2dOptions{.kernel_size = 3, .stride = 2, .padding = 1});
+  net.body.add<GroupNorm>(2, 4);
+  net.body.add<Upsample>(UpsampleOptions{.scale_factor = 2});
+  net.body.add<Conv2d>(4, 2, Conv2dOptions{.kernel_size = 3, .padding = 1});
+  net.body.add<Upsample>(UpsampleOptions{.size = 24, .mode = UpsampleMode::bilinear});
+  const Summary summary = summarize(net, {8, 8, 3});
+  EXPECT_EQ(geometry_of(summary), (std::vector<Geometry>{{"input", 8, 1, 1},
+                                                         {"conv1_1", 4, 2, 3},
+                                                         {"upsample", 8, 1, 3},
+                                                         {"conv2_1", 8, 1, 5},
+                                                         {"upsample", 24, 1.0 / 3, 6}}));
+  EXPECT_EQ(summary.rows[1].parameters, 27 * 4 + 4 + 8);
+}
+
 TEST(Summary, TransposedConvolutionsHalveTheJump) {
   Net net;
   const ConvTranspose2dOptions twice{.kernel_size = 4, .stride = 2, .padding = 1};

@@ -1,0 +1,50 @@
+#pragma once
+// Images resized inside a network, as torch.nn.Upsample does it: no antialiasing. For pictures: data/resize.h.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/module.h"
+#include "layers/window.h"
+
+namespace striate {
+
+enum class UpsampleMode : std::uint8_t { nearest, bilinear };
+
+/// Of rows and of columns; one number stands for both.
+struct ScaleFactor {
+  double height;
+  double width;
+
+  ScaleFactor(double both) : height(both), width(both) {}  // NOLINT(google-explicit-constructor): as Extent2d
+  ScaleFactor(double h, double w) : height(h), width(w) {}
+};
+
+/// PyTorch's names and defaults. Either size or scale_factor, which gives floor(input * scale_factor).
+struct UpsampleOptions {
+  std::optional<Extent2d> size = std::nullopt;
+  std::optional<ScaleFactor> scale_factor = std::nullopt;
+  UpsampleMode mode = UpsampleMode::nearest;
+  bool align_corners = false;  ///< bilinear: the corners of input and output are the centres of their corner pixels
+};
+
+/// x (N,H,W,C) -> (N,P,Q,C). Output row p stands at place s*p of the input, of which nearest takes the floor, with s =
+/// 1/scale_factor where that is given, else H/P. Bilinear weighs the two rows around s*(p + 0.5) - 0.5, at least 0, or
+/// with align_corners around p*(H-1)/(P-1); columns alike. f32, f64, bf16 or f16, computed in f32 for the latter two.
+/// Throws ShapeError, and std::invalid_argument for options outside the rules.
+Tensor interpolate(const Tensor& x, const UpsampleOptions& options);
+
+class Upsample : public Layer {
+ public:
+  Upsample(Module& parent, std::string name, const UpsampleOptions& options);
+  Tensor forward(const Tensor& x) override { return interpolate(x, options_); }
+  [[nodiscard]] std::string kind() const override { return "Upsample"; }
+  /// Scales are rounded down to whole numbers.
+  [[nodiscard]] LayerGeometry geometry(const Shape& input, const Shape& output) const override;
+
+ private:
+  UpsampleOptions options_;
+};
+
+}  // namespace striate
