@@ -25,7 +25,7 @@ std::array<std::int64_t, 2> before_turns(std::int64_t turns, std::int64_t side, 
 /// (side,side,orientations*c,4*k).
 Tensor expanded_places(std::int64_t side, std::int64_t orientations, std::int64_t c, std::int64_t k) {
   Tensor places = Tensor::empty({side, side, orientations * c, kOrientations * k}, DType::i64);
-  std::int64_t* next = places.mutable_data<std::int64_t>();
+  auto* next = places.mutable_data<std::int64_t>();
   for (std::int64_t row = 0; row < side; ++row) {
     for (std::int64_t column = 0; column < side; ++column) {
       for (std::int64_t i = 0; i < orientations * c; ++i) {
@@ -82,10 +82,12 @@ Tensor P4Conv::forward(const Tensor& x) {
 
 LayerGeometry P4Conv::geometry(const Shape& input, const Shape& output) const {
   const auto of_an_image = [](const Shape& shape) {
-    return static_cast<double>(numel(shape) / std::max<std::int64_t>(1, shape.at(0)));
+    const std::int64_t count = numel(shape) / std::max<std::int64_t>(1, shape.at(0));
+    return static_cast<double>(count);
   };
   LayerGeometry result = window_geometry(options_.kernel_size, options_.stride, 1);
-  result.multiply_adds = of_an_image(output) * static_cast<double>(places_.numel() / places_.size(3));
+  const std::int64_t per_output = places_.numel() / places_.size(3);
+  result.multiply_adds = of_an_image(output) * static_cast<double>(per_output);
   result.dense_parameters = of_an_image(output) * (of_an_image(input) + 1);
   return result;
 }

@@ -46,8 +46,8 @@ struct Region {
 /// Of `a` from the moved `b`, both f64 (N,H,W,C).
 double distance(const Tensor& a, const Tensor& b, const Mapping& from, Region region) {
   const std::int64_t n = a.size(0), h = a.size(1), w = a.size(2), c = a.size(3);
-  const double* at = a.data<double>();
-  const double* moved = b.data<double>();
+  const auto* at = a.data<double>();
+  const auto* moved = b.data<double>();
   double difference = 0, total = 0;
   for (std::int64_t i = 0; i < n; ++i) {
     for (std::int64_t row = region.begin; row < std::min(h, region.end); ++row) {
@@ -69,7 +69,7 @@ Tensor moved_by(const Mapping& from, const Tensor& x) {
   const std::int64_t n = x.size(0), h = x.size(1), w = x.size(2), c = x.size(3);
   const Tensor source = cast(x, DType::f64);
   Tensor y = Tensor::empty(x.shape(), DType::f64);
-  double* next = y.mutable_data<double>();
+  auto* next = y.mutable_data<double>();
   for (std::int64_t i = 0; i < n; ++i) {
     for (std::int64_t row = 0; row < h; ++row) {
       for (std::int64_t column = 0; column < w; ++column) {

@@ -50,7 +50,8 @@ void rotate(const std::uint8_t* from, std::int64_t side, double angle, std::uint
     return y < 0 || x < 0 || y >= side || x >= side ? 0.0 : double(from[y * side + x]);
   };
   for (std::int64_t i = 0; i < side * side; ++i) {
-    const double dy = double(i / side) - centre, dx = double(i % side) - centre;
+    const std::int64_t row = i / side, column = i % side;
+    const double dy = double(row) - centre, dx = double(column) - centre;
     const double y = centre + cosine * dy + sine * dx, x = centre + cosine * dx - sine * dy;
     const auto top = std::int64_t(std::floor(y)), left = std::int64_t(std::floor(x));
     const double down = y - double(top), right = x - double(left);

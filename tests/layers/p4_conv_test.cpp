@@ -29,8 +29,8 @@ const std::vector<int> kImages = {0, 3, 1, 2};
 Tensor turned(const Tensor& x, bool orientations) {
   const std::int64_t n = x.size(0), h = x.size(1), w = x.size(2), c = x.size(3), k = c / 4;
   Tensor y = Tensor::empty({n, w, h, c}, x.dtype());
-  const double* from = x.data<double>();
-  double* to = y.mutable_data<double>();
+  const auto* from = x.data<double>();
+  auto* to = y.mutable_data<double>();
   for (std::int64_t i = 0; i < n; ++i) {
     for (std::int64_t row = 0; row < w; ++row) {
       for (std::int64_t column = 0; column < h; ++column) {
