@@ -25,7 +25,7 @@ using Taps = std::vector<std::vector<Tap>>;  // of every place along an axis
 Taps taps_of(std::int64_t input, std::int64_t output, std::optional<double> factor, const UpsampleOptions& options) {
   const double step = factor ? 1 / *factor : static_cast<double>(input) / static_cast<double>(output);
   const double corner_step = output > 1 ? static_cast<double>(input - 1) / static_cast<double>(output - 1) : 0;
-  const double last = static_cast<double>(input - 1);
+  const auto last = static_cast<double>(input - 1);
   Taps taps;
   for (std::int64_t i = 0; i < output; ++i) {
     const auto at = static_cast<double>(i);

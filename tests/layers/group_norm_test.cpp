@@ -113,7 +113,8 @@ TEST(GroupNorm, LowerPrecisionsStayWithinRounding) {
         const Case c{shape, groups, true, true, 1e-5, 0};
         SCOPED_TRACE(describe(c) + " " + to_string(dtype));
         const double stored = rounding(dtype).rtol, slack = 64 * rounding(DType::f32).rtol;
-        const double terms = static_cast<double>(numel(shape) / shape.back());
+        const std::int64_t rows = numel(shape) / shape.back();
+        const auto terms = static_cast<double>(rows);
         expect_like_f64(op_of(c), inputs_of(c, dtype),
                         {{slack, stored + slack}, {8 * slack, stored + slack}, {terms * slack, 0}, {terms * slack, 0}});
       }
