@@ -25,12 +25,32 @@ struct Plan {
     return std::max<std::int64_t>(1, rows.chunk / std::max<std::int64_t>(1, positions));
   }
   [[nodiscard]] std::int64_t width() const { return rows.channels / groups; }
-  /// sums (channels) added up by groups, over the number of values in each.
+  /// sums (channels) added up by groups, over the number of values in each. Eight at a time, for registers.
   [[nodiscard]] double mean_of(const double* sums, std::int64_t group) const {
-    const double* end = sums + (group + 1) * width();
-    return std::accumulate(sums + group * width(), end, 0.0) / static_cast<double>(positions * width());
+    const double* from = sums + group * width();
+    double parts[8] = {};
+    std::int64_t i = 0;
+    for (; i + 8 <= width(); i += 8) {
+      for (std::int64_t k = 0; k < 8; ++k) parts[k] += from[i + k];
+    }
+    return std::accumulate(from + i, from + width(), std::accumulate(parts, parts + 8, 0.0)) /
+           static_cast<double>(positions * width());
   }
 };
+
+// sum_rows() of image n; without its detours where that is one row.
+template <class P, int n, class Terms>
+void sum_image(const Plan& plan, std::int64_t image, double* sums, Terms terms) {
+  const std::int64_t first = image * plan.positions;
+  const std::int64_t channels = plan.rows.channels;
+  if (plan.positions > 1) return sum_rows<P, n>(plan.rows, first, first + plan.positions, sums, terms);
+  std::fill_n(sums, n * channels, 0.0);
+  by_register<P>(channels, [=]<class V>(V zero, std::int64_t c) {
+    V values[n] = {};
+    terms(zero, first * channels + c, c, values);
+    for (int k = 0; k < n; ++k) add_to(sums + k * channels + c, values[k]);
+  });
+}
 
 // A line (see RowPlan) of f(channel, group).
 template <class P, class F>
@@ -63,11 +83,11 @@ void forward(const Plan& plan, const T* x, const P* weight, const P* bias, doubl
       const std::int64_t last = first + plan.positions;
       P* means = moments + n * 2 * plan.groups;
       P* inverses = means + plan.groups;
-      sum_rows<P, 1>(rows, first, last, sums,
-                     [=]<class V>(V, std::int64_t i, std::int64_t /*c*/, V* sum) { sum[0] += read<V>(x + i); });
+      sum_image<P, 1>(plan, n, sums,
+                      [=]<class V>(V, std::int64_t i, std::int64_t /*c*/, V* sum) { sum[0] += read<V>(x + i); });
       for (std::int64_t g = 0; g < plan.groups; ++g) means[g] = static_cast<P>(plan.mean_of(sums, g));
       make_line(plan, mean, [=](std::int64_t /*c*/, std::int64_t g) { return means[g]; });
-      sum_rows<P, 1>(rows, first, last, sums, [=]<class V>(V, std::int64_t i, std::int64_t c, V* sum) {
+      sum_image<P, 1>(plan, n, sums, [=]<class V>(V, std::int64_t i, std::int64_t c, V* sum) {
         const V deviation = read<V>(x + i) - read<V>(mean + c);
         sum[0] += deviation * deviation;
       });
@@ -107,12 +127,15 @@ void backward(const Plan& plan, const T* dy, const T* x, const P* weight, const 
       make_line(plan, mean, [=](std::int64_t /*c*/, std::int64_t g) { return means[g]; });
       make_line(plan, scale,
                 [=](std::int64_t c, std::int64_t g) { return inverses[g] * (weight == nullptr ? P{1} : weight[c]); });
-      sum_rows<P, 2>(rows, first, last, slopes, [=]<class V>(V, std::int64_t i, std::int64_t c, V* sum) {
+      sum_image<P, 2>(plan, n, slopes, [=]<class V>(V, std::int64_t i, std::int64_t c, V* sum) {
         sum[0] += read<V>(dy + i) * (read<V>(x + i) - read<V>(mean + c));
         sum[1] += read<V>(dy + i);
       });
+      for (std::int64_t g = 0; g < plan.groups; ++g) {
+        const auto inverse = static_cast<double>(inverses[g]);
+        for (std::int64_t c = g * plan.width(); c < (g + 1) * plan.width(); ++c) dweight[c] += slopes[c] * inverse;
+      }
       for (std::int64_t c = 0; c < rows.channels; ++c) {
-        dweight[c] += slopes[c] * static_cast<double>(inverses[c / plan.width()]);
         dweight[rows.channels + c] += levels[c];
         slopes[c] *= static_cast<double>(scale[c]);
         levels[c] *= static_cast<double>(scale[c]);
@@ -176,6 +199,7 @@ Tensor normalise(const char* op, const Tensor& x, std::int64_t groups, const Ten
   expect(eps >= 0, op, "eps of at least 0", eps);
   Plan plan{.rows = plan_rows(x), .images = x.numel() == 0 ? 0 : x.size(0), .positions = 0, .groups = groups};
   if (plan.images > 0) plan.positions = plan.rows.rows / plan.images;
+  if (plan.positions < plan.rows.line_rows) plan.rows.line_rows = 1;
   Tensor y = Tensor::empty(x.shape(), x.dtype());
   Tensor moments = Tensor::empty({plan.images, 2, groups}, parameter_dtype(x.dtype()));
   dispatch_floating(op, x.dtype(), [&]<class T>(T) {

@@ -69,14 +69,17 @@ void gather(const Tensor& from, const Taps& rows, const Taps& columns, Tensor& t
       const T* image = x + i / to.size(1) * from.size(1) * width * channels;
       T* at = y + i * row;
       for (const std::vector<Tap>& across : columns) {
-        by_register<P>(channels, [&]<class V>(V sum, std::int64_t c) {
+        by_register_group<P, 4>(channels, [&](auto zero, auto group, std::int64_t c) {
+          using V = decltype(zero);
+          V sums[group] = {};
           for (const Tap& down : rows[static_cast<std::size_t>(i % to.size(1))]) {
-            const T* line = image + down.place * width * channels + c;
             for (const Tap& tap : across) {
-              sum += read<V>(line + tap.place * channels) * static_cast<P>(down.weight * tap.weight);
+              const T* pixel = image + (down.place * width + tap.place) * channels + c;
+              const auto weight = static_cast<P>(down.weight * tap.weight);
+              for (int k = 0; k < group; ++k) sums[k] += read<V>(pixel + k * values_in<V>) * weight;
             }
           }
-          write(at + c, sum);
+          for (int k = 0; k < group; ++k) write(at + c + k * values_in<V>, sums[k]);
         });
         at += channels;
       }
