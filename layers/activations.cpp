@@ -45,7 +45,9 @@ Tensor relu6(const Tensor& x) {
       "relu6", x, Keeps::output, []<class V>(V v) { return v < V{}              ? V{}
                                                            : v > constant<V>(6) ? constant<V>(6)
                                                                                 : v; },
-      []<class V>(V dy, V y) { return select(!(y <= V{}) & !(y >= constant<V>(6)), dy); });
+      []<class V>(V dy, V y) { return y <= V{}              ? V{}
+                                      : y >= constant<V>(6) ? V{}
+                                                            : dy; });
 }
 
 Tensor sigmoid(const Tensor& x) {

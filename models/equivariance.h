@@ -28,12 +28,12 @@ struct EquivarianceRow {
   double moved_by = 0;
   /// At the places whose receptive field meets neither padding nor the seam of the shift. None where there are none,
   /// and for outputs without places.
-  std::optional<double> inside;
+  std::optional<double> inside = std::nullopt;
   /// At all places. None for outputs without places.
-  std::optional<double> everywhere;
+  std::optional<double> everywhere = std::nullopt;
   /// As everywhere, where T also moves every fourth of the channels to the next: what a quarter turn does to the maps
   /// of p4 convolutions (layers/p4_conv.h). None but for turns of maps of 4*K channels.
-  std::optional<double> reoriented;
+  std::optional<double> reoriented = std::nullopt;
   double unmoved = 0;  ///< between f(T x) and f(x): 0 for an invariant f
 };
 
