@@ -81,8 +81,9 @@ TEST(Equivariance, QuarterTurnsMoveOrientations) {
   Plain plain;
   plain.to(DType::f64);
   for (const auto& row : equivariance(plain, random_tensor({2, 32, 32, 3}, 1), {.quarter_turn = true})) {
-    if (row.everywhere) EXPECT_GT(*row.everywhere, 0.1) << row.path;
-    if (row.reoriented) EXPECT_GT(*row.reoriented, 0.1) << row.path;
+    for (const std::optional<double>& distance : {row.everywhere, row.reoriented}) {
+      EXPECT_GT(distance.value_or(1), 0.1) << row.path;
+    }
   }
 }
 
