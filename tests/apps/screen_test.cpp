@@ -67,9 +67,7 @@ TEST_F(Screen, EveryCommandTellsThatItsOutputDidNotArrive) {
          return std::vector<std::string>{"summary", weights};
        }},
       {"equivariance",
-       [&] {
-         return std::vector<std::string>{"equivariance", "--weights", weights, "--data", data, "--shift", "2"};
-       }},
+       [&] { return std::vector<std::string>{"equivariance", "--weights", weights, "--data", data, "--shift", "2"}; }},
       {"find-lr",
        [&] {
          return std::vector<std::string>{"find-lr", "--model", "vgg11", "--width-multiplier",
