@@ -19,7 +19,10 @@ using nlohmann::json;
 
 class Commands : public testing::Test {
  protected:
-  void SetUp() override { ASSERT_EQ(striate(small_train(folder_.path() / "run", {"--epochs", "1"})).status, 0); }
+  void SetUp() override {
+    const Outcome outcome = striate(small_train(folder_.path() / "run", {"--epochs", "1"}));
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+  }
   [[nodiscard]] std::string weights() const { return (folder_.path() / "run/weights.safetensors").string(); }
   // A 2x1 image as PPM.
   [[nodiscard]] std::string image(const std::string& name) const {
@@ -372,8 +375,9 @@ TEST_F(Commands, BenchPrintsOneJsonLine) {
 
 TEST_F(Commands, GenerateAndVerify) {
   const auto other = folder_.path() / "other";
-  ASSERT_EQ(striate({"generate", "--out", other.string(), "--train", "300", "--test", "60"}).status, 0);
-  EXPECT_EQ(read_text(other / "test_batch.bin"), read_text(small_data() / "test_batch.bin"));
+  const Outcome drawn = striate({"generate", "--out", other.string(), "--train", "300", "--test", "60"});
+  ASSERT_EQ(drawn.status, 0) << drawn.err;
+  EXPECT_TRUE(read_text(other / "test_batch.bin") == read_text(small_data() / "test_batch.bin"));
   const Outcome good = striate({"verify", other.string()});
   EXPECT_EQ(good.status, 0) << good.err;
   EXPECT_NE(good.out.find("everything is in order"), std::string::npos) << good.out;

@@ -139,9 +139,3 @@ TEST(Train, MaxStepsCutsARowShort) {
 
 }  // namespace
 }  // namespace striate
-
-int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  testing::AddGlobalTestEnvironment(new striate::testing_support::RemoveSmallData);
-  return RUN_ALL_TESTS();
-}

@@ -8,11 +8,13 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -77,6 +79,7 @@ inline Outcome run_program(const std::vector<std::string>& words, const RunOptio
   const auto out = folder.path() / "out";
   const auto err = folder.path() / "err";
   const pid_t child = fork();
+  if (child < 0) throw std::system_error(errno, std::generic_category(), "fork");
   if (child == 0) program_detail::exec(words, out, err, options);
   int state = 0;
   if (options.signal_after) {

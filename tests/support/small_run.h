@@ -10,26 +10,17 @@
 
 namespace striate::testing_support {
 
-/// A generated set of 300 training and 60 test images, drawn once for the test program.
+/// A generated set of 300 training and 60 test images, drawn once for the test program, which removes it at its end.
 inline const std::filesystem::path& small_data() {
-  static const std::filesystem::path folder = [] {
-    const auto path = std::filesystem::path(testing::TempDir()) / ("striate_data_" + std::to_string(getpid()));
-    const Outcome drawn = striate({"generate", "--out", path.string(), "--train", "300", "--test", "60"});
-    EXPECT_EQ(drawn.status, 0) << drawn.err;
+  static const TempFolder folder;
+  static const std::filesystem::path drawn = [] {
+    auto path = folder.path() / "data";
+    const Outcome outcome = striate({"generate", "--out", path.string(), "--train", "300", "--test", "60"});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
     return path;
   }();
-  return folder;
+  return drawn;
 }
-
-/// Removes what small_data() drew, when the test program ends.
-class RemoveSmallData : public testing::Environment {
- public:
-  void TearDown() override {
-    std::error_code ignored;
-    std::filesystem::remove_all(
-        std::filesystem::path(testing::TempDir()) / ("striate_data_" + std::to_string(getpid())), ignored);
-  }
-};
 
 /// `striate train` of a very narrow VGG11 into `out`, ten steps an epoch, with more flags behind.
 inline std::vector<std::string> small_train(const std::filesystem::path& out,

@@ -4,23 +4,17 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <stdexcept>
 #include <string>
 
 namespace striate::testing_support {
 
 class TempFolder {
  public:
-  TempFolder() {
-    const testing::TestInfo* test = testing::UnitTest::GetInstance()->current_test_info();
-    static int made = 0;
-    path_ = std::filesystem::path(testing::TempDir()) /
-            ("striate_" + std::string(test->test_suite_name()) + "_" + test->name() + "_" + std::to_string(getpid()) +
-             "_" + std::to_string(made++));
-    std::filesystem::remove_all(path_);
-    std::filesystem::create_directories(path_);
-  }
+  TempFolder() : path_(made()) {}
   ~TempFolder() {
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);
@@ -41,6 +35,15 @@ class TempFolder {
   }
 
  private:
+  // mkdtemp's name is nobody else's, whatever earlier or other runs left there.
+  static std::filesystem::path made() {
+    const testing::TestInfo* test = testing::UnitTest::GetInstance()->current_test_info();
+    const std::string of = test == nullptr ? "" : std::string(test->test_suite_name()) + "_" + test->name() + "_";
+    std::string path = (std::filesystem::path(testing::TempDir()) / ("striate_" + of + "XXXXXX")).string();
+    if (mkdtemp(path.data()) == nullptr) throw std::runtime_error("cannot make the folder " + path);
+    return path;
+  }
+
   std::filesystem::path path_;
 };
 
