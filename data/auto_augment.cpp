@@ -27,36 +27,36 @@ void translate_y(Image image, const ImageShape& shape, double pixels) {
 
 std::vector<AugmentOp> make_ops() {
   return {
-      {"Identity", false, 0, 0, 0, [](Image, const ImageShape&, double) {}},
-      {"ShearX", true, 0, 0.3, 0.99,
+      {"Identity", false, false, 0, 0, 0, [](Image, const ImageShape&, double) {}},
+      {"ShearX", true, true, 0, 0.3, 0.99,
        [](Image image, const ImageShape& shape, double slope) {
          affine_nearest(image, shape, {1, slope, 0, 0, 1, 0});
        }},
-      {"ShearY", true, 0, 0.3, 0.99,
+      {"ShearY", true, true, 0, 0.3, 0.99,
        [](Image image, const ImageShape& shape, double slope) {
          affine_nearest(image, shape, {1, 0, 0, slope, 1, 0});
        }},
-      {"TranslateX", true, 0, 150.0 / 331, 32, translate_x},
-      {"TranslateY", true, 0, 150.0 / 331, 32, translate_y},
-      {"Rotate", true, 0, 30, 135,
+      {"TranslateX", true, true, 0, 150.0 / 331, 32, translate_x},
+      {"TranslateY", true, true, 0, 150.0 / 331, 32, translate_y},
+      {"Rotate", true, true, 0, 30, 135,
        [](Image image, const ImageShape& shape, double degrees) {
          affine_nearest(image, shape, rotation(degrees, shape));
        }},
-      {"Brightness", true, 0, 0.9, 0.99,
+      {"Brightness", true, false, 0, 0.9, 0.99,
        [](Image image, const ImageShape&, double more) { adjust_brightness(image, 1 + more); }},
-      {"Color", true, 0, 0.9, 0.99,
+      {"Color", true, false, 0, 0.9, 0.99,
        [](Image image, const ImageShape& shape, double more) { adjust_saturation(image, shape.channels, 1 + more); }},
-      {"Contrast", true, 0, 0.9, 0.99,
+      {"Contrast", true, false, 0, 0.9, 0.99,
        [](Image image, const ImageShape& shape, double more) { adjust_contrast(image, shape.channels, 1 + more); }},
-      {"Sharpness", true, 0, 0.9, 0.99,
+      {"Sharpness", true, false, 0, 0.9, 0.99,
        [](Image image, const ImageShape& shape, double more) { adjust_sharpness(image, shape, 1 + more); }},
-      {"Posterize", false, 8, 4, 2,
+      {"Posterize", false, false, 8, 4, 2,
        [](Image image, const ImageShape&, double bits) { posterize(image, static_cast<int>(std::nearbyint(bits))); }},
-      {"Solarize", false, 255, 0, 0,
+      {"Solarize", false, false, 255, 0, 0,
        [](Image image, const ImageShape&, double threshold) { solarize(image, threshold); }},
-      {"AutoContrast", false, 0, 0, 0,
+      {"AutoContrast", false, false, 0, 0, 0,
        [](Image image, const ImageShape& shape, double) { autocontrast(image, shape.channels); }},
-      {"Equalize", false, 0, 0, 0,
+      {"Equalize", false, false, 0, 0, 0,
        [](Image image, const ImageShape& shape, double) { equalize(image, shape.channels); }}};
 }
 
@@ -79,12 +79,29 @@ const AugmentOp& draw_op(RandomSequence& random) {
   return ops[static_cast<std::size_t>(random.below(static_cast<std::int64_t>(ops.size())))];
 }
 
-void apply_op(const AugmentOp& op, double magnitude, Image image, const ImageShape& shape, RandomSequence& random) {
+/// Of a label map, only what moves pixels is done: it takes the nearest ones and fills with black.
+void apply_op(const AugmentOp& op, double magnitude, Image image, const ImageShape& shape, RandomSequence& random,
+              bool of_labels) {
   const bool negative = random.below(2) == 1 && op.is_signed;
-  op.apply(image, shape, negative ? -magnitude : magnitude);
+  if (!of_labels || op.moves_pixels) op.apply(image, shape, negative ? -magnitude : magnitude);
 }
 
-struct RandAugment : Transform {
+/// Draws operations and applies them to a copy of the image, or of its label map.
+struct DrawnOps : Transform {
+  void apply(std::span<const std::uint8_t> image, const ImageShape& shape, std::span<std::uint8_t> out,
+             RandomSequence& random) const final {
+    std::copy(image.begin(), image.end(), out.begin());
+    change(out, shape, random, false);
+  }
+  void apply_to_labels(std::span<const std::uint8_t> labels, const ImageShape& shape, std::span<std::uint8_t> out,
+                       RandomSequence& random) const final {
+    std::copy(labels.begin(), labels.end(), out.begin());
+    change(out, shape, random, true);
+  }
+  virtual void change(Image image, const ImageShape& shape, RandomSequence& random, bool of_labels) const = 0;
+};
+
+struct RandAugment : DrawnOps {
   explicit RandAugment(const NamedOptions& options)
       : num_ops(options.integer("num_ops", 2)),
         magnitude(options.integer("magnitude", 9)),
@@ -98,30 +115,26 @@ struct RandAugment : Transform {
     return expect_colours("rand_augment", input);
   }
 
-  void apply(std::span<const std::uint8_t> image, const ImageShape& shape, std::span<std::uint8_t> out,
-             RandomSequence& random) const override {
-    std::copy(image.begin(), image.end(), out.begin());
+  void change(Image image, const ImageShape& shape, RandomSequence& random, bool of_labels) const override {
     for (std::int64_t i = 0; i < num_ops; ++i) {
       const AugmentOp& op = draw_op(random);
-      apply_op(op, rand_augment_magnitude(op, shape, magnitude, bins), out, shape, random);
+      apply_op(op, rand_augment_magnitude(op, shape, magnitude, bins), image, shape, random, of_labels);
     }
   }
   std::int64_t num_ops, magnitude, bins;
 };
 
-struct TrivialAugmentWide : Transform {
+struct TrivialAugmentWide : DrawnOps {
   explicit TrivialAugmentWide(const NamedOptions& options) : bins(magnitude_bins("trivial_augment_wide", options)) {}
 
   [[nodiscard]] ImageShape output_shape(const ImageShape& input) const override {
     return expect_colours("trivial_augment_wide", input);
   }
 
-  void apply(std::span<const std::uint8_t> image, const ImageShape& shape, std::span<std::uint8_t> out,
-             RandomSequence& random) const override {
-    std::copy(image.begin(), image.end(), out.begin());
+  void change(Image image, const ImageShape& shape, RandomSequence& random, bool of_labels) const override {
     const AugmentOp& op = draw_op(random);
     const double magnitude = trivial_augment_magnitude(op, random.below(bins), bins);
-    apply_op(op, magnitude, out, shape, random);
+    apply_op(op, magnitude, image, shape, random, of_labels);
   }
   std::int64_t bins;
 };

@@ -11,8 +11,9 @@
 namespace striate {
 
 struct AugmentOp {
-  std::string name;  ///< torchvision's
-  bool is_signed;    ///< half of the time the magnitude is negative
+  std::string name;   ///< torchvision's
+  bool is_signed;     ///< half of the time the magnitude is negative
+  bool moves_pixels;  ///< changes places, not colours
   /// The magnitudes of the bins go in even steps from `from` to `rand_to` in RandAugment, to `wide_to` in
   /// TrivialAugmentWide.
   double from, rand_to, wide_to;

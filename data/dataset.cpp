@@ -20,6 +20,7 @@ namespace {
 /// Looked through from its end.
 Registry<DatasetFormat>& registry() {
   static Registry<DatasetFormat> formats("dataset", {{"image-folder", image_folder_format()},
+                                                     {"segmentation-folder", segmentation_folder_format()},
                                                      {"fashion-mnist", fashion_mnist_format()},
                                                      {"mnist", mnist_format()},
                                                      {"cifar100", cifar100_format()},
@@ -85,6 +86,21 @@ Picture stored_picture(const Dataset& dataset, std::int64_t i) {
 std::string image_name(const Dataset& dataset, std::int64_t i) {
   if (dataset.source) return dataset.source->name(i);
   return "image " + std::to_string(dataset.chosen.empty() ? i : dataset.chosen[static_cast<std::size_t>(i)]);
+}
+
+std::vector<std::int64_t> class_counts(const Dataset& dataset) {
+  std::vector<std::int64_t> counts(dataset.class_names.size());
+  if (!dataset.is_segmentation()) {
+    for (const std::int64_t label : dataset.labels.span<std::int64_t>()) ++counts.at(static_cast<std::size_t>(label));
+    return counts;
+  }
+  for (std::int64_t i = 0; i < dataset.size(); ++i) {
+    const Tensor map = dataset.source->label_map(i);
+    for (const std::uint8_t pixel : map.span<std::uint8_t>()) {
+      if (pixel > 0) ++counts.at(pixel - std::size_t{1});
+    }
+  }
+  return counts;
 }
 
 Tensor transformed_images(const Dataset& dataset, const std::vector<std::int64_t>& places) {

@@ -46,7 +46,12 @@ class ImageSource {
   [[nodiscard]] virtual Tensor image(std::int64_t i) const = 0;
   /// Picture i as messages and tables name it: a file's path, or "image 17".
   [[nodiscard]] virtual std::string name(std::int64_t i) const;
-  /// A hash of picture i's bytes, by which a resumed run knows its data again.
+  /// Whether every picture has a label map: images for segmentation.
+  [[nodiscard]] virtual bool has_label_maps() const { return false; }
+  /// The classes of picture i's pixels: u8 (H,W,1), k + 1 for class k and 0 for a pixel that has none and counts for
+  /// nothing, so that what transforms fill with black has none. Throws FileError.
+  [[nodiscard]] virtual Tensor label_map(std::int64_t /*i*/) const { return {}; }
+  /// A hash of picture i's bytes (and its label map's), by which a resumed run knows its data again.
   [[nodiscard]] virtual std::uint64_t hash(std::int64_t i) const;
   /// What is kept in memory.
   [[nodiscard]] virtual std::int64_t cached_bytes() const { return 0; }
@@ -54,8 +59,9 @@ class ImageSource {
 
 /// Images as bytes, in one of two places. A copy shares the memory.
 struct Dataset {
-  Tensor images{};                         ///< u8 (N,H,W,C), all of one size in memory; undefined with a source
-  Tensor labels{};                         ///< i64 (N), each 0 .. class_names.size()-1
+  Tensor images{};  ///< u8 (N,H,W,C), all of one size in memory; undefined with a source
+  /// i64 (N), each 0 .. class_names.size()-1; for segmentation, where pixels have classes, all 0.
+  Tensor labels{};
   std::vector<std::string> class_names{};  ///< by label
   Normalization normalization{};           ///< what Loader applies; empty: default_normalization()
   std::vector<std::string> notes{};        ///< what was passed over in loading, a line each, to be shown to the user
@@ -69,6 +75,7 @@ struct Dataset {
   [[nodiscard]] std::int64_t size() const { return labels.size(0); }
   [[nodiscard]] std::int64_t classes() const { return static_cast<std::int64_t>(class_names.size()); }
   [[nodiscard]] std::int64_t channels() const { return stored_shape().channels; }
+  [[nodiscard]] bool is_segmentation() const { return source && source->has_label_maps(); }
   /// Of the images as they are stored; height = width = 0 where they have several sizes.
   [[nodiscard]] ImageShape stored_shape() const;
   /// Of what comes out of the transforms.
@@ -88,6 +95,9 @@ Picture stored_picture(const Dataset& dataset, std::int64_t i);
 /// Image i as messages and tables name it: a file's path, or "image 17", counted from 0 in the data set as it was
 /// loaded.
 std::string image_name(const Dataset& dataset, std::int64_t i);
+
+/// The images of every class, for segmentation its pixels.
+std::vector<std::int64_t> class_counts(const Dataset& dataset);
 
 /// The images at these places out of the data set's transforms: u8 (places.size(),H,W,C). What the transforms draw is
 /// that of epoch 0 and seed 0.
@@ -132,7 +142,7 @@ struct DatasetFormat {
 void register_dataset(const std::string& name, DatasetFormat format);
 
 /// In the order in which load_dataset looks: those registered last first, then cifar10, cifar100, mnist, fashion-mnist,
-/// image-folder.
+/// segmentation-folder, image-folder.
 std::vector<std::string> dataset_names();
 
 /// Throws std::invalid_argument with the nearest name and all names.

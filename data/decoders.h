@@ -26,10 +26,13 @@ struct Encoded {
 /// Memory for the pixels. Throws DecodeError for sizes below 1, for more pixels than allowed, and for more than the
 /// bytes can hold: `per_byte` is what the kind of file can pack into a byte at most. So a few bytes never take much
 /// memory.
-Tensor picture_of(std::uint64_t height, std::uint64_t width, const Encoded& from, std::uint64_t per_byte);
+Tensor picture_of(std::uint64_t height, std::uint64_t width, const Encoded& from, std::uint64_t per_byte,
+                  std::int64_t channels = 3);
 
 Tensor decode_jpeg(const Encoded& from);
 Tensor decode_png(const Encoded& from);
+/// (height,width,1): as read_indices (data/image.h).
+Tensor decode_png_indices(const Encoded& from);
 Tensor decode_bmp(const Encoded& from);
 Tensor decode_pnm(const Encoded& from);
 Tensor decode_gif(const Encoded& from);

@@ -39,6 +39,12 @@ DatasetFormat fashion_mnist_format();
 /// in train/ is refused, and without an image size an image of another size than the first.
 DatasetFormat image_folder_format();
 
+/// train/images/*.jpg with train/labels/*.png of the same names, and so for test/ and val/, as in image folders: in a
+/// label map a pixel's index into the palette, or its grey value, is its class. The names of the classes are the lines
+/// of classes.txt, or the option classes=sky/building/..., and the pixels of ignore=N (255) belong to none. Further
+/// options and what is passed over as for image folders.
+DatasetFormat segmentation_folder_format();
+
 using Problems = std::vector<FileError>;
 
 /// Runs f(); what it throws as FileError is a problem.

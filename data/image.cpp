@@ -67,7 +67,8 @@ bool is_image_file(const std::filesystem::path& file) {
   return std::find(known.begin(), known.end(), lower_case(file.extension().string())) != known.end();
 }
 
-Tensor picture_of(std::uint64_t height, std::uint64_t width, const Encoded& from, std::uint64_t per_byte) {
+Tensor picture_of(std::uint64_t height, std::uint64_t width, const Encoded& from, std::uint64_t per_byte,
+                  std::int64_t channels) {
   const std::string size = std::to_string(width) + "x" + std::to_string(height) + " pixels";
   if (height < 1 || width < 1 || std::max(height, width) > std::uint64_t{kMostOfASide}) {
     throw DecodeError("its size is " + size + ", and a side can have 1 .. " + std::to_string(kMostOfASide));
@@ -81,7 +82,7 @@ Tensor picture_of(std::uint64_t height, std::uint64_t width, const Encoded& from
     throw DecodeError("it says that it has " + size + ", more than " + std::to_string(from.max_pixels) +
                       "; if it is good, raise the limit (--max-pixels)");
   }
-  return Tensor::empty({static_cast<std::int64_t>(height), static_cast<std::int64_t>(width), 3}, DType::u8);
+  return Tensor::empty({static_cast<std::int64_t>(height), static_cast<std::int64_t>(width), channels}, DType::u8);
 }
 
 Tensor decode_image(std::span<const std::uint8_t> bytes, std::int64_t channels, std::int64_t max_pixels) {
@@ -96,15 +97,29 @@ Tensor decode_image(std::span<const std::uint8_t> bytes, std::int64_t channels, 
   return image;
 }
 
-Tensor read_image(const std::filesystem::path& file, std::int64_t channels, std::int64_t max_pixels) {
+namespace {
+
+/// Of a file's bytes; what is wrong with them is told with its name.
+template <class Decode>
+Tensor decoded(const std::filesystem::path& file, std::int64_t max_pixels, const Decode& decode) {
   const std::vector<std::uint8_t> bytes = read_bytes(file, most_bytes(max_pixels));
   try {
-    return decode_image(bytes, channels, max_pixels);
+    return decode(bytes);
   } catch (const DecodeError& error) {
     throw FileError(file.string(), std::string("cannot be decoded as an image: ") + error.what());
   } catch (const std::bad_alloc&) {
     throw FileError(file.string(), "cannot be decoded as an image: there is not enough memory for its pixels");
   }
+}
+
+}  // namespace
+
+Tensor read_image(const std::filesystem::path& file, std::int64_t channels, std::int64_t max_pixels) {
+  return decoded(file, max_pixels, [&](const auto& bytes) { return decode_image(bytes, channels, max_pixels); });
+}
+
+Tensor read_indices(const std::filesystem::path& file, std::int64_t max_pixels) {
+  return decoded(file, max_pixels, [&](const auto& bytes) { return decode_png_indices({bytes, max_pixels}); });
 }
 
 }  // namespace striate

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/tensor.h"
 
@@ -48,5 +49,13 @@ Tensor decode_image(std::span<const std::uint8_t> bytes, std::int64_t channels =
 
 /// The same of a file. Throws FileError.
 Tensor read_image(const std::filesystem::path& file, std::int64_t channels = 3, std::int64_t max_pixels = kMaxPixels);
+
+/// The values of a PNG of one channel as they are stored, u8 (H,W,1): indices into a palette, whatever its colours, or
+/// grey of up to 8 bits. Throws FileError, for colours and 16 bits too.
+Tensor read_indices(const std::filesystem::path& file, std::int64_t max_pixels = kMaxPixels);
+
+/// A PNG of u8 (H,W,3), or of (H,W,1): indices into the palette, three bytes a colour, or grey without one. Throws
+/// std::invalid_argument for other tensors and palettes.
+std::vector<std::uint8_t> encode_png(const Tensor& image, std::span<const std::uint8_t> palette = {});
 
 }  // namespace striate

@@ -38,8 +38,8 @@ void expect_resizable(const fs::path& file, const ImageShape& shape, std::int64_
 // Nothing in it changes, so threads need no lock.
 class ImageFiles : public ImageSource {
  public:
-  ImageFiles(std::vector<ImageFile> files, std::int64_t max_pixels)
-      : files_(std::move(files)), max_pixels_(max_pixels), shape_(files_[0].shape) {
+  ImageFiles(std::vector<ImageFile> files, PictureReader read)
+      : files_(std::move(files)), read_(std::move(read)), shape_(files_[0].shape) {
     for (const ImageFile& file : files_) {
       if (file.shape != shape_) shape_.height = shape_.width = 0;
       if (file.cached.defined()) cached_bytes_ += static_cast<std::int64_t>(file.cached.bytes());
@@ -55,7 +55,7 @@ class ImageFiles : public ImageSource {
   [[nodiscard]] Tensor image(std::int64_t i) const override {
     const ImageFile& file = at(i);
     if (file.cached.defined()) return file.cached;
-    const Tensor image = read_image(file.path, shape_.channels, max_pixels_);
+    const Tensor image = read_(file.path);
     if (shape_of(image) != file.shape || hash_of(image) != file.hash) {
       throw FileError(file.path.string(),
                       "is another picture than at the start; leave the files alone while they are used");
@@ -67,14 +67,19 @@ class ImageFiles : public ImageSource {
   [[nodiscard]] const ImageFile& at(std::int64_t i) const { return files_[static_cast<std::size_t>(i)]; }
 
   std::vector<ImageFile> files_;
-  std::int64_t max_pixels_;
+  PictureReader read_;
   ImageShape shape_;
   std::int64_t cached_bytes_ = 0;
 };
 
 }  // namespace
 
-ScannedFiles scan_images(const std::vector<fs::path>& files, std::int64_t channels, const DataOptions& load) {
+PictureReader picture_reader(std::int64_t channels, const DataOptions& load) {
+  return
+      [channels, max_pixels = load.max_pixels](const fs::path& file) { return read_image(file, channels, max_pixels); };
+}
+
+ScannedFiles scan_images(const std::vector<fs::path>& files, const PictureReader& read, const DataOptions& load) {
   std::vector<ImageFile> scanned(files.size());
   std::vector<Problems> found(files.size());
   std::atomic<std::int64_t> room = load.cache_bytes;
@@ -82,7 +87,7 @@ ScannedFiles scan_images(const std::vector<fs::path>& files, std::int64_t channe
   parallel_for(static_cast<std::int64_t>(files.size()), 16, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
       attempt(found[i], [&] {
-        const Tensor image = read_image(files[i], channels, load.max_pixels);
+        const Tensor image = read(files[i]);
         expect_resizable(files[i], shape_of(image), load.image_size);
         scanned[i] = {.path = files[i], .shape = shape_of(image), .hash = hash_of(image)};
         const auto bytes = static_cast<std::int64_t>(image.bytes());
@@ -104,7 +109,7 @@ ScannedFiles scan_images(const std::vector<fs::path>& files, std::int64_t channe
     result.shapes.push_back(scanned[i].shape);
     valid.push_back(std::move(scanned[i]));
   }
-  if (!valid.empty()) result.images = std::make_shared<ImageFiles>(std::move(valid), load.max_pixels);
+  if (!valid.empty()) result.images = std::make_shared<ImageFiles>(std::move(valid), read);
   return result;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -19,9 +20,14 @@ struct ScannedFiles {
   std::vector<FileError> problems;            ///< of the others
 };
 
-/// Decodes every file, in parallel, to 3 channels or 1. The first pictures up to load.cache_bytes in all stay in
-/// memory.
-ScannedFiles scan_images(const std::vector<std::filesystem::path>& files, std::int64_t channels,
+/// A file to u8 (H,W,C), the same C for all. Called from several threads at a time. Throws FileError.
+using PictureReader = std::function<Tensor(const std::filesystem::path& file)>;
+
+/// read_image with this many channels.
+PictureReader picture_reader(std::int64_t channels, const DataOptions& load);
+
+/// Reads every file, in parallel. The first pictures up to load.cache_bytes in all stay in memory.
+ScannedFiles scan_images(const std::vector<std::filesystem::path>& files, const PictureReader& read,
                          const DataOptions& load);
 
 }  // namespace striate

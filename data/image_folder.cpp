@@ -1,10 +1,10 @@
 // Images in folders, the format image-folder. data/image.h decodes.
 #include <algorithm>
-#include <array>
 
 #include "core/check.h"
 #include "core/printable.h"
 #include "core/text.h"
+#include "data/folders.h"
 #include "data/format.h"
 #include "data/image.h"
 #include "data/image_files.h"
@@ -15,46 +15,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-bool is_folder(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_directory(path, ignored);
-}
-
-/// What a folder holds.
-struct Listing {
-  std::vector<std::string> folders{};  ///< names, sorted
-  std::vector<std::string> images{};
-  std::vector<std::string> others{};  ///< of files that are no images by their endings
-  std::vector<std::string> junk{};    ///< of hidden files and what desktops leave behind
-};
-
-/// Hidden folders are in none of the four. A link that leads nowhere or around is a problem, unless it is hidden.
-Listing list_folder(const fs::path& folder, Problems& problems) {
-  constexpr std::array left_by_desktops = {"Thumbs.db", "ehthumbs.db", "desktop.ini", "Icon\r"};
-  Listing listing;
-  std::error_code error;
-  for (fs::directory_iterator entry(folder, error); !error && entry != fs::directory_iterator();
-       entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
-    const bool junk = std::find(left_by_desktops.begin(), left_by_desktops.end(), name) != left_by_desktops.end();
-    std::error_code unclear;
-    const fs::file_status status = entry->status(unclear);
-    if (name.front() == '.' || junk) {
-      if (!fs::is_directory(status)) listing.junk.push_back(name);
-    } else if (unclear) {
-      problems.emplace_back(entry->path().string(), "cannot be followed: " + unclear.message());
-    } else if (fs::is_directory(status)) {
-      listing.folders.push_back(name);
-    } else {
-      (fs::is_regular_file(status) && is_image_file(name) ? listing.images : listing.others).push_back(name);
-    }
-  }
-  if (error) problems.emplace_back(folder.string(), "cannot be listed: " + error.message());
-  for (auto* names : {&listing.folders, &listing.images, &listing.others, &listing.junk})
-    std::sort(names->begin(), names->end());
-  return listing;
-}
-
 /// Whether a folder holds classes right away, without train/ above them: some folder in it holds an image.
 bool holds_classes(const fs::path& path) {
   if (is_folder(path / "train") || is_folder(path / "test") || is_folder(path / "val")) return false;
@@ -64,12 +24,9 @@ bool holds_classes(const fs::path& path) {
                      [&](const std::string& name) { return !list_folder(path / name, ignored).images.empty(); });
 }
 
-/// Where a split lies, or would: train/, else the folder itself where it holds the classes; test/, else val/; val/
-/// where test/ is there too.
+/// Where a split lies, or would: the training images in the folder itself where it holds the classes.
 fs::path folder_of(const fs::path& path, Split split) {
-  if (split == Split::train) return holds_classes(path) ? path : path / "train";
-  const bool val = split == Split::validation || (!is_folder(path / "test") && is_folder(path / "val"));
-  return path / (val ? "val" : "test");
+  return split == Split::train && holds_classes(path) ? path : split_folder(path, split);
 }
 
 bool holds_split(const fs::path& path, Split split) {
@@ -147,35 +104,12 @@ std::vector<LabelledFile> list_images(const fs::path& root, const Listing& class
   return walk.files;
 }
 
-/// Pictures that cannot be read, as a note.
-void leave_out(const fs::path& root, const Problems& broken, Dataset& dataset) {
-  if (broken.empty()) return;
-  std::vector<std::string> lines;
-  for (const FileError& problem : broken) lines.emplace_back(problem.what());
-  dataset.notes.push_back(root.string() + ": " + std::to_string(broken.size()) +
-                          " broken files are left out:" + listed(lines));
-}
-
-/// One problem for all images of another size than the first: a folder of photographs has thousands.
-void expect_one_size(const ScannedFiles& scanned, Problems& problems) {
-  const auto name = [&](std::size_t valid) { return scanned.images->name(static_cast<std::int64_t>(valid)); };
-  const auto& shapes = scanned.shapes;
-  const auto other = std::find_if(shapes.begin(), shapes.end(), [&](const auto& shape) { return shape != shapes[0]; });
-  if (other == shapes.end()) return;
-  const auto count = static_cast<std::size_t>(std::count(shapes.begin(), shapes.end(), shapes[0]));
-  problems.emplace_back(name(static_cast<std::size_t>(other - shapes.begin())),
-                        "expected an image of size " + to_string(shapes[0]) + " as " + printable(name(0)) + ", got " +
-                            to_string(*other) + "; " + std::to_string(shapes.size() - count) + " of " +
-                            std::to_string(shapes.size()) +
-                            " differ from the first; to bring all to one size, give it (--image-size)");
-}
-
 /// The valid images and their labels.
 void read_images(const std::vector<LabelledFile>& files, std::int64_t channels, const DataOptions& load,
                  Dataset& dataset, Problems& problems) {
   std::vector<fs::path> paths;
   for (const LabelledFile& file : files) paths.push_back(file.file);
-  const ScannedFiles scanned = scan_images(paths, channels, load);
+  const ScannedFiles scanned = scan_images(paths, picture_reader(channels, load), load);
   problems.insert(problems.end(), scanned.problems.begin(), scanned.problems.end());
   if (!scanned.images) return;
   if (load.image_size == 0) expect_one_size(scanned, problems);

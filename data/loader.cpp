@@ -9,6 +9,7 @@
 
 #include "core/check.h"
 #include "core/random.h"
+#include "data/label_maps.h"
 #include "data/mixing.h"
 #include "data/normalize.h"
 
@@ -30,6 +31,8 @@ Loader::Loader(Dataset dataset, LoaderOptions options) : dataset_(std::move(data
          options_.mixup);
   expect(std::isfinite(options_.cutmix) && options_.cutmix >= 0, "loader", "a finite cutmix alpha of at least 0",
          options_.cutmix);
+  expect(!dataset_.is_segmentation() || (options_.mixup == 0 && options_.cutmix == 0), "loader",
+         "no mixup and no cutmix for label maps, whose pixels have one class each", "one of them");
   transforms_ = dataset_.transforms;
   transforms_.insert(transforms_.end(), options_.transforms.begin(), options_.transforms.end());
   shape_ = output_shape(transforms_, dataset_.stored_shape());
@@ -129,12 +132,9 @@ Batch Loader::make_batch(std::int64_t index) const {
   const std::span samples(order_.data() + begin, static_cast<std::size_t>(count));
   Batch batch;
   batch.index = index;
-  batch.labels = Tensor::empty({count}, DType::i64);
-  const auto* all_labels = dataset_.labels.data<std::int64_t>();
-  std::transform(samples.begin(), samples.end(), batch.labels.mutable_data<std::int64_t>(),
-                 [&](std::int64_t sample) { return all_labels[sample]; });
+  batch.labels = Tensor::empty(label_shape(count), DType::i64);
   batch.images = Tensor::empty({count, shape_.height, shape_.width, shape_.channels}, options_.dtype);
-  options_.dtype == DType::f32 ? fill_images<float>(samples, batch.images) : fill_images<double>(samples, batch.images);
+  options_.dtype == DType::f32 ? fill_images<float>(samples, batch) : fill_images<double>(samples, batch);
   mix(batch);
   return batch;
 }
@@ -150,10 +150,17 @@ void Loader::mix(Batch& batch) const {
   batch.targets = mix_labels(batch.labels, mixing, dataset_.classes(), options_.dtype);
 }
 
+Shape Loader::label_shape(std::int64_t images) const {
+  if (dataset_.is_segmentation()) return {images, shape_.height, shape_.width};
+  return {images};
+}
+
 template <class T>
-void Loader::fill_images(std::span<const std::int64_t> samples, Tensor& images) const {
+void Loader::fill_images(std::span<const std::int64_t> samples, Batch& batch) const {
   const T* table = table_.data<T>();
-  T* out = images.mutable_data<T>();
+  T* out = batch.images.mutable_data<T>();
+  auto* labels = batch.labels.mutable_data<std::int64_t>();
+  const std::int64_t labels_each = batch.labels.numel() / batch.size();
   std::vector<std::uint8_t> transformed;
   for (const std::int64_t sample : samples) {
     const DrawPlace place{options_.seed, static_cast<std::uint64_t>(epoch_), static_cast<std::uint64_t>(sample)};
@@ -168,6 +175,12 @@ void Loader::fill_images(std::span<const std::int64_t> samples, Tensor& images) 
     const Augmentation drawn = draw_augmentation(options_.augment, shape_.height, shape_.width, place);
     augment_image(image, shape_, options_.augment.pad_mode, drawn, table, out);
     out += shape_.numel();
+    if (dataset_.is_segmentation()) {
+      fill_labels(dataset_, sample, picture.shape, transforms_, place, options_.augment, labels);
+    } else {
+      *labels = dataset_.labels.data<std::int64_t>()[sample];
+    }
+    labels += labels_each;
   }
 }
 

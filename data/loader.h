@@ -26,7 +26,7 @@ struct LoaderOptions {
   /// of these.
   Transforms transforms{};
   AugmentOptions augment{};
-  double mixup = 0;          ///< alpha of Beta(alpha, alpha); 0: off
+  double mixup = 0;          ///< alpha of Beta(alpha, alpha); 0: off. For images of one class each
   double cutmix = 0;         ///< the same for CutMix; with both on, each batch gets one of them by chance
   DType dtype = DType::f32;  ///< of images and targets: f32 or f64
   int workers = 1;           ///< threads; 0 prepares in next()
@@ -34,8 +34,10 @@ struct LoaderOptions {
 };
 
 struct Batch {
-  Tensor images;           ///< normalised (N,H,W,C)
-  Tensor labels;           ///< i64 (N); with mixup and CutMix those of the images before
+  Tensor images;  ///< normalised (N,H,W,C)
+  /// i64 (N); with mixup and CutMix those of the images before. For segmentation (N,H,W), moved as the images are, and
+  /// -100, PyTorch's ignore_index, for pixels without a class and padding; cutout and erasing leave labels as they are.
+  Tensor labels;
   Tensor targets;          ///< probabilities (N,classes) with mixup or CutMix, else undefined
   std::int64_t index = 0;  ///< in the epoch
 
@@ -69,7 +71,8 @@ class Loader {
   [[nodiscard]] Slot make_slot(std::int64_t index) const;
   void mix(Batch& batch) const;
   template <class T>
-  void fill_images(std::span<const std::int64_t> samples, Tensor& images) const;
+  void fill_images(std::span<const std::int64_t> samples, Batch& batch) const;
+  [[nodiscard]] Shape label_shape(std::int64_t images) const;
   void work();
   void stop();
 

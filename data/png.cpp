@@ -5,9 +5,13 @@
 #include <csetjmp>
 #include <cstring>
 #include <new>
+#include <string>
+#include <string_view>
 #include <vector>
 
+#include "core/check.h"
 #include "data/decoders.h"
+#include "data/image.h"
 #include "data/orientation.h"
 
 namespace striate {
@@ -32,16 +36,7 @@ class Decoder {
   Decoder& operator=(const Decoder&) = delete;
 
   Tensor decode() {
-    guarded([&] {
-      png_set_read_fn(png_, this, on_read);
-      png_set_crc_action(png_, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
-      // Texts and colour profiles, which are packed, would be unpacked and kept: gigabytes from a small file.
-      png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
-      const png_byte exif[] = {'e', 'X', 'I', 'f', '\0'};
-      png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_AS_DEFAULT, exif, 1);
-      png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
-      png_read_info(png_, info_);
-    });
+    read_header();
     const unsigned bits = png_get_bit_depth(png_, info_) * png_get_channels(png_, info_);
     const std::uint64_t height = png_get_image_height(png_, info_);
     const std::uint64_t width = png_get_image_width(png_, info_);
@@ -72,12 +67,7 @@ class Decoder {
     std::vector<std::uint8_t> with_alpha(alpha ? 4 * height * width : 0);
     std::uint8_t* rows = alpha ? with_alpha.data() : pixels;
     const std::uint64_t row_bytes = (alpha ? 4 : 3) * width;
-    for (int pass = 0; pass < passes; ++pass) {
-      for (std::uint64_t row = 0; row < height; ++row) {
-        guarded([&] { png_read_row(png_, rows + row * row_bytes, nullptr); });
-      }
-    }
-    guarded([&] { png_read_end(png_, info_); });
+    read_rows(rows, height, row_bytes, passes);
     for (std::uint64_t row = 0; indexed && row < height; ++row) look_up(pixels + row * row_bytes, width);
     for (std::size_t i = 0; i < with_alpha.size(); i += 4) {
       for (std::size_t c = 0; c < 3; ++c) *pixels++ = over_white(with_alpha[i + c], with_alpha[i + 3]);
@@ -85,7 +75,50 @@ class Decoder {
     return upright(picture, stored_orientation());
   }
 
+  Tensor decode_indices() {
+    read_header();
+    const unsigned colours = png_get_color_type(png_, info_);
+    const unsigned bits = png_get_bit_depth(png_, info_);
+    if ((colours != PNG_COLOR_TYPE_PALETTE && colours != PNG_COLOR_TYPE_GRAY) || bits > 8) {
+      throw DecodeError("expected a palette or grey of up to 8 bits a pixel, got " +
+                        std::string(bits > 8 ? "16 bits" : "colours or transparency"));
+    }
+    const std::uint64_t height = png_get_image_height(png_, info_);
+    const std::uint64_t width = png_get_image_width(png_, info_);
+    Tensor indices = picture_of(height, width, from_, kMostUnpacked * 8 / bits, 1);
+    int passes = 1;
+    guarded([&] {
+      png_set_packing(png_);  // a byte for each
+      passes = png_set_interlace_handling(png_);
+      png_read_update_info(png_, info_);
+    });
+    read_rows(indices.mutable_data<std::uint8_t>(), height, width, passes);
+    return indices;
+  }
+
  private:
+  void read_header() {
+    guarded([&] {
+      png_set_read_fn(png_, this, on_read);
+      png_set_crc_action(png_, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
+      // Texts and colour profiles, which are packed, would be unpacked and kept: gigabytes from a small file.
+      png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
+      const png_byte exif[] = {'e', 'X', 'I', 'f', '\0'};
+      png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_AS_DEFAULT, exif, 1);
+      png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+      png_read_info(png_, info_);
+    });
+  }
+
+  void read_rows(std::uint8_t* rows, std::uint64_t height, std::uint64_t row_bytes, int passes) {
+    for (int pass = 0; pass < passes; ++pass) {
+      for (std::uint64_t row = 0; row < height; ++row) {
+        guarded([&] { png_read_row(png_, rows + row * row_bytes, nullptr); });
+      }
+    }
+    guarded([&] { png_read_end(png_, info_); });
+  }
+
   [[noreturn]] static void on_error(png_structp png, png_const_charp reason) {
     auto* decoder = static_cast<Decoder*>(png_get_error_ptr(png));
     std::strncpy(decoder->reason_.data(), reason, decoder->reason_.size() - 1);
@@ -146,5 +179,32 @@ class Decoder {
 }  // namespace
 
 Tensor decode_png(const Encoded& from) { return Decoder(from).decode(); }
+
+Tensor decode_png_indices(const Encoded& from) {
+  const std::string_view text(reinterpret_cast<const char*>(from.bytes.data()), from.bytes.size());
+  if (!text.starts_with("\x89PNG")) throw DecodeError("a label map must be a PNG file, whose values are exact");
+  return Decoder(from).decode_indices();
+}
+
+std::vector<std::uint8_t> encode_png(const Tensor& image, std::span<const std::uint8_t> palette) {
+  expect(image.rank() == 3 && image.numel() > 0 && image.dtype() == DType::u8 &&
+             (image.size(2) == 1 || image.size(2) == 3),
+         "encode_png", "u8 (H,W,1) or (H,W,3)", to_string(image.shape()));
+  expect(palette.empty() || (image.size(2) == 1 && palette.size() % 3 == 0 && palette.size() <= 3 * 256), "encode_png",
+         "a palette of up to 256 colours of three bytes for one channel", palette.size());
+  png_image png{};
+  png.version = PNG_IMAGE_VERSION;
+  png.height = static_cast<png_uint_32>(image.size(0));
+  png.width = static_cast<png_uint_32>(image.size(1));
+  png.format = image.size(2) == 3 ? PNG_FORMAT_RGB : palette.empty() ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB_COLORMAP;
+  png.colormap_entries = static_cast<png_uint_32>(palette.size() / 3);
+  std::vector<std::uint8_t> bytes(PNG_IMAGE_PNG_SIZE_MAX(png));
+  png_alloc_size_t size = bytes.size();
+  if (png_image_write_to_memory(&png, bytes.data(), &size, 0, image.raw(), 0, palette.data()) == 0) {
+    throw std::runtime_error(std::string("a picture cannot be written as PNG: ") + png.message);
+  }
+  bytes.resize(size);
+  return bytes;
+}
 
 }  // namespace striate

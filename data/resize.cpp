@@ -145,4 +145,14 @@ void resize_bilinear(const ImageView& image, std::int64_t height, std::int64_t w
   }
 }
 
+void resize_nearest(const ImageView& image, std::int64_t height, std::int64_t width, std::uint8_t* out) {
+  const auto source = [](std::int64_t i, std::int64_t to, std::int64_t from) { return (2 * i + 1) * from / (2 * to); };
+  for (std::int64_t y = 0; y < height; ++y) {
+    const std::uint8_t* row = image.pixels + source(y, height, image.height) * image.row_stride;
+    for (std::int64_t x = 0; x < width; ++x) {
+      out = std::copy_n(row + source(x, width, image.width) * image.channels, image.channels, out);
+    }
+  }
+}
+
 }  // namespace striate

@@ -22,4 +22,8 @@ struct ImageView {
 /// sides 1 .. kMostOfASide.
 void resize_bilinear(const ImageView& image, std::int64_t height, std::int64_t width, std::uint8_t* out);
 
+/// The same of label maps: pixel (y, x) of the result is the pixel of the image under its middle, as Pillow's
+/// Image.NEAREST.
+void resize_nearest(const ImageView& image, std::int64_t height, std::int64_t width, std::uint8_t* out);
+
 }  // namespace striate

@@ -51,8 +51,41 @@ void crop(std::span<const std::uint8_t> image, const ImageShape& shape, std::int
   }
 }
 
+/// Moves pixels and mixes none, and fills with black: a label map is moved by the same code.
+struct PlaceTransform : Transform {
+  void apply_to_labels(std::span<const std::uint8_t> labels, const ImageShape& shape, std::span<std::uint8_t> out,
+                       RandomSequence& random) const final {
+    apply(labels, shape, out, random);
+  }
+};
+
+/// Resizes a box of every image: bilinear, and label maps to the nearest pixel.
+struct ResizeTransform : Transform {
+  /// What of the image is resized to output_shape().
+  [[nodiscard]] virtual Box box(const ImageShape& shape, RandomSequence& random) const = 0;
+
+  void apply(std::span<const std::uint8_t> image, const ImageShape& shape, std::span<std::uint8_t> out,
+             RandomSequence& random) const final {
+    resized(resize_bilinear, image, shape, out, random);
+  }
+  void apply_to_labels(std::span<const std::uint8_t> labels, const ImageShape& shape, std::span<std::uint8_t> out,
+                       RandomSequence& random) const final {
+    resized(resize_nearest, labels, shape, out, random);
+  }
+
+ private:
+  void resized(decltype(resize_bilinear)* resize, std::span<const std::uint8_t> image, const ImageShape& shape,
+               std::span<std::uint8_t> out, RandomSequence& random) const {
+    const Box from = box(shape, random);
+    const ImageShape to = output_shape(shape);
+    const std::uint8_t* pixels = image.data() + (from.top * shape.width + from.left) * shape.channels;
+    resize({pixels, from.bottom - from.top, from.right - from.left, shape.channels, shape.width * shape.channels},
+           to.height, to.width, out.data());
+  }
+};
+
 /// The short side becomes `size` and the long one what keeps the proportions, rounded down; or both as given.
-struct Resize : Transform {
+struct Resize : ResizeTransform {
   explicit Resize(const NamedOptions& options)
       : size(size_option("resize", options)), keeps_proportions(options.has("size")) {}
 
@@ -67,17 +100,14 @@ struct Resize : Transform {
     return {size.height, long_side, input.channels};
   }
 
-  void apply(std::span<const std::uint8_t> image, const ImageShape& shape, std::span<std::uint8_t> out,
-             RandomSequence& /*random*/) const override {
-    const ImageShape to = output_shape(shape);
-    resize_bilinear({image.data(), shape.height, shape.width, shape.channels, shape.width * shape.channels}, to.height,
-                    to.width, out.data());
+  [[nodiscard]] Box box(const ImageShape& shape, RandomSequence& /*random*/) const override {
+    return {0, shape.height, 0, shape.width};
   }
   Size size;
   bool keeps_proportions;
 };
 
-struct CenterCrop : Transform {
+struct CenterCrop : PlaceTransform {
   explicit CenterCrop(const NamedOptions& options) : size(size_option("center_crop", options)) {}
 
   [[nodiscard]] ImageShape output_shape(const ImageShape& input) const override {
@@ -97,7 +127,7 @@ struct CenterCrop : Transform {
   Size size;
 };
 
-struct RandomCrop : Transform {
+struct RandomCrop : PlaceTransform {
   explicit RandomCrop(const NamedOptions& options)
       : size(size_option("random_crop", options)), padding(options.integer("padding", 0)) {
     expect(padding >= 0 && padding <= kMostOfASide, "random_crop", "a padding of 0 .. " + std::to_string(kMostOfASide),
@@ -123,7 +153,7 @@ struct RandomCrop : Transform {
   std::int64_t padding;
 };
 
-struct RandomResizedCrop : Transform {
+struct RandomResizedCrop : ResizeTransform {
   explicit RandomResizedCrop(const NamedOptions& options)
       : size(size_option("random_resized_crop", options)),
         range{options.real("scale_min", 0.08), options.real("scale_max", 1), options.real("ratio_min", 3.0 / 4),
@@ -135,12 +165,8 @@ struct RandomResizedCrop : Transform {
     return {size.height, size.width, input.channels};
   }
 
-  void apply(std::span<const std::uint8_t> image, const ImageShape& shape, std::span<std::uint8_t> out,
-             RandomSequence& random) const override {
-    const Box box = draw_resized_crop(shape.height, shape.width, range, random);
-    const std::uint8_t* pixels = image.data() + (box.top * shape.width + box.left) * shape.channels;
-    resize_bilinear({pixels, box.bottom - box.top, box.right - box.left, shape.channels, shape.width * shape.channels},
-                    size.height, size.width, out.data());
+  [[nodiscard]] Box box(const ImageShape& shape, RandomSequence& random) const override {
+    return draw_resized_crop(shape.height, shape.width, range, random);
   }
   Size size;
   RectangleRange range;
@@ -155,7 +181,7 @@ void mirror_row(const std::uint8_t* row, std::int64_t width, std::int64_t channe
   }
 }
 
-struct RandomHorizontalFlip : Transform {
+struct RandomHorizontalFlip : PlaceTransform {
   explicit RandomHorizontalFlip(const NamedOptions& options) : p(probability("random_horizontal_flip", options, 0.5)) {}
 
   void apply(std::span<const std::uint8_t> image, const ImageShape& shape, std::span<std::uint8_t> out,
@@ -173,7 +199,7 @@ struct RandomHorizontalFlip : Transform {
   double p;
 };
 
-struct RandomVerticalFlip : Transform {
+struct RandomVerticalFlip : PlaceTransform {
   explicit RandomVerticalFlip(const NamedOptions& options) : p(probability("random_vertical_flip", options, 0.5)) {}
 
   void apply(std::span<const std::uint8_t> image, const ImageShape& shape, std::span<std::uint8_t> out,

@@ -23,6 +23,8 @@ class ChosenImages : public ImageSource {
   [[nodiscard]] Tensor image(std::int64_t i) const override { return from_->image(place(i)); }
   [[nodiscard]] std::string name(std::int64_t i) const override { return from_->name(place(i)); }
   [[nodiscard]] std::uint64_t hash(std::int64_t i) const override { return from_->hash(place(i)); }
+  [[nodiscard]] bool has_label_maps() const override { return from_->has_label_maps(); }
+  [[nodiscard]] Tensor label_map(std::int64_t i) const override { return from_->label_map(place(i)); }
   [[nodiscard]] std::int64_t cached_bytes() const override { return from_->cached_bytes(); }
 
  private:
@@ -35,6 +37,8 @@ class ChosenImages : public ImageSource {
 /// The places of the images whose label is wanted, asked for in order.
 template <class Wanted>
 std::vector<std::int64_t> places_where(const Dataset& dataset, Wanted&& wanted) {
+  expect(!dataset.is_segmentation(), "subset", "images of one class each to choose classes or images of classes from",
+         "classes of pixels");
   std::vector<std::int64_t> places;
   const auto* labels = dataset.labels.data<std::int64_t>();
   for (std::int64_t i = 0; i < dataset.size(); ++i) {

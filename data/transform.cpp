@@ -1,5 +1,6 @@
 #include "data/transform.h"
 
+#include <algorithm>
 #include <typeinfo>
 
 #include "core/check.h"
@@ -23,6 +24,13 @@ Registry<TransformFactory>& registry() {
 }  // namespace
 
 std::string Transform::description() const { return made_from_.empty() ? typeid(*this).name() : made_from_; }
+
+void Transform::apply_to_labels(std::span<const std::uint8_t> labels, const ImageShape& /*shape*/,
+                                std::span<std::uint8_t> out, RandomSequence& /*random*/) const {
+  expect(labels.size() == out.size(), "transforms", "apply_to_labels() of a transform that changes sizes",
+         description() + " without");
+  std::copy(labels.begin(), labels.end(), out.begin());
+}
 
 void register_transform(const std::string& name, TransformFactory factory) { registry().add(name, std::move(factory)); }
 
@@ -62,8 +70,12 @@ ImageShape output_shape(const Transforms& transforms, const ImageShape& input) {
   return shape;
 }
 
-std::vector<std::uint8_t> apply_transforms(const Transforms& transforms, std::span<const std::uint8_t> image,
-                                           ImageShape shape, const DrawPlace& place) {
+namespace {
+
+/// `apply` is a member of Transform.
+template <class Apply>
+std::vector<std::uint8_t> apply_each(Apply apply, const Transforms& transforms, std::span<const std::uint8_t> image,
+                                     ImageShape shape, const DrawPlace& place) {
   const RandomStream stream = random_stream(place.seed, RandomUse::transform, place.epoch, place.image);
   if (transforms.empty()) return {image.begin(), image.end()};
   std::vector<std::uint8_t> result;
@@ -71,11 +83,23 @@ std::vector<std::uint8_t> apply_transforms(const Transforms& transforms, std::sp
     const ImageShape next = transforms[i]->output_shape(shape);
     std::vector<std::uint8_t> out(static_cast<std::size_t>(next.numel()));
     RandomSequence random(stream, std::uint64_t{i} << 32U);
-    transforms[i]->apply(i == 0 ? image : std::span<const std::uint8_t>(result), shape, out, random);
+    (*transforms[i].*apply)(i == 0 ? image : std::span<const std::uint8_t>(result), shape, out, random);
     result = std::move(out);
     shape = next;
   }
   return result;
+}
+
+}  // namespace
+
+std::vector<std::uint8_t> apply_transforms(const Transforms& transforms, std::span<const std::uint8_t> image,
+                                           ImageShape shape, const DrawPlace& place) {
+  return apply_each(&Transform::apply, transforms, image, shape, place);
+}
+
+std::vector<std::uint8_t> apply_to_labels(const Transforms& transforms, std::span<const std::uint8_t> labels,
+                                          ImageShape shape, const DrawPlace& place) {
+  return apply_each(&Transform::apply_to_labels, transforms, labels, shape, place);
 }
 
 }  // namespace striate

@@ -35,6 +35,12 @@ class Transform {
   virtual void apply(std::span<const std::uint8_t> image, const ImageShape& shape, std::span<std::uint8_t> out,
                      RandomSequence& random) const = 0;
 
+  /// What apply() does to where things are, done to a label map (ImageSource::label_map, data/dataset.h) of one
+  /// channel: no value is mixed with another, and what comes from outside of the image is 0. `random` gives the numbers
+  /// that apply() drew. By default nothing moves.
+  virtual void apply_to_labels(std::span<const std::uint8_t> labels, const ImageShape& shape,
+                               std::span<std::uint8_t> out, RandomSequence& random) const;
+
   /// What a resumed run must have again: "random_invert:p=0.5" where make_transform() made it, else its class.
   [[nodiscard]] std::string description() const;
 
@@ -91,5 +97,8 @@ ImageShape output_shape(const Transforms& transforms, const ImageShape& input);
 /// image -> what comes out of all of them, one after the other. `place` is what the random numbers depend on.
 std::vector<std::uint8_t> apply_transforms(const Transforms& transforms, std::span<const std::uint8_t> image,
                                            ImageShape shape, const DrawPlace& place);
+/// The same of its label map, which moves as the image does.
+std::vector<std::uint8_t> apply_to_labels(const Transforms& transforms, std::span<const std::uint8_t> labels,
+                                          ImageShape shape, const DrawPlace& place);
 
 }  // namespace striate

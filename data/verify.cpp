@@ -16,14 +16,10 @@ void add_once(std::vector<std::string>& lines, const std::string& line) {
 }
 
 SplitReport count(const Dataset& dataset) {
-  SplitReport report{.class_counts = std::vector<std::int64_t>(dataset.class_names.size())};
-  if (!dataset.labels.defined()) return report;
-  report.images = dataset.size();
-  report.image_shape = dataset.image_shape();
-  for (const std::int64_t label : dataset.labels.span<std::int64_t>()) {
-    ++report.class_counts[static_cast<std::size_t>(label)];
+  if (!dataset.labels.defined()) {
+    return {.class_counts = std::vector<std::int64_t>(dataset.class_names.size())};
   }
-  return report;
+  return {.images = dataset.size(), .image_shape = dataset.image_shape(), .class_counts = class_counts(dataset)};
 }
 
 }  // namespace
@@ -58,8 +54,9 @@ DatasetReport verify_dataset(const std::filesystem::path& path, const std::strin
     if (counts.images == 0) continue;  // the problems say why
     for (std::size_t label = 0; label < counts.class_counts.size(); ++label) {
       if (counts.class_counts[label] == 0) {
-        report.problems.push_back(path.string() + ": no image of class " + std::to_string(label) + " (" +
-                                  printable(dataset.class_names[label]) + ") in " + to_string(split));
+        report.problems.push_back(
+            path.string() + (dataset.is_segmentation() ? ": no pixel of class " : ": no image of class ") +
+            std::to_string(label) + " (" + printable(dataset.class_names[label]) + ") in " + to_string(split));
       }
     }
   }

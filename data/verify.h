@@ -13,7 +13,7 @@ namespace striate {
 struct SplitReport {
   std::int64_t images = 0;                   ///< valid ones
   ImageShape image_shape{};                  ///< zeros where none is
-  std::vector<std::int64_t> class_counts{};  ///< by label
+  std::vector<std::int64_t> class_counts{};  ///< by label: images, for segmentation pixels
 };
 
 struct DatasetReport {
