@@ -2,12 +2,14 @@
 
 #include <utility>
 
+#include "core/check.h"
 #include "core/registry.h"
 #include "models/alexnet.h"
 #include "models/lenet.h"
 #include "models/mobilenet.h"
 #include "models/resnet.h"
 #include "models/vgg.h"
+#include "models/waveform_net.h"
 
 namespace striate {
 namespace {
@@ -62,6 +64,20 @@ ModelFactory mobilenet(int version) {
   };
 }
 
+ModelFactory waveform_net(int depth) {
+  return [=](const ModelOptions& o) {
+    expect(o.height == 1, "m" + std::to_string(depth), "recordings, of 1 x length x channels",
+           "images of height " + std::to_string(o.height));
+    return std::make_unique<WaveformNet>(WaveformNetOptions{.depth = depth,
+                                                            .width_multiplier = o.options.real("width_multiplier", 1),
+                                                            .classes = o.classes,
+                                                            .dropout = o.options.real("dropout", 0),
+                                                            .in_channels = o.in_channels,
+                                                            .length = o.width,
+                                                            .stride = o.options.integer("stride", 4)});
+  };
+}
+
 Registry<ModelFactory>& registry() {
   using enum ResNetTweak;
   static Registry<ModelFactory> models(
@@ -75,6 +91,8 @@ Registry<ModelFactory>& registry() {
                    {"resnet29", resnet(29)},       {"resnet29a", resnet(29, a)},   {"resnet29b", resnet(29, b)},
                    {"resnet29c", resnet(29, c)},   {"resnet29d", resnet(29, d)},   {"lenet", lenet},
                    {"alexnet", alexnet},           {"mobilenet_v1", mobilenet(1)}, {"mobilenet_v2", mobilenet(2)},
+                   {"m3", waveform_net(3)},        {"m5", waveform_net(5)},        {"m11", waveform_net(11)},
+                   {"m18", waveform_net(18)},
                });
   return models;
 }
