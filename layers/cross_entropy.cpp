@@ -7,16 +7,22 @@
 #include "core/autograd.h"
 #include "core/check.h"
 #include "core/elementwise.h"
+#include "core/reshape.h"
 #include "layers/softmax.h"
 
 namespace striate {
 namespace {
 
+/// (N,H,W) of logits (N,H,W,K).
+Shape shape_of_rows(const Tensor& logits) { return {logits.shape().begin(), logits.shape().end() - 1}; }
+
 void check_cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntropyOptions& options) {
   const auto shapes = [&] { return "logits " + to_string(logits.shape()) + ", target " + to_string(target.shape()); };
-  if (logits.rank() != 2 || logits.size(1) < 1) shape_error("cross_entropy", "logits must be (N,K): " + shapes());
+  if (logits.rank() < 2 || logits.size(-1) < 1) {
+    shape_error("cross_entropy", "logits must be (N,K), or (N,H,W,K) of pixels: " + shapes());
+  }
   if (target.dtype() == DType::i64) {
-    if (target.shape() != Shape{logits.size(0)}) {
+    if (target.shape() != shape_of_rows(logits)) {
       shape_error("cross_entropy", "i64 target must hold one label per row of logits: " + shapes());
     }
   } else {
@@ -29,7 +35,7 @@ void check_cross_entropy(const Tensor& logits, const Tensor& target, const Cross
   expect(options.label_smoothing >= 0 && options.label_smoothing <= 1, "cross_entropy",
          "label_smoothing between 0 and 1", options.label_smoothing);
   if (!options.weight.defined()) return;
-  if (options.weight.shape() != Shape{logits.size(1)}) {
+  if (options.weight.shape() != Shape{logits.size(-1)}) {
     shape_error("cross_entropy",
                 "weight must hold one value per class: " + shapes() + ", weight " + to_string(options.weight.shape()));
   }
@@ -101,10 +107,8 @@ Tensor weighted_loss(const Tensor& logp, const Factors& factors, Reduction reduc
   return Tensor::full({}, total / factors.divisor, logp.dtype());
 }
 
-}  // namespace
-
-Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntropyOptions& options) {
-  check_cross_entropy(logits, target, options);
+/// logits (N,K).
+Tensor loss_of_rows(const Tensor& logits, const Tensor& target, const CrossEntropyOptions& options) {
   const DType dtype = parameter_dtype(logits.dtype());
   const Tensor logp = log_softmax(logits.dtype() == dtype ? logits : cast(logits, dtype));
   return dispatch_floating("cross_entropy", logp.dtype(), [&]<class X>(X) {
@@ -129,17 +133,28 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntr
   });
 }
 
+}  // namespace
+
+Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntropyOptions& options) {
+  check_cross_entropy(logits, target, options);
+  if (logits.rank() == 2) return loss_of_rows(logits, target, options);
+  const std::int64_t classes = logits.size(-1), rows = logits.numel() / classes;
+  const Shape flat = target.dtype() == DType::i64 ? Shape{rows} : Shape{rows, classes};
+  const Tensor loss = loss_of_rows(reshape(logits, {rows, classes}), target.viewed_as(flat), options);
+  return options.reduction == Reduction::none ? reshape(loss, shape_of_rows(logits)) : loss;
+}
+
 std::int64_t count_correct(const Tensor& logits, const Tensor& labels, std::int64_t top) {
-  if (logits.rank() != 2 || logits.size(1) < 1 || labels.shape() != Shape{logits.size(0)}) {
-    shape_error("count_correct", "logits must be (N,K) and labels (N): logits " + to_string(logits.shape()) +
-                                     ", labels " + to_string(labels.shape()));
+  if (logits.rank() < 2 || logits.size(-1) < 1 || labels.shape() != shape_of_rows(logits)) {
+    shape_error("count_correct", "logits must be (N,K) or (N,H,W,K) and labels (N) or (N,H,W): logits " +
+                                     to_string(logits.shape()) + ", labels " + to_string(labels.shape()));
   }
   const auto* label = labels.data<std::int64_t>();
   return dispatch_floating("count_correct", logits.dtype(), [&]<class T>(T) {
-    const std::int64_t classes = logits.size(1);
+    const std::int64_t classes = logits.size(-1);
     const T* row = logits.data<T>();
     std::int64_t correct = 0;
-    for (std::int64_t i = 0; i < logits.size(0); ++i, row += classes) {
+    for (std::int64_t i = 0; i < labels.numel(); ++i, row += classes) {
       if (label[i] < 0 || label[i] >= classes) continue;
       const auto own = static_cast<compute_t<T>>(row[label[i]]);
       std::int64_t before = 0;  // NaN comes first, as in PyTorch's topk, and so is never right

@@ -8,6 +8,7 @@
 #include "models/lenet.h"
 #include "models/mobilenet.h"
 #include "models/resnet.h"
+#include "models/unet.h"
 #include "models/vgg.h"
 #include "models/waveform_net.h"
 
@@ -78,6 +79,13 @@ ModelFactory waveform_net(int depth) {
   };
 }
 
+std::unique_ptr<Layer> unet(const ModelOptions& o) {
+  return std::make_unique<Unet>(UnetOptions{.width_multiplier = o.options.real("width_multiplier", 1),
+                                            .classes = o.classes,
+                                            .in_channels = o.in_channels,
+                                            .bilinear = o.options.flag("bilinear", false)});
+}
+
 Registry<ModelFactory>& registry() {
   using enum ResNetTweak;
   static Registry<ModelFactory> models(
@@ -92,7 +100,7 @@ Registry<ModelFactory>& registry() {
                    {"resnet29c", resnet(29, c)},   {"resnet29d", resnet(29, d)},   {"lenet", lenet},
                    {"alexnet", alexnet},           {"mobilenet_v1", mobilenet(1)}, {"mobilenet_v2", mobilenet(2)},
                    {"m3", waveform_net(3)},        {"m5", waveform_net(5)},        {"m11", waveform_net(11)},
-                   {"m18", waveform_net(18)},
+                   {"m18", waveform_net(18)},      {"unet", unet},
                });
   return models;
 }

@@ -35,7 +35,8 @@ std::unique_ptr<Layer> make_model(const std::string& name, const ModelOptions& o
 /// resnet29, of bottlenecks. Those of bottlenecks also with a letter for their tweaks, resnet50a to resnet50d and
 /// resnet29a to resnet29d: a is the paper's base, b the one without a letter (see models/resnet.h). Their options:
 /// width_multiplier, dropout, and of the ResNets zero_gamma. lenet has the option padding. alexnet, mobilenet_v1 and
-/// mobilenet_v2 have width_multiplier and dropout. For recordings m3, m5, m11 and m18, which have stride as well.
+/// mobilenet_v2 have width_multiplier and dropout. For recordings m3, m5, m11 and m18, which have stride as well. unet,
+/// for pixels, has width_multiplier and bilinear.
 std::vector<std::string> model_names();
 
 /// Makes a model known to make_model, and so to every subcommand. Throws std::invalid_argument for a name that is

@@ -184,6 +184,35 @@ TEST(CrossEntropy, AllIgnoredIsNotANumberAsInPyTorch) {
   EXPECT_EQ(cross_entropy(logits, labels, {.reduction = Reduction::sum}).item(), 0);
 }
 
+/// Labels of every class, and one that is ignored.
+const Tensor pixel_labels = Tensor::from<std::int64_t>({2, 2, 3}, {0, 1, 2, 3, 0, -100, 1, 1, 2, 3, 3, 0});
+
+TEST(CrossEntropy, PixelsAreRows) {
+  Tensor logits = random_tensor({2, 2, 3, 4}, 1, DType::f64);
+  const Tensor rows = logits.viewed_as({12, 4});
+  const CrossEntropyOptions options{.label_smoothing = 0.1, .weight = random_tensor({4}, 8, DType::f64, 0.5, 2)};
+  for (const Reduction reduction : {Reduction::mean, Reduction::sum, Reduction::none}) {
+    CrossEntropyOptions of_case = options;
+    of_case.reduction = reduction;
+    const Tensor loss = cross_entropy(logits, pixel_labels, of_case);
+    EXPECT_EQ(loss.shape(), reduction == Reduction::none ? (Shape{2, 2, 3}) : Shape{});
+    EXPECT_EQ(loss.to_vector(), cross_entropy(rows, pixel_labels.viewed_as({12}), of_case).to_vector());
+    logits.set_requires_grad();
+    const auto f = [&](const std::vector<Tensor>& in) { return cross_entropy(in[0], pixel_labels, of_case); };
+    const GradcheckResult result = gradcheck(f, {logits});
+    EXPECT_TRUE(result) << result.message;
+    logits = logits.detach();
+  }
+  const Tensor probabilities = random_tensor({2, 2, 3, 4}, 3, DType::f64, 0, 1);
+  EXPECT_EQ(cross_entropy(logits, probabilities).item(), cross_entropy(rows, probabilities.viewed_as({12, 4})).item());
+  EXPECT_EQ(count_correct(logits, pixel_labels), count_correct(rows, pixel_labels.viewed_as({12})));
+  EXPECT_THROW(cross_entropy(logits, Tensor::zeros({2, 3, 2}, DType::i64)), ShapeError);
+  EXPECT_THROW(cross_entropy(logits, Tensor::zeros({12}, DType::i64)), ShapeError);
+  EXPECT_THROW(cross_entropy(logits, Tensor::zeros({2, 2, 3}, DType::f64)), ShapeError);
+  EXPECT_THROW(count_correct(logits, Tensor::zeros({12}, DType::i64)), ShapeError);
+  EXPECT_THROW(cross_entropy(logits, Tensor::full({2, 2, 3}, 4, DType::i64)), std::out_of_range);
+}
+
 TEST(CrossEntropy, NamesALabelOutOfRange) {
   const Tensor logits = random_tensor({3, 4}, 1);
   for (const std::int64_t label : {std::int64_t{4}, std::int64_t{-1}}) {

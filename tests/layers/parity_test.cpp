@@ -310,12 +310,13 @@ void run_linear(CaseRun& run) {
   run.finish(linear(x, w, b), as_is);
 }
 
+const std::map<std::string, Reduction> reductions = {
+    {"mean", Reduction::mean}, {"sum", Reduction::sum}, {"none", Reduction::none}};
+
 void run_cross_entropy(CaseRun& run) {
   const CaseOptions& o = run.options;
   const std::int64_t n = o.integer("n");
   const std::int64_t k = o.integer("k");
-  const std::map<std::string, Reduction> reductions = {
-      {"mean", Reduction::mean}, {"sum", Reduction::sum}, {"none", Reduction::none}};
   const Tensor x = run.leaf("x", run.values("x", {n, k}, 4), as_is);
   const Tensor target =
       o.flag("probabilities") ? run.placed(run.values("target", {n, k}, 1, 1), as_is) : run.labels(n, k);
@@ -324,6 +325,19 @@ void run_cross_entropy(CaseRun& run) {
                     {.label_smoothing = o.number("smoothing"),
                      .reduction = reductions.at(o.text("reduction")),
                      .ignore_index = o.integer("ignore"),
+                     .weight = o.flag("weighted") ? run.placed(run.values("weight", {k}, 0.5, 1), as_is) : Tensor()});
+  run.finish(loss, as_is);
+}
+
+void run_cross_entropy_of_pixels(CaseRun& run) {
+  const CaseOptions& o = run.options;
+  const std::int64_t n = o.integer("n"), k = o.integer("k"), h = o.integer("h"), w = o.integer("w");
+  const Tensor x = run.leaf("x", run.values("x", {n, k, h, w}, 4), images);
+  const Tensor loss =
+      cross_entropy(x, run.labels(n * h * w, k).viewed_as({n, h, w}),
+                    {.label_smoothing = o.number("smoothing"),
+                     .reduction = reductions.at(o.text("reduction")),
+                     .ignore_index = 2,
                      .weight = o.flag("weighted") ? run.placed(run.values("weight", {k}, 0.5, 1), as_is) : Tensor()});
   run.finish(loss, as_is);
 }
@@ -386,6 +400,7 @@ const std::map<std::string, std::function<void(CaseRun&)>> runners = {
      }},
     {"linear", run_linear},
     {"cross_entropy", run_cross_entropy},
+    {"cross_entropy_of_pixels", run_cross_entropy_of_pixels},
 };
 
 /// Expects |ours - theirs| <= tolerance * max(1, largest |theirs|).

@@ -144,4 +144,18 @@ for reduction in ("mean", "sum", "none"):
 cross_entropy("ce_labels", 7, 10)
 cross_entropy("ce_one_class", 3, 1, smoothing=0.25)
 
+
+def cross_entropy_of_pixels(case, n, k, h, w, weighted, smoothing, reduction):
+    x = torch.tensor(hashed(case + ".x", (n, k, h, w)) * 4).requires_grad_()
+    target = torch.tensor(hashed_below(case + ".target", n * h * w, k)).reshape(n, h, w)
+    weight = torch.tensor(hashed(case + ".weight", (k,)) * 0.5 + 1) if weighted else None
+    y = F.cross_entropy(x, target, weight, reduction=reduction, ignore_index=2, label_smoothing=smoothing)
+    finish(case, "cross_entropy_of_pixels", y, {"x": x}, n * k * h * w, n=n, k=k, h=h, w=w, weighted=weighted,
+           smoothing=smoothing, reduction=reduction)
+
+
+for reduction in ("mean", "sum", "none"):
+    cross_entropy_of_pixels("ce_pixels_" + reduction, 2, 4, 3, 5, False, 0.0, reduction)
+    cross_entropy_of_pixels("ce_pixels_weighted_" + reduction, 1, 5, 7, 2, True, 0.125, reduction)
+
 write("layers.safetensors")
