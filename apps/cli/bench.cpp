@@ -74,11 +74,12 @@ double peak_mib() {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
-Tensor random_labels(std::int64_t count) {
-  Tensor labels = Tensor::empty({count}, DType::i64);
+// One for every row of logits.
+Tensor random_labels(const Shape& logits) {
+  Tensor labels = Tensor::empty({logits.begin(), logits.end() - 1}, DType::i64);
   auto* values = labels.mutable_data<std::int64_t>();
   const RandomStream stream = default_generator().next();
-  for (std::int64_t i = 0; i < count; ++i) values[i] = stream.below(static_cast<std::uint64_t>(i), 10);
+  for (std::int64_t i = 0; i < labels.numel(); ++i) values[i] = stream.below(static_cast<std::uint64_t>(i), 10);
   return labels;
 }
 
@@ -112,16 +113,17 @@ int run_bench(const Arguments& arguments) {
   shape.insert(shape.begin(), options.batch_size);
   Tensor images = Tensor::empty(shape, precision.parameters);
   normal_(images, 0, 1);
-  const Tensor labels = random_labels(options.batch_size);
+  const auto infer_once = [&] {
+    const NoGradGuard no_grad;
+    return (*model)(as_input(images, precision.activations));
+  };
+  const Tensor labels = random_labels(infer_once().shape());
 
   const auto step = [&] { train_step(*model, images, precision.activations, labels, *optimizer); };
   const Throughput train = measure(options, step);
   optimizer->zero_grad();
   model->eval();
-  const Throughput infer = measure(options, [&] {
-    const NoGradGuard no_grad;
-    (*model)(as_input(images, precision.activations));
-  });
+  const Throughput infer = measure(options, infer_once);
   nlohmann::json result = {{"model", options.model.model},   {"precision", options.model.precision},
                            {"optimizer", options.optimizer}, {"input", options.model.input},
                            {"conv", options.conv},           {"batch_size", options.batch_size},

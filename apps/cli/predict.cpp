@@ -1,19 +1,23 @@
-// `striate predict`: class probabilities of image files, read, resized and normalised as the model card says.
+// `striate predict`: class probabilities of image files, read, resized and normalised as the model card says; of models
+// for segmentation label maps.
 
 #include <spdlog/fmt/fmt.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "apps/cli/commands.h"
+#include "apps/cli/label_pictures.h"
 #include "apps/cli/screen.h"
 #include "apps/cli/shared_flags.h"
 #include "apps/training/evaluate.h"
 #include "core/autograd.h"
 #include "core/elementwise.h"
+#include "core/file.h"
 #include "core/printable.h"
 #include "data/dataset.h"
 #include "data/image.h"
@@ -26,6 +30,7 @@ namespace {
 struct PredictOptions : WeightsFlags {
   std::vector<std::string> images;
   std::int64_t top = 3;
+  std::string out;
 };
 
 PredictOptions parse_predict(const Arguments& arguments) {
@@ -34,6 +39,8 @@ PredictOptions parse_predict(const Arguments& arguments) {
   app.add_option("IMAGE", options.images, "Image files (jpg, png, bmp, ...)")->required();
   add_weights_flags(app, options);
   app.add_option("--top", options.top, "Classes to show for each image")->capture_default_str();
+  app.add_option("--out", options.out,
+                 "Folder for the label maps of a model that labels pixels: NAME.png, of the model's size");
   parse(app, arguments);
   at_least("top", options.top, 1);
   return options;
@@ -47,8 +54,8 @@ Tensor transformed(const Dataset& one, const std::string& file) {
   }
 }
 
-// The probability of each class.
-std::vector<double> classify(LoadedModel& loaded, const std::string& file, std::int64_t max_pixels) {
+// The probability of each class: (1,K), or (1,H,W,K) of pixels.
+Tensor probabilities_of(LoadedModel& loaded, const std::string& file, std::int64_t max_pixels) {
   const NoGradGuard no_grad;
   const ModelCard& card = loaded.card;
   const Tensor stored = read_image(file, card.channels, max_pixels);
@@ -60,19 +67,40 @@ std::vector<double> classify(LoadedModel& loaded, const std::string& file, std::
   const DType dtype = loaded.precision.parameters;
   const Tensor input =
       as_input(normalized(transformed(one, file), card.normalization, dtype), loaded.precision.activations);
-  auto probabilities = softmax(cast((*loaded.model)(input), dtype)).to_vector();
-  if (probabilities.size() != loaded.card.class_names.size()) {
+  Tensor probabilities = softmax(cast((*loaded.model)(input), dtype));
+  if (probabilities.size(-1) != static_cast<std::int64_t>(card.class_names.size())) {
     throw std::runtime_error(fmt::format("{}: expected an output for each of {} classes, the model gives {}", file,
-                                         loaded.card.class_names.size(), probabilities.size()));
+                                         card.class_names.size(), probabilities.size(-1)));
   }
-  if (!std::all_of(probabilities.begin(), probabilities.end(), [](double value) { return std::isfinite(value); })) {
+  const auto values = probabilities.to_vector();
+  if (!std::all_of(values.begin(), values.end(), [](double value) { return std::isfinite(value); })) {
     throw std::runtime_error(file + ": the model's outputs are not finite: training must have diverged");
   }
   return probabilities;
 }
 
+// The share of pixels of each class.
+std::vector<double> shares_of(const Tensor& classes, std::size_t count) {
+  std::vector<double> shares(count);
+  for (const std::int64_t label : classes.span<std::int64_t>())
+    shares[static_cast<std::size_t>(label)] += 1.0 / static_cast<double>(classes.numel());
+  return shares;
+}
+
+// Writes the label map of a file, classes i64 (1,H,W), and returns its path.
+std::string write_map(const std::string& file, const Tensor& classes, const PredictOptions& options) {
+  if (options.out.empty()) throw UsageError("the model of --weights labels pixels: give --out DIR for its label maps");
+  make_folder(options.out);
+  const auto path = std::filesystem::path(options.out) / std::filesystem::path(file).stem().concat(".png");
+  std::error_code ignored;
+  if (std::filesystem::equivalent(path, file, ignored)) throw FileError(file, "would be replaced by its label map");
+  write_atomically(path, label_map_png(classes.viewed_as({classes.size(1), classes.size(2)})));
+  return path.string();
+}
+
+// `map` is the path of a label map; empty: none.
 void print(const std::string& file, const std::vector<double>& probabilities, const std::vector<std::string>& names,
-           const PredictOptions& options) {
+           const PredictOptions& options, const std::string& map) {
   std::vector<std::size_t> order(probabilities.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(),
@@ -81,10 +109,27 @@ void print(const std::string& file, const std::vector<double>& probabilities, co
   nlohmann::json classes = nlohmann::json::array();
   std::string text = printable(file, 4096) + ":";
   for (const std::size_t label : order) {
-    classes.push_back({{"class", names[label]}, {"probability", probabilities[label]}});
+    classes.push_back({{"class", names[label]}, {map.empty() ? "probability" : "share", probabilities[label]}});
     text += fmt::format("  {} {:.1f}%", printable(names[label]), 100 * probabilities[label]);
   }
-  show("{}\n", options.json ? nlohmann::json{{"image", file}, {"top", classes}}.dump() : text);
+  nlohmann::json result = {{"image", file}, {"top", classes}};
+  if (!map.empty()) {
+    result["map"] = map;
+    text += "  -> " + printable(map, 4096);
+  }
+  show("{}\n", options.json ? result.dump() : text);
+}
+
+void predict(LoadedModel& loaded, const std::string& file, const PredictOptions& options) {
+  const Tensor probabilities = probabilities_of(loaded, file, options.max_pixels);
+  const std::vector<std::string>& names = loaded.card.class_names;
+  if (probabilities.rank() == 4) {
+    const Tensor classes = predicted_classes(probabilities);
+    print(file, shares_of(classes, names.size()), names, options, write_map(file, classes, options));
+    return;
+  }
+  if (!options.out.empty()) throw UsageError("--out is for label maps, and the model of --weights labels whole images");
+  print(file, probabilities.to_vector(), names, options, "");
 }
 
 }  // namespace
@@ -95,7 +140,7 @@ int run_predict(const Arguments& arguments) {
   std::size_t unreadable = 0;
   for (const std::string& file : options.images) {
     try {
-      print(file, classify(loaded, file, options.max_pixels), loaded.card.class_names, options);
+      predict(loaded, file, options);
     } catch (const FileError& error) {
       complain(error.what());
       ++unreadable;

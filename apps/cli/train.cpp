@@ -109,19 +109,24 @@ std::string quoted(const std::string& text) {
   return result + "'";
 }
 
+std::string text_of(const Evaluation& figures) {
+  const std::string text = fmt::format("loss {:.4f} accuracy {:.4f}", figures.loss, figures.accuracy);
+  return figures.mean_iou ? text + fmt::format(" mIoU {:.4f}", *figures.mean_iou) : text;
+}
+
 std::string epoch_line(const EpochResult& epoch) {
   std::string more;
   if (epoch.validation) {
-    more = fmt::format("  val loss {:.4f} accuracy {:.4f} (best {:.4f} of epoch {})", epoch.validation->loss,
-                       epoch.validation->accuracy, epoch.best.accuracy, epoch.best.epoch);
+    more = fmt::format("  val {} (best {:.4f} of epoch {})", text_of(*epoch.validation), epoch.best.accuracy,
+                       epoch.best.epoch);
   }
-  for (const auto& [name, test] : epoch.averages) more += fmt::format("  {} accuracy {:.4f}", name, test.accuracy);
+  for (const auto& [name, test] : epoch.averages) {
+    more += fmt::format("  {} {} {:.4f}", name, test.mean_iou ? "mIoU" : "accuracy", test.score());
+  }
   if (!epoch.loss_scale.empty()) more += "  " + epoch.loss_scale;
-  return fmt::format(
-      "epoch {}/{}  train loss {:.4f} accuracy {:.4f}  test loss {:.4f} accuracy {:.4f}  lr {:.5f}  {:.0f} images/s  "
-      "{}{}",
-      epoch.epoch, epoch.epochs, epoch.metrics.loss(), epoch.metrics.accuracy(), epoch.test.loss, epoch.test.accuracy,
-      epoch.learning_rate, epoch.metrics.images_per_second(), clock_text(epoch.metrics.seconds), more);
+  return fmt::format("epoch {}/{}  train loss {:.4f} accuracy {:.4f}  test {}  lr {:.5f}  {:.0f} images/s  {}{}",
+                     epoch.epoch, epoch.epochs, epoch.metrics.loss(), epoch.metrics.accuracy(), text_of(epoch.test),
+                     epoch.learning_rate, epoch.metrics.images_per_second(), clock_text(epoch.metrics.seconds), more);
 }
 
 void report_end(Ending ending, const StepResult& at, const RunFiles& files, spdlog::logger& log) {
@@ -162,7 +167,7 @@ Ending train(const TrainFlags& flags, const RunFolder& folder, bool resuming, sp
   for (const Dataset* split : {&train, &test}) {
     for (const std::string& note : split->notes) tell(log, note);
   }
-  if (test.labels.defined() && train.image_shape() != test.image_shape()) {
+  if (test.labels.defined() && !train.is_segmentation() && train.image_shape() != test.image_shape()) {
     throw FileError(data_path(flags.data, flags.dataset).string(),
                     fmt::format("the training images are {}, the test images {}; --image-size S makes them one size",
                                 to_string(train.image_shape()), to_string(test.image_shape())));

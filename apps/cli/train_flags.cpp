@@ -213,6 +213,9 @@ std::vector<TrainFlag> make_table() {
   t.flag("label-smoothing", &F::label_smoothing, between(0.0, 1.0), "Share E of the target spread over the classes");
   t.flag("label-smoothing-form", &F::label_smoothing_form, any_of({"pytorch", "paper"}),
          "pytorch (E/K to each of K) or paper (E/(K-1) to the others)", needing({{"label-smoothing"}}));
+  t.flag("class-balance", &F::class_balance, between(0.0, 1.0),
+         "Classes count (median count / count)^P in the loss, by training images, in segmentation by their pixels; 1: "
+         "median frequency balancing; 0: off");
   t.flag("teacher", &F::teacher, "Add distillation from the model of this file of weights",
          {.on_resume = OnResume::move});
   t.flag("temperature", &F::temperature, kAbove0, "T, of teacher and student in distillation", needing({{"teacher"}}));

@@ -78,6 +78,7 @@ struct TrainFlags {
   // Loss.
   double label_smoothing = 0;
   std::string label_smoothing_form = "pytorch";
+  double class_balance = 0;
   std::string teacher;
   double temperature = 20;
   double distill_weight = 1;

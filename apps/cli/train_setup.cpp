@@ -329,6 +329,8 @@ TrainerOptions trainer_options(const TrainFlags& flags, Module& model, const Dat
           .objective = {.label_smoothing = flags.label_smoothing,
                         .smoothing_form =
                             flags.label_smoothing_form == "paper" ? SmoothingForm::paper : SmoothingForm::pytorch,
+                        .class_weights =
+                            flags.class_balance > 0 ? balanced_class_weights(train, flags.class_balance) : Tensor(),
                         .distillation = distillation_of(flags, train, notes)},
           .optimizer = optimizer_of(flags),
           .groups = group_options(flags, model),

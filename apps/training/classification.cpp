@@ -1,6 +1,7 @@
 #include "apps/training/classification.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "apps/training/csv.h"
 #include "core/elementwise.h"
@@ -43,9 +44,59 @@ double ConfusionMatrix::precision(std::int64_t predicted) const {
   return share(at(predicted, predicted), taken_for(predicted));
 }
 
+std::optional<double> ConfusionMatrix::iou(std::int64_t label) const {
+  const std::int64_t both = at(label, label), either = images_of(label) + taken_for(label) - both;
+  return either == 0 ? std::nullopt : std::optional(share(both, either));
+}
+
+double ConfusionMatrix::mean_iou() const {
+  double sum = 0;
+  std::int64_t present = 0;
+  for (std::int64_t c = 0; c < classes; ++c) {
+    if (const auto of_class = iou(c)) {
+      sum += *of_class;
+      ++present;
+    }
+  }
+  return present == 0 ? 0 : sum / static_cast<double>(present);
+}
+
+double ConfusionMatrix::accuracy() const {
+  std::int64_t right = 0;
+  for (std::int64_t c = 0; c < classes; ++c) right += at(c, c);
+  return share(right, total());
+}
+
+std::int64_t ConfusionMatrix::total() const { return std::accumulate(counts.begin(), counts.end(), std::int64_t{0}); }
+
+void ConfusionMatrix::add(const Tensor& logits, const Tensor& labels) {
+  const Tensor predicted = predicted_classes(logits);
+  const auto* column = predicted.data<std::int64_t>();
+  for (const std::int64_t label : labels.span<std::int64_t>()) {
+    if (label >= 0) ++counts.at(static_cast<std::size_t>(label * classes + *column));
+    ++column;
+  }
+}
+
+Tensor predicted_classes(const Tensor& logits) {
+  const std::int64_t classes = logits.size(-1);
+  Tensor result = Tensor::empty({logits.shape().begin(), logits.shape().end() - 1}, DType::i64);
+  auto* out = result.mutable_data<std::int64_t>();
+  dispatch_floating("predicted_classes", logits.dtype(), [&]<class T>(T) {
+    const auto less = [](T a, T b) { return static_cast<compute_t<T>>(a) < static_cast<compute_t<T>>(b); };
+    const T* row = logits.data<T>();
+    for (std::int64_t i = 0; i < result.numel(); ++i, row += classes)
+      out[i] = std::max_element(row, row + classes, less) - row;
+  });
+  return result;
+}
+
+ConfusionMatrix confusion_matrix(std::int64_t classes) {
+  return {.classes = classes, .counts = std::vector<std::int64_t>(static_cast<std::size_t>(classes * classes))};
+}
+
 ConfusionMatrix confusion_matrix(const std::vector<Prediction>& predictions, std::int64_t classes) {
-  ConfusionMatrix matrix{.classes = classes,
-                         .counts = std::vector<std::int64_t>(static_cast<std::size_t>(classes * classes))};
+  ConfusionMatrix matrix = confusion_matrix(classes);
   for (const Prediction& one : predictions) {
     ++matrix.counts[static_cast<std::size_t>(one.label * classes + one.predicted)];
   }

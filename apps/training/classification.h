@@ -3,6 +3,7 @@
 // predictions; `striate eval` prints the rest.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct Prediction {
 /// Of logits (N,K) and labels i64 (N), appended in order.
 void add_predictions(const Tensor& logits, const Tensor& labels, std::vector<Prediction>& predictions);
 
+/// Of images, or of pixels.
 struct ConfusionMatrix {
   std::int64_t classes = 0;
   std::vector<std::int64_t> counts = {};  ///< (classes,classes): how many images of class `row` were taken for `column`
@@ -33,8 +35,24 @@ struct ConfusionMatrix {
   [[nodiscard]] double recall(std::int64_t label) const;
   /// at(c,c) / taken_for(c), and 0 where no image was taken for the class; as scikit-learn.
   [[nodiscard]] double precision(std::int64_t predicted) const;
+  /// Intersection over union, at(c,c) / (images_of(c) + taken_for(c) - at(c,c)); none of a class that is neither in the
+  /// truth nor in the predictions.
+  [[nodiscard]] std::optional<double> iou(std::int64_t label) const;
+  /// Over the classes that have one; 0 where none has.
+  [[nodiscard]] double mean_iou() const;
+  /// The share of the diagonal; 0 of an empty matrix.
+  [[nodiscard]] double accuracy() const;
+  [[nodiscard]] std::int64_t total() const;
+  /// Adds rows of logits (N,K) with labels (N) i64, or pixels (N,H,W,K) with (N,H,W). Rows whose label is below 0 are
+  /// left out.
+  void add(const Tensor& logits, const Tensor& labels);
 };
 
+/// i64: of logits (...,K) the class of the largest, the first of several, as (...).
+Tensor predicted_classes(const Tensor& logits);
+
+/// No counts yet.
+ConfusionMatrix confusion_matrix(std::int64_t classes);
 ConfusionMatrix confusion_matrix(const std::vector<Prediction>& predictions, std::int64_t classes);
 
 /// A line a class, with a header: "label,cat,dog" and "cat,90,10"; names are quoted where CSV needs it.

@@ -1,5 +1,6 @@
 #include "apps/training/evaluate.h"
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -78,7 +79,12 @@ Tensor tta_logits(Layer& model, const Tensor& images, const TtaOptions& options)
   const auto widened = [](const Tensor& logits) { return cast(logits, parameter_dtype(logits.dtype())); };
   const auto of_view = [&](std::int64_t shift) {
     const Tensor own = widened(model(shift == 0 ? images : view_of(images, shift, false)));
-    return options.flip ? affine(own + widened(model(view_of(images, shift, true))), 0.5) : own;
+    const bool of_pixels = own.rank() == 4;
+    if (of_pixels && options.shift)
+      shape_error("tta_logits", "pixels cannot be shifted: logits " + to_string(own.shape()));
+    if (!options.flip) return own;
+    const Tensor mirrored = widened(model(view_of(images, shift, true)));
+    return affine(own + (of_pixels ? view_of(mirrored, 0, true) : mirrored), 0.5);
   };
   const Tensor logits = of_view(0);
   return options.shift ? affine(logits, 0.5) + affine(of_view(1) + of_view(-1), 0.25) : logits;
@@ -91,6 +97,7 @@ std::optional<Evaluation> evaluate(Layer& model, const Dataset& dataset, const E
   Loader loader(dataset,
                 {.batch_size = options.batch_size, .shuffle = false, .dtype = dtype, .workers = options.workers});
   loader.start_epoch(0);
+  ConfusionMatrix matrix = confusion_matrix(dataset.is_segmentation() ? dataset.classes() : 0);
   double loss = 0;
   std::int64_t correct = 0;
   std::int64_t among5 = 0;
@@ -100,9 +107,18 @@ std::optional<Evaluation> evaluate(Layer& model, const Dataset& dataset, const E
     const bool plain = !options.tta.flip && !options.tta.shift;
     const Tensor logits = plain ? model(images) : tta_logits(model, images, options.tta);
     loss += cross_entropy(logits, batch.labels, {.reduction = Reduction::sum}).item();
+    if (dataset.is_segmentation()) {
+      matrix.add(logits, batch.labels);
+      continue;
+    }
     correct += count_correct(logits, batch.labels);
     among5 += count_correct(logits, batch.labels, 5);
     if (options.predictions != nullptr) add_predictions(logits, batch.labels, *options.predictions);
+  }
+  if (dataset.is_segmentation()) {
+    if (options.matrix != nullptr) *options.matrix = matrix;
+    const auto pixels = static_cast<double>(std::max<std::int64_t>(1, matrix.total()));
+    return Evaluation{.loss = loss / pixels, .accuracy = matrix.accuracy(), .mean_iou = matrix.mean_iou()};
   }
   const auto images = static_cast<double>(dataset.size());
   return Evaluation{loss / images, static_cast<double>(correct) / images, static_cast<double>(among5) / images};

@@ -16,10 +16,16 @@
 namespace striate {
 
 /// Plain cross entropy, and the fractions of images whose label had the largest output, and one of the five largest.
+/// For segmentation, loss and accuracy are means over all pixels that have a class, and there is the mean IoU
+/// (ConfusionMatrix::mean_iou) in the place of top5.
 struct Evaluation {
   double loss = 0;
   double accuracy = 0;
   double top5 = 0;
+  std::optional<double> mean_iou = std::nullopt;
+
+  /// By which the best epoch is chosen.
+  [[nodiscard]] double score() const { return mean_iou.value_or(accuracy); }
 };
 
 /// Test-time augmentation: the mean of the logits of an image and of views of it.
@@ -33,7 +39,8 @@ struct EvaluateOptions {
   std::int64_t batch_size = 128;
   TtaOptions tta = {};
   int workers = 1;                                 ///< as LoaderOptions::workers
-  std::vector<Prediction>* predictions = nullptr;  ///< gets one for each image, in the data set's order
+  std::vector<Prediction>* predictions = nullptr;  ///< gets one for each image, in the data set's order; not of pixels
+  ConfusionMatrix* matrix = nullptr;               ///< for segmentation, gets the counts of pixels
   /// Asked between batches; nothing is returned where it said yes.
   std::function<bool()> stop = [] { return false; };
 };
@@ -46,8 +53,9 @@ std::optional<Evaluation> evaluate(Layer& model, const Dataset& dataset, const E
 Transforms evaluation_transforms(const ModelCard& card);
 
 /// Logits of images (N,H,W,C), weighted as the options say (airbench's multicrop); moved images take their new
-/// border by reflection. f64 where the model's logits are, else f32. Throws ShapeError for other ranks and, to shift,
-/// for sides below 2.
+/// border by reflection. Of pixels, logits (N,H,W,K) of the mirror image are mirrored back, and there is no shift. f64
+/// where the model's logits are, else f32. Throws ShapeError for other ranks and, to shift, for sides below 2 and
+/// pixels.
 Tensor tta_logits(Layer& model, const Tensor& images, const TtaOptions& options);
 
 /// Those that take their statistics from the batch.

@@ -3,6 +3,7 @@
 #include <sys/statvfs.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "apps/training/evaluate.h"
@@ -32,21 +33,24 @@ Shape outputs_of(Layer& model, const std::string& whose, const ImageShape& shape
   }
 }
 
-void expect_outputs(const Shape& outputs, const std::string& whose, const Dataset& train) {
-  expect(outputs == Shape{1, train.classes()}, "trainer",
-         "a " + whose + " with an output for each of the " + std::to_string(train.classes()) + " classes",
+void expect_outputs(const Shape& outputs, const std::string& whose, const Dataset& train, const ImageShape& shape) {
+  const std::string classes = std::to_string(train.classes()) + " classes";
+  if (train.is_segmentation()) {
+    expect(outputs == Shape{1, shape.height, shape.width, train.classes()}, "trainer",
+           "a " + whose + " for segmentation, as unet, with an output for each of the " + classes + " at every pixel",
+           to_string(outputs) + " for one image of " + to_string(shape));
+    return;
+  }
+  expect(outputs == Shape{1, train.classes()}, "trainer", "a " + whose + " with an output for each of the " + classes,
          to_string(outputs) + " for one image");
 }
 
 // The classes that no image of the set has.
 std::vector<std::string> unused_classes(const Dataset& dataset) {
-  std::vector<bool> used(dataset.class_names.size());
-  for (const std::int64_t label : dataset.labels.span<std::int64_t>()) {
-    if (label >= 0 && label < dataset.classes()) used[static_cast<std::size_t>(label)] = true;
-  }
+  const std::vector<std::int64_t> counts = class_counts(dataset);
   std::vector<std::string> names;
-  for (std::size_t label = 0; label < used.size(); ++label) {
-    if (!used[label]) names.push_back(printable(dataset.class_names[label]));
+  for (std::size_t label = 0; label < counts.size(); ++label) {
+    if (counts[label] == 0) names.push_back(printable(dataset.class_names[label]));
   }
   return names;
 }
@@ -60,7 +64,10 @@ void check_tested(const std::string& set, const Dataset& images, const Dataset& 
   expect(images.normalization == train.normalization, "trainer",
          set + " images normalised as those of training (load_splits, data/splits.h, does it)",
          "another normalization");
-  // Transforms may change the size of what is trained on.
+  expect(images.is_segmentation() == train.is_segmentation(), "trainer", set + " labels of the kind of training's",
+         images.is_segmentation() ? "classes of pixels" : "classes of images");
+  // Transforms may change the size of what is trained on, and what labels pixels takes any size.
+  if (train.is_segmentation() && images.channels() == train.channels()) return;
   const ImageShape shape = train.image_shape();
   expect(images.image_shape() == shape || images.image_shape() == output_shape(transforms, shape), "trainer",
          set + " images of " + to_string(shape) + " as those of training (an image size brings both to one)",
@@ -95,6 +102,15 @@ void check_options(const TrainerOptions& options, const Dataset& train, const Da
   expect(options.checkpoint_minutes >= 0, "trainer", "checkpoint_minutes of at least 0", options.checkpoint_minutes);
   expect(options.stop != nullptr, "trainer", "a function to ask whether to stop", "none");
   check_dataset("trainer: training set", train);
+  expect(!train.is_segmentation() || !options.objective.distillation.teacher, "trainer",
+         "no teacher for segmentation: distillation is of images of one class each", "one");
+  if (const Tensor& weights = options.objective.class_weights; weights.defined()) {
+    const std::vector<double> values = weights.to_vector();
+    const bool usable = std::all_of(values.begin(), values.end(), [](double w) { return w >= 0 && std::isfinite(w); });
+    expect(usable && weights.shape() == Shape{train.classes()}, "trainer",
+           "class_weights of at least 0 for each of " + std::to_string(train.classes()) + " classes",
+           to_string(weights.shape()));
+  }
   check_tested("test", test, train, options.loader.transforms);
   if (options.validation.labels.defined()) {
     check_tested("validation", options.validation, train, options.loader.transforms);
@@ -127,10 +143,11 @@ void check_network(Layer& model, const Dataset& train, const TrainerOptions& opt
         lone = layer.path();
     });
     const ImageShape shape = output_shape(options.loader.transforms, train.image_shape());
-    expect_outputs(outputs_of(model, "model", shape, options.precision.activations), "model", train);
+    expect_outputs(outputs_of(model, "model", shape, options.precision.activations), "model", train, shape);
     const DistillationOptions& distillation = options.objective.distillation;
     if (distillation.teacher) {
-      expect_outputs(outputs_of(*distillation.teacher, "teacher", shape, distillation.activations), "teacher", train);
+      expect_outputs(outputs_of(*distillation.teacher, "teacher", shape, distillation.activations), "teacher", train,
+                     shape);
     }
   }
   default_generator() = before;

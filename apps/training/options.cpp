@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <sstream>
+#include <vector>
 
 #include "core/text.h"
 
@@ -19,6 +20,20 @@ ScheduleOptions schedule_in_steps(const TrainerOptions& options, std::int64_t im
   schedule.steps_per_epoch = steps;
   schedule.warmup_steps = std::llround(options.warmup_epochs * static_cast<double>(steps));
   return schedule;
+}
+
+Tensor balanced_class_weights(const Dataset& dataset, double power) {
+  const std::vector<std::int64_t> counts = class_counts(dataset);
+  std::vector<std::int64_t> present = counts;
+  std::erase(present, 0);
+  std::sort(present.begin(), present.end());
+  std::vector<double> weights(counts.size(), 1);
+  for (std::size_t c = 0; c < counts.size(); ++c) {
+    if (counts[c] == 0) continue;
+    const std::int64_t twice = present[present.size() / 2] + present[(present.size() - 1) / 2];
+    weights[c] = std::pow(static_cast<double>(twice) / static_cast<double>(2 * counts[c]), power);
+  }
+  return Tensor::from({dataset.classes()}, weights);
 }
 
 std::string result_options(const TrainerOptions& o) {
@@ -41,6 +56,9 @@ std::string result_options(const TrainerOptions& o) {
   for (const auto& transform : l.transforms) line("transform", transform->description());
   line("mixup, cutmix", l.mixup, l.cutmix);
   line("label_smoothing", o.objective.label_smoothing, int(o.objective.smoothing_form));
+  if (o.objective.class_weights.defined()) {
+    for (const double weight : o.objective.class_weights.to_vector()) line("class weight", weight);
+  }
   line("distillation", o.objective.distillation.temperature, o.objective.distillation.weight);
   line("weight_decay", o.groups.weight_decay, o.groups.no_bias_decay);
   line("frozen", joined(o.groups.frozen));

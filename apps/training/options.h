@@ -33,6 +33,7 @@ struct DistillationOptions {
 struct ObjectiveOptions {
   double label_smoothing = 0;
   SmoothingForm smoothing_form = SmoothingForm::pytorch;
+  Tensor class_weights = {};  ///< (K): a factor for each class in the loss of training; undefined: all are 1
   DistillationOptions distillation = {};
 };
 
@@ -78,6 +79,11 @@ struct TrainerOptions {
 
 /// The schedule of a run on so many images an epoch, 1 or more, counted in updates.
 ScheduleOptions schedule_in_steps(const TrainerOptions& options, std::int64_t images);
+
+/// (median count / count)^power for each class of a data set, by class_counts (data/dataset.h): power 1 is median
+/// frequency balancing (Eigen and Fergus, 2015, with frequencies over all pixels), 0 leaves all classes at 1. A class
+/// without an image or pixel has 1. f64 (K).
+Tensor balanced_class_weights(const Dataset& dataset, double power);
 
 /// The options that change results, a line each: a resumed run must have the same.
 std::string result_options(const TrainerOptions& options);

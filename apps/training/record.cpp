@@ -10,10 +10,11 @@
 
 namespace striate {
 
-Record::Record(std::optional<RunFolder> folder, ModelCard card, const std::vector<std::string>& figures)
+Record::Record(std::optional<RunFolder> folder, ModelCard card, const std::vector<std::string>& figures,
+               bool segmentation)
     : folder_(std::move(folder)), card_(std::move(card)), metrics_("epoch,step,train_loss,train_accuracy") {
   for (const std::string& name : figures) {
-    for (const char* figure : {"_loss", "_accuracy", "_top5"}) metrics_ += "," + name + figure;
+    for (const char* figure : {"_loss", "_accuracy", segmentation ? "_miou" : "_top5"}) metrics_ += "," + name + figure;
   }
   metrics_ += ",learning_rate,seconds,images_per_second\n";
 }
@@ -65,7 +66,7 @@ std::string Record::row(const TrainingState& state, const RunningMetrics& runnin
       << running.accuracy();
   for (const auto& figure : figures) {
     if (figure) {
-      row << ',' << figure->loss << ',' << figure->accuracy << ',' << figure->top5;
+      row << ',' << figure->loss << ',' << figure->accuracy << ',' << figure->mean_iou.value_or(figure->top5);
     } else {
       row << ",,,";
     }

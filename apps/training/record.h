@@ -18,7 +18,7 @@
 
 namespace striate {
 
-/// The epoch with the highest validation accuracy, the first of several.
+/// The epoch with the highest validation accuracy (for segmentation, mean IoU), the first of several.
 struct BestEpoch {
   std::int64_t epoch = 0;  ///< from 1; 0: none yet
   double accuracy = -1;
@@ -27,8 +27,8 @@ struct BestEpoch {
 class Record {
  public:
   /// Without a folder nothing is written. In metrics.csv each of `figures` has columns: test_loss, test_accuracy and
-  /// test_top5 for "test".
-  Record(std::optional<RunFolder> folder, ModelCard card, const std::vector<std::string>& figures);
+  /// test_top5, for segmentation test_miou, for "test".
+  Record(std::optional<RunFolder> folder, ModelCard card, const std::vector<std::string>& figures, bool segmentation);
 
   /// Everything between two steps, to the checkpoint and back. Both throw FileError.
   void save(TrainingState& state, const RunningMetrics& running, const Update& update, const Averages& averages);

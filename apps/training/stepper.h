@@ -15,7 +15,7 @@ namespace striate {
 /// Sums over the images seen so far in an epoch, and the last step's rate.
 struct RunningMetrics {
   double loss_sum = 0;  ///< of the training loss, times images
-  double correct = 0;
+  double correct = 0;   ///< images; for segmentation, each batch's share of right pixels times its images
   double images = 0;
   double seconds = 0;  ///< of training steps, evaluation not counted
   double learning_rate = 0;
@@ -25,8 +25,8 @@ struct RunningMetrics {
   [[nodiscard]] double images_per_second() const { return seconds > 0 ? images / seconds : 0; }
 };
 
-/// The mean loss over a batch: cross entropy, and distillation where there is a teacher. The teacher, in eval mode,
-/// sees the same images as the model did.
+/// The mean loss over a batch, for segmentation over its pixels that have a class (0 without any): cross entropy, and
+/// distillation where there is a teacher. The teacher, in eval mode, sees the same images as the model did.
 Tensor objective(const ObjectiveOptions& options, const Tensor& logits, const Batch& batch);
 
 class Stepper {

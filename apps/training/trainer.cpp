@@ -98,7 +98,8 @@ Trainer::Trainer(Layer& model, std::unique_ptr<Optimizer> optimizer, const Datas
       state_{.model = model_, .optimizer = *optimizer_},
       stepper_(model_, state_, running_, options_),
       averages_(model_, options_.averages),
-      record_(options_.out, options_.card, names_of_figures(test_, options_, averages_.names())) {
+      record_(options_.out, options_.card, names_of_figures(test_, options_, averages_.names()),
+              train.is_segmentation()) {
   check_schedule(schedule_);
   check_network(model_, train, options_);
   warnings_ = schedule_doubts(schedule_);
@@ -246,7 +247,7 @@ void Trainer::finish_epoch(const Figures& figures) {
   result.loss_scale = stepper_.update().describe();
   if (options_.validation.labels.defined()) {
     result.validation = figures[0];
-    record_.note_validation(result.epoch, result.validation->accuracy);
+    record_.note_validation(result.epoch, result.validation->score());
     result.best = record_.best();
   }
   for (std::size_t i = 0; i < names.size(); ++i) {

@@ -86,6 +86,7 @@ const std::vector<std::pair<std::string, std::vector<std::string>>>& choices() {
       {"cutmix", {"1"}},
       {"label-smoothing", {"0.1"}},
       {"label-smoothing-form", {"pytorch", "paper"}},
+      {"class-balance", {"0.5"}},
       {"teacher", {"WEIGHTS"}},
       {"temperature", {"4"}},
       {"distill-weight", {"0.5"}},
