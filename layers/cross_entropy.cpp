@@ -7,11 +7,14 @@
 #include "core/autograd.h"
 #include "core/check.h"
 #include "core/elementwise.h"
+#include "core/parallel.h"
 #include "core/reshape.h"
 #include "layers/softmax.h"
 
 namespace striate {
 namespace {
+
+constexpr std::int64_t kRows = 4096;  // of a chunk: a batch of images is one, of pixels many
 
 /// (N,H,W) of logits (N,H,W,K).
 Shape shape_of_rows(const Tensor& logits) { return {logits.shape().begin(), logits.shape().end() - 1}; }
@@ -96,14 +99,16 @@ Tensor weighted_loss(const Tensor& logp, const Factors& factors, Reduction reduc
   const T* lp = logp.data<T>();
   Tensor rows = Tensor::zeros({n}, logp.dtype());
   T* row = rows.mutable_data<T>();
-  double total = 0;
-  for (std::int64_t i = 0; i < n; ++i) {
-    for (std::int64_t k = i * classes; k < (i + 1) * classes; ++k) {
-      if (f[k] != 0) row[i] -= f[k] * lp[k];  // 0 * log 0 is 0
+  parallel_for(n, kRows, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      for (std::int64_t k = i * classes; k < (i + 1) * classes; ++k) {
+        if (f[k] != 0) row[i] -= f[k] * lp[k];  // 0 * log 0 is 0
+      }
     }
-    total += static_cast<double>(row[i]);
-  }
+  });
   if (reduction == Reduction::none) return rows;
+  double total = 0;
+  for (std::int64_t i = 0; i < n; ++i) total += static_cast<double>(row[i]);
   return Tensor::full({}, total / factors.divisor, logp.dtype());
 }
 
@@ -123,10 +128,12 @@ Tensor loss_of_rows(const Tensor& logits, const Tensor& target, const CrossEntro
       const T* f = factor.template data<T>();
       const T* up = dloss.data<T>();
       T* d = dlogp.mutable_data<T>();
-      for (std::int64_t i = 0; i < dlogp.size(0); ++i) {
-        const T scale = -up[dloss.rank() == 0 ? 0 : i] / static_cast<T>(divisor);
-        for (std::int64_t k = i * classes; k < (i + 1) * classes; ++k) d[k] = scale * f[k];
-      }
+      parallel_for(dlogp.size(0), kRows, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t i = begin; i < end; ++i) {
+          const T scale = -up[dloss.rank() == 0 ? 0 : i] / static_cast<T>(divisor);
+          for (std::int64_t k = i * classes; k < (i + 1) * classes; ++k) d[k] = scale * f[k];
+        }
+      });
       bw.add(0, dlogp);
     });
     return loss;

@@ -171,7 +171,9 @@ TEST(Segmentation, TheTrainerSaysWhatDoesNotFit) {
 
 TEST(Segmentation, ABatchWithoutALabelChangesNothing) {
   const auto model = make_model("unet", {.classes = 3, .options = {{"width_multiplier", 0.04}}});
-  const Batch batch{.images = Tensor::zeros({2, 16, 16, 3}), .labels = Tensor::full({2, 16, 16}, -100, DType::i64)};
+  Batch batch;
+  batch.images = Tensor::zeros({2, 16, 16, 3});
+  batch.labels = Tensor::full({2, 16, 16}, -100, DType::i64);
   const Tensor logits = (*model)(batch.images);
   const Tensor loss = objective({.class_weights = Tensor::full({3}, 2)}, logits, batch);
   EXPECT_EQ(loss.item(), 0);
@@ -181,7 +183,7 @@ TEST(Segmentation, ABatchWithoutALabelChangesNothing) {
   }
 }
 
-/// Logits that say where in the image a pixel is, of its own colour alone.
+/// The image itself as logits: what is seen of a pixel stays at its place.
 struct Pixelwise : Layer {
   Tensor forward(const Tensor& x) override { return x; }
 };
