@@ -18,6 +18,8 @@ using TransformKinds = Registry<TransformFactory>::Entries;
 TransformKinds size_transforms();
 /// data/color_transforms.cpp: what changes the colours at random.
 TransformKinds color_transforms();
+/// data/sample_transforms.cpp: what changes recordings.
+TransformKinds sample_transforms();
 /// data/auto_augment.cpp: one of many operations, drawn at random.
 TransformKinds auto_augment_transforms();
 

@@ -21,6 +21,8 @@ namespace {
 Registry<DatasetFormat>& registry() {
   static Registry<DatasetFormat> formats("dataset", {{"image-folder", image_folder_format()},
                                                      {"segmentation-folder", segmentation_folder_format()},
+                                                     {"audio-folder", audio_folder_format()},
+                                                     {"spoken-digits", spoken_digits_format()},
                                                      {"fashion-mnist", fashion_mnist_format()},
                                                      {"mnist", mnist_format()},
                                                      {"cifar100", cifar100_format()},
@@ -56,9 +58,11 @@ void check_dataset(const std::string& op, const Dataset& dataset) {
   if (!dataset.source)
     expect(dataset.images.dtype() == DType::u8, op, "images of u8", to_string(dataset.images.dtype()));
   const ImageShape out = dataset.image_shape();
-  expect(out.height >= 1 && out.width >= 1, op,
-         "images of one size, or a transform that brings them to one (an image size does: --image-size)",
-         "images of several sizes");
+  expect(
+      out.height >= 1 && out.width >= 1, op,
+      "images of one size, or a transform that brings them to one (an image size does: --image-size; for recordings, "
+      "the option length)",
+      "images of several sizes");
 }
 
 std::string ImageSource::name(std::int64_t i) const { return "image " + std::to_string(i); }
@@ -79,8 +83,7 @@ Picture stored_picture(const Dataset& dataset, std::int64_t i) {
     return {dataset.images, dataset.images.span<std::uint8_t>().subspan(static_cast<std::size_t>(i) * bytes, bytes),
             shape};
   }
-  const Tensor image = dataset.source->image(i);
-  return {image, image.span<std::uint8_t>(), {image.size(0), image.size(1), image.size(2)}};
+  return {dataset.source->image(i), dataset.source->shape().sample_rate};
 }
 
 std::string image_name(const Dataset& dataset, std::int64_t i) {
@@ -105,14 +108,13 @@ std::vector<std::int64_t> class_counts(const Dataset& dataset) {
 
 Tensor transformed_images(const Dataset& dataset, const std::vector<std::int64_t>& places) {
   const ImageShape shape = dataset.image_shape();
-  Tensor result =
-      Tensor::empty({static_cast<std::int64_t>(places.size()), shape.height, shape.width, shape.channels}, DType::u8);
-  auto* out = result.mutable_data<std::uint8_t>();
+  Tensor result = Tensor::empty({static_cast<std::int64_t>(places.size()), shape.height, shape.width, shape.channels},
+                                shape.dtype());
+  auto* out = static_cast<std::uint8_t*>(result.mutable_raw());
   for (const std::int64_t place : places) {
-    const Picture picture = stored_picture(dataset, place);
-    const std::vector<std::uint8_t> image = apply_transforms(dataset.transforms, picture.bytes, picture.shape,
-                                                             {.image = static_cast<std::uint64_t>(place)});
-    out = std::copy(image.begin(), image.end(), out);
+    const Tensor image = transformed_picture(stored_picture(dataset, place), dataset.transforms,
+                                             {.image = static_cast<std::uint64_t>(place)});
+    out = std::copy_n(static_cast<const std::uint8_t*>(image.raw()), image.bytes(), out);
   }
   return result;
 }
@@ -190,7 +192,8 @@ Dataset read_dataset(const std::string& format, const fs::path& path, Split spli
 
 void finish_dataset(const std::string& name, const DataOptions& load, Dataset& dataset) {
   const auto side = load.image_size;
-  if (side > 0 && dataset.stored_shape() != ImageShape{side, side, dataset.channels()}) {
+  if (side > 0 && !dataset.stored_shape().is_recording() &&
+      dataset.stored_shape() != ImageShape{side, side, dataset.channels()}) {
     for (const char* transform : {"resize", "center_crop"}) {
       dataset.transforms.push_back(make_transform(std::string(transform) + ":size=" + std::to_string(side)));
     }

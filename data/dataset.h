@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -14,14 +13,17 @@
 #include "core/normalization.h"
 #include "core/tensor.h"
 #include "data/image.h"
+#include "data/picture.h"
 #include "data/transform.h"
 
 namespace striate {
 
 /// How the images of any format are read.
 struct DataOptions {
-  /// Every image gets the transforms resize and center_crop to this size; 0: they stay as they are.
+  /// Every picture gets the transforms resize and center_crop to this size; 0: they stay as they are.
   std::int64_t image_size = 0;
+  /// Every recording gets the transform pad_or_trim to so many samples; 0: what the format's option length says.
+  std::int64_t length = 0;
   std::int64_t max_pixels = kMaxPixels;  ///< a picture that says it has more is refused before it is decoded
   bool skip_broken = false;              ///< leaves out files that cannot be read, with a note, instead of refusing all
   /// Bytes of decoded pictures that are kept in memory where they come from files; the others are decoded again each
@@ -31,7 +33,7 @@ struct DataOptions {
   std::function<void(const std::string& line)> progress{};
 };
 
-/// Pictures that are read where they are needed, by several threads at a time.
+/// Pictures or recordings that are read where they are needed, by several threads at a time.
 class ImageSource {
  public:
   ImageSource() = default;
@@ -40,9 +42,9 @@ class ImageSource {
   ImageSource& operator=(const ImageSource&) = delete;
 
   [[nodiscard]] virtual std::int64_t size() const = 0;
-  /// Of every picture; height = width = 0 where they have several sizes.
+  /// Of every picture; height = width = 0 where they have several sizes. Recordings agree in channels and rate.
   [[nodiscard]] virtual ImageShape shape() const = 0;
-  /// Picture i, 0 <= i < size(): u8 (H,W,C). Throws FileError.
+  /// Picture i, 0 <= i < size(): u8 (H,W,C), or recording i: f32 (1,L,C), as shape().dtype() says. Throws FileError.
   [[nodiscard]] virtual Tensor image(std::int64_t i) const = 0;
   /// Picture i as messages and tables name it: a file's path, or "image 17".
   [[nodiscard]] virtual std::string name(std::int64_t i) const;
@@ -82,13 +84,6 @@ struct Dataset {
   [[nodiscard]] ImageShape image_shape() const { return output_shape(transforms, stored_shape()); }
 };
 
-/// One stored image.
-struct Picture {
-  Tensor held;                          ///< keeps the bytes alive
-  std::span<const std::uint8_t> bytes;  ///< (height,width,channels) of `shape`
-  ImageShape shape;
-};
-
 /// Image i, 0 <= i < dataset.size(). Throws as ImageSource::image.
 Picture stored_picture(const Dataset& dataset, std::int64_t i);
 
@@ -99,8 +94,8 @@ std::string image_name(const Dataset& dataset, std::int64_t i);
 /// The images of every class, for segmentation its pixels.
 std::vector<std::int64_t> class_counts(const Dataset& dataset);
 
-/// The images at these places out of the data set's transforms: u8 (places.size(),H,W,C). What the transforms draw is
-/// that of epoch 0 and seed 0.
+/// The images at these places out of the data set's transforms: (places.size(),H,W,C) of the stored dtype. What the
+/// transforms draw is that of epoch 0 and seed 0.
 Tensor transformed_images(const Dataset& dataset, const std::vector<std::int64_t>& places);
 
 /// Throws ShapeError unless images are (N,H,W,C), none of these 0, or a source of N images, and labels (N);
@@ -142,7 +137,7 @@ struct DatasetFormat {
 void register_dataset(const std::string& name, DatasetFormat format);
 
 /// In the order in which load_dataset looks: those registered last first, then cifar10, cifar100, mnist, fashion-mnist,
-/// segmentation-folder, image-folder.
+/// spoken-digits, audio-folder, segmentation-folder, image-folder.
 std::vector<std::string> dataset_names();
 
 /// Throws std::invalid_argument with the nearest name and all names.

@@ -22,7 +22,7 @@ fs::path split_folder(const fs::path& path, Split split) {
   return path / (val ? "val" : "test");
 }
 
-Listing list_folder(const fs::path& folder, Problems& problems) {
+Listing list_folder(const fs::path& folder, Problems& problems, FileTest is_one) {
   constexpr std::array left_by_desktops = {"Thumbs.db", "ehthumbs.db", "desktop.ini", "Icon\r"};
   Listing listing;
   std::error_code error;
@@ -39,7 +39,7 @@ Listing list_folder(const fs::path& folder, Problems& problems) {
     } else if (fs::is_directory(status)) {
       listing.folders.push_back(name);
     } else {
-      (fs::is_regular_file(status) && is_image_file(name) ? listing.images : listing.others).push_back(name);
+      (fs::is_regular_file(status) && is_one(name) ? listing.images : listing.others).push_back(name);
     }
   }
   if (error) problems.emplace_back(folder.string(), "cannot be listed: " + error.message());
@@ -56,17 +56,28 @@ void leave_out(const fs::path& root, const Problems& broken, Dataset& dataset) {
                           " broken files are left out:" + listed(lines));
 }
 
-void expect_one_size(const ScannedFiles& scanned, Problems& problems) {
+void expect_one_size(const ScannedFiles& scanned, Problems& problems, bool any_size) {
   const auto name = [&](std::size_t valid) { return scanned.images->name(static_cast<std::int64_t>(valid)); };
-  const auto& shapes = scanned.shapes;
-  const auto other = std::find_if(shapes.begin(), shapes.end(), [&](const auto& shape) { return shape != shapes[0]; });
+  std::vector<ImageShape> shapes = scanned.shapes;
+  for (ImageShape& shape : shapes) {
+    if (any_size) shape.height = shape.width = 0;
+  }
+  const ImageShape& first = shapes[0];
+  const auto other = std::find_if(shapes.begin(), shapes.end(), [&](const auto& shape) { return shape != first; });
   if (other == shapes.end()) return;
-  const auto count = static_cast<std::size_t>(std::count(shapes.begin(), shapes.end(), shapes[0]));
+  const auto count = static_cast<std::size_t>(std::count(shapes.begin(), shapes.end(), first));
+  std::string advice = "to bring all to one size, give it (--image-size)";
+  if (first.is_recording()) {
+    const bool alike = other->sample_rate == first.sample_rate && other->channels == first.channels;
+    advice = alike ? "to bring all to one length, give it as an option (length=16000)"
+                   : "convert them to one sample rate (sox and ffmpeg do); the option channels=1 takes the mean of all "
+                     "channels";
+  }
   problems.emplace_back(name(static_cast<std::size_t>(other - shapes.begin())),
-                        "expected an image of size " + to_string(shapes[0]) + " as " + printable(name(0)) + ", got " +
-                            to_string(*other) + "; " + std::to_string(shapes.size() - count) + " of " +
-                            std::to_string(shapes.size()) +
-                            " differ from the first; to bring all to one size, give it (--image-size)");
+                        (first.is_recording() ? "expected a recording of " : "expected an image of size ") +
+                            to_string(first) + " as " + printable(name(0)) + ", got " + to_string(*other) + "; " +
+                            std::to_string(shapes.size() - count) + " of " + std::to_string(shapes.size()) +
+                            " differ from the first; " + advice);
 }
 
 }  // namespace striate

@@ -45,6 +45,16 @@ DatasetFormat image_folder_format();
 /// options and what is passed over as for image folders.
 DatasetFormat segmentation_folder_format();
 
+/// Recordings (wav, flac) in folders as image_folder_format has images. The option length=16000 brings all to one
+/// length by pad_or_trim (data/transform.h), channels=1 takes the mean of their channels. Recordings of one data set
+/// must agree in channels and sample rate.
+DatasetFormat audio_folder_format();
+
+/// DIGIT_SPEAKER_NUMBER.wav, in the folder or in recordings/ of it, as the Free Spoken Digit Dataset (Jackson et al.)
+/// has them: numbers 0 to 4 are the test recordings, as its authors split them. Options as for audio folders, length
+/// with a default of 8000, a second.
+DatasetFormat spoken_digits_format();
+
 using Problems = std::vector<FileError>;
 
 /// Runs f(); what it throws as FileError is a problem.

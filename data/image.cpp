@@ -14,7 +14,12 @@
 namespace striate {
 
 std::string to_string(const ImageShape& shape) {
-  if (shape.height == 0 && shape.width == 0) return "any size x" + std::to_string(shape.channels);
+  const bool varies = shape.height == 0 && shape.width == 0;
+  if (shape.is_recording()) {
+    return (varies ? "any length" : std::to_string(shape.width) + " samples") + " x" + std::to_string(shape.channels) +
+           " at " + std::to_string(shape.sample_rate) + " Hz";
+  }
+  if (varies) return "any size x" + std::to_string(shape.channels);
   return std::to_string(shape.height) + "x" + std::to_string(shape.width) + "x" + std::to_string(shape.channels);
 }
 

@@ -11,17 +11,21 @@
 
 namespace striate {
 
-/// The shape of one image.
+/// The shape of one image, or of one recording: of height 1, its length as the width.
 struct ImageShape {
   std::int64_t height = 0;
   std::int64_t width = 0;
   std::int64_t channels = 0;
+  std::int64_t sample_rate = 0;  ///< 0: a picture, of u8; else a recording of so many samples a second, of f32
 
   [[nodiscard]] std::int64_t numel() const { return height * width * channels; }
+  [[nodiscard]] bool is_recording() const { return sample_rate > 0; }
+  [[nodiscard]] DType dtype() const { return is_recording() ? DType::f32 : DType::u8; }
+  [[nodiscard]] std::int64_t bytes() const { return numel() * (is_recording() ? 4 : 1); }
   friend bool operator==(const ImageShape&, const ImageShape&) = default;
 };
 
-/// "32x32x3"; "any size x3" where height and width are 0.
+/// "32x32x3", "8000 samples x1 at 8000 Hz"; "any size x3", "any length x1 at 8000 Hz" where height and width are 0.
 std::string to_string(const ImageShape& shape);
 
 /// What a picture may have without being taken for a trap (Pillow's figure): a quarter of a GiB when decoded.

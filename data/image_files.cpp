@@ -23,14 +23,12 @@ struct ImageFile {
   Tensor cached{};  // undefined where the cache was full
 };
 
-ImageShape shape_of(const Tensor& image) { return {image.size(0), image.size(1), image.size(2)}; }
-
 std::uint64_t hash_of(const Tensor& image) { return XXH3_64bits(image.raw(), image.bytes()); }
 
 // Evaluation resizes the short side to twice the size at most.
 void expect_resizable(const fs::path& file, const ImageShape& shape, std::int64_t image_size) {
   const auto [less, more] = std::minmax(shape.height, shape.width);
-  if (2 * image_size * more / less <= kMostOfASide) return;
+  if (shape.is_recording() || 2 * image_size * more / less <= kMostOfASide) return;
   throw FileError(file.string(), "is too narrow to be resized to " + std::to_string(image_size) + ": " +
                                      std::to_string(shape.width) + "x" + std::to_string(shape.height) + " pixels");
 }
@@ -55,12 +53,13 @@ class ImageFiles : public ImageSource {
   [[nodiscard]] Tensor image(std::int64_t i) const override {
     const ImageFile& file = at(i);
     if (file.cached.defined()) return file.cached;
-    const Tensor image = read_(file.path);
-    if (shape_of(image) != file.shape || hash_of(image) != file.hash) {
-      throw FileError(file.path.string(),
-                      "is another picture than at the start; leave the files alone while they are used");
+    const Picture picture = read_(file.path);
+    if (picture.shape != file.shape || hash_of(picture.held) != file.hash) {
+      throw FileError(file.path.string(), std::string("is another ") +
+                                              (file.shape.is_recording() ? "recording" : "picture") +
+                                              " than at the start; leave the files alone while they are used");
     }
-    return image;
+    return picture.held;
   }
 
  private:
@@ -87,12 +86,12 @@ ScannedFiles scan_images(const std::vector<fs::path>& files, const PictureReader
   parallel_for(static_cast<std::int64_t>(files.size()), 16, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
       attempt(found[i], [&] {
-        const Tensor image = read(files[i]);
-        expect_resizable(files[i], shape_of(image), load.image_size);
-        scanned[i] = {.path = files[i], .shape = shape_of(image), .hash = hash_of(image)};
-        const auto bytes = static_cast<std::int64_t>(image.bytes());
+        const Picture picture = read(files[i]);
+        expect_resizable(files[i], picture.shape, load.image_size);
+        scanned[i] = {.path = files[i], .shape = picture.shape, .hash = hash_of(picture.held)};
+        const std::int64_t bytes = picture.shape.bytes();
         if (room.fetch_sub(bytes) >= bytes) {
-          scanned[i].cached = image;
+          scanned[i].cached = picture.held;
         } else {
           room.fetch_add(bytes);
         }

@@ -1,6 +1,6 @@
 #pragma once
-// Pictures in files as an ImageSource (data/dataset.h): read once at the start, which finds every broken one, and
-// decoded again where they are needed unless they fit in the cache. data/image_folder.cpp lists the files.
+// Pictures and recordings in files as an ImageSource (data/dataset.h): read once at the start, which finds every broken
+// one, and decoded again where they are needed unless they fit in the cache. data/image_folder.cpp lists the files.
 
 #include <cstdint>
 #include <filesystem>
@@ -20,8 +20,8 @@ struct ScannedFiles {
   std::vector<FileError> problems;            ///< of the others
 };
 
-/// A file to u8 (H,W,C), the same C for all. Called from several threads at a time. Throws FileError.
-using PictureReader = std::function<Tensor(const std::filesystem::path& file)>;
+/// Reads a file. Called from several threads at a time. Throws FileError.
+using PictureReader = std::function<Picture(const std::filesystem::path& file)>;
 
 /// read_image with this many channels.
 PictureReader picture_reader(std::int64_t channels, const DataOptions& load);

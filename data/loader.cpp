@@ -37,7 +37,14 @@ Loader::Loader(Dataset dataset, LoaderOptions options) : dataset_(std::move(data
   transforms_.insert(transforms_.end(), options_.transforms.begin(), options_.transforms.end());
   shape_ = output_shape(transforms_, dataset_.stored_shape());
   check_augment(options_.augment, shape_.height, shape_.width);
+  const AugmentOptions& augment = options_.augment;
+  const bool for_pictures = augment.crop_padding > 0 || augment.flip != FlipMode::none || augment.cutout > 0 ||
+                            augment.erasing > 0 || options_.cutmix > 0;
+  expect(!shape_.is_recording() || !for_pictures, "loader",
+         "transforms of recordings (random_shift, random_gain) and mixup, for recordings",
+         "crop, flip, cutout, erasing or cutmix");
   table_ = normalize_table(dataset_.normalization, shape_.channels, options_.dtype);
+  normalization_ = dataset_.normalization.for_channels(shape_.channels);
 }
 
 Loader::~Loader() { stop(); }
@@ -168,12 +175,17 @@ void Loader::fill_images(std::span<const std::int64_t> samples, Batch& batch) co
     const std::uint8_t* image = picture.bytes.data();
     if (!transforms_.empty()) {
       transformed = apply_transforms(transforms_, picture.bytes, picture.shape, place);
-      expect(transformed.size() == static_cast<std::size_t>(shape_.numel()), "loader",
+      expect(transformed.size() == static_cast<std::size_t>(shape_.bytes()), "loader",
              "transforms that give images of " + to_string(shape_), "another size of image " + std::to_string(sample));
       image = transformed.data();
     }
-    const Augmentation drawn = draw_augmentation(options_.augment, shape_.height, shape_.width, place);
-    augment_image(image, shape_, options_.augment.pad_mode, drawn, table, out);
+    if (shape_.is_recording()) {
+      normalize_samples({reinterpret_cast<const float*>(image), static_cast<std::size_t>(shape_.numel())},
+                        normalization_, out);
+    } else {
+      const Augmentation drawn = draw_augmentation(options_.augment, shape_.height, shape_.width, place);
+      augment_image(image, shape_, options_.augment.pad_mode, drawn, table, out);
+    }
     out += shape_.numel();
     if (dataset_.is_segmentation()) {
       fill_labels(dataset_, sample, picture.shape, transforms_, place, options_.augment, labels);

@@ -23,7 +23,7 @@ struct LoaderOptions {
   std::uint64_t seed = 0;
   /// Every image goes through the data set's transforms, these in turn, then through crop, flip, and cutout or erasing
   /// as `augment` says, and is normalised; then mixup or CutMix mix the batch. For training only: evaluation has none
-  /// of these.
+  /// of these. Recordings have transforms and mixup alone.
   Transforms transforms{};
   AugmentOptions augment{};
   double mixup = 0;          ///< alpha of Beta(alpha, alpha); 0: off. For images of one class each
@@ -80,7 +80,8 @@ class Loader {
   LoaderOptions options_;
   Transforms transforms_;  // the data set's, then those of the options
   ImageShape shape_;       // of the images of a batch
-  Tensor table_;           // normalize_table()
+  Tensor table_;           // normalize_table(), for pictures
+  Normalization normalization_;
   // Fixed while workers run.
   std::int64_t epoch_ = 0;
   std::int64_t end_ = 0;             // batches of this epoch; 0 before the first

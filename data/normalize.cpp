@@ -23,8 +23,26 @@ Tensor normalize_table(const Normalization& normalization, std::int64_t channels
   return table;
 }
 
+template <class T>
+void normalize_samples(std::span<const float> samples, const Normalization& normalization, T* out) {
+  const std::size_t channels = normalization.mean.size();
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const std::size_t c = i % channels;
+    out[i] = static_cast<T>((static_cast<double>(samples[i]) - normalization.mean[c]) / normalization.std[c]);
+  }
+}
+template void normalize_samples(std::span<const float>, const Normalization&, float*);
+template void normalize_samples(std::span<const float>, const Normalization&, double*);
+
 Tensor normalized(const Tensor& images, const Normalization& normalization, DType dtype) {
   const std::int64_t channels = images.size(-1);
+  if (images.dtype() == DType::f32) {
+    Tensor result = Tensor::empty(images.shape(), dtype);
+    dispatch_floating("normalize", dtype, [&]<class T>(T) {
+      normalize_samples(images.span<float>(), normalization.for_channels(channels), result.mutable_data<T>());
+    });
+    return result;
+  }
   const Tensor table = normalize_table(normalization, channels, dtype);
   Tensor result = Tensor::empty(images.shape(), dtype);
   const auto* in = images.data<std::uint8_t>();

@@ -1,6 +1,8 @@
 #pragma once
-// Bytes to what a network reads, as a Normalization (core/normalization.h) says. Loader has its own way there, through
-// augment_image (data/augment.h); `predict` comes here.
+// Bytes, or samples, to what a network reads, as a Normalization (core/normalization.h) says. Loader has its own way
+// there, through augment_image (data/augment.h); `predict` comes here.
+
+#include <span>
 
 #include "core/normalization.h"
 #include "core/tensor.h"
@@ -12,7 +14,12 @@ namespace striate {
 /// Normalization::for_channels.
 Tensor normalize_table(const Normalization& normalization, std::int64_t channels, DType dtype);
 
-/// images u8 (...,C) -> the same shape in f32 or f64. Throws as normalize_table.
+/// samples (length,channels) of recordings -> out: (sample - mean) / std, computed in double, of as many floats or
+/// doubles. `normalization` has a value for every channel.
+template <class T>
+void normalize_samples(std::span<const float> samples, const Normalization& normalization, T* out);
+
+/// images u8 (...,C), or f32 of recordings -> the same shape in f32 or f64. Throws as normalize_table.
 Tensor normalized(const Tensor& images, const Normalization& normalization, DType dtype = DType::f32);
 
 }  // namespace striate

@@ -18,25 +18,27 @@ namespace striate {
 
 namespace {
 
-// Of one channel. 64 bits hold the squares of 2^48 pixels.
+// Of one channel. Of bytes they are exact up to 2^37 pixels.
 struct Sums {
-  std::uint64_t values = 0;
-  std::uint64_t squares = 0;
+  double values = 0;
+  double squares = 0;
 };
 
 constexpr std::int64_t kGrain = 64;
 
-std::vector<Sums> sums_of(const Picture& picture) {
-  const auto channels = static_cast<std::size_t>(picture.shape.channels);
-  std::vector<Sums> sums(channels);
-  for (std::size_t i = 0; i < picture.bytes.size(); i += channels) {
-    for (std::size_t c = 0; c < channels; ++c) {
-      const std::uint64_t value = picture.bytes[i + c];
+template <class T>
+void add_all(std::span<const T> image, std::vector<Sums>& sums) {
+  for (std::size_t i = 0; i < image.size(); i += sums.size()) {
+    for (std::size_t c = 0; c < sums.size(); ++c) {
+      const auto value = static_cast<double>(image[i + c]);
       sums[c].values += value;
       sums[c].squares += value * value;
     }
   }
-  return sums;
+}
+
+void add_picture(const Picture& picture, std::vector<Sums>& sums) {
+  picture.shape.is_recording() ? add_all(picture.held.span<float>(), sums) : add_all(picture.bytes, sums);
 }
 
 bool is_used(const std::string& class_name, const SplitOptions& options) {
@@ -56,15 +58,13 @@ Normalization measured_normalization(const Dataset& dataset, const DataOptions& 
     const auto part = static_cast<std::size_t>(begin / kGrain);
     for (std::int64_t i = begin; i < end; ++i) {
       const Picture picture = stored_picture(dataset, i);
-      const std::vector<Sums> of_image = sums_of(picture);
-      for (std::size_t c = 0; c < channels; ++c) {
-        sums[part][c].values += of_image[c].values;
-        sums[part][c].squares += of_image[c].squares;
-      }
+      add_picture(picture, sums[part]);
       pixels[part] += static_cast<std::uint64_t>(picture.shape.height * picture.shape.width);
     }
     progress.add(end - begin);
   });
+  const bool recordings = dataset.stored_shape().is_recording();
+  const double one = recordings ? 1 : 255, least = recordings ? 0.5 / 32768 : 0.5;
   double count = 0;
   for (const std::uint64_t of_part : pixels) count += static_cast<double>(of_part);
   Normalization result;
@@ -74,11 +74,11 @@ Normalization measured_normalization(const Dataset& dataset, const DataOptions& 
       all.values += part[c].values;
       all.squares += part[c].squares;
     }
-    const double mean = static_cast<double>(all.values) / count;
-    const double variance = static_cast<double>(all.squares) / count - mean * mean;
-    result.mean.push_back(mean / 255);
-    // Half a step of a byte at least: images of a single colour have no deviation to divide by.
-    result.std.push_back(std::sqrt(std::max(variance, 0.25)) / 255);
+    const double mean = all.values / count;
+    const double variance = all.squares / count - mean * mean;
+    result.mean.push_back(mean / one);
+    // Half a step of a byte (of 16 bits) at least: images of a single colour have no deviation to divide by.
+    result.std.push_back(std::sqrt(std::max(variance, least * least)) / one);
   }
   return result;
 }

@@ -35,7 +35,7 @@ Splits load_splits(const std::filesystem::path& path, const std::string& format 
                    const SplitOptions& options = {});
 
 /// The mean and standard deviation of every channel over all pixels of the stored images (before any transform), summed
-/// exactly. Of `load`, its progress is told.
+/// exactly, or over all samples of recordings. Of `load`, its progress is told.
 Normalization measured_normalization(const Dataset& dataset, const DataOptions& load = {});
 
 /// Moves a part of every class of splits.train, rounded and at least one image of two, to splits.validation. Throws

@@ -13,7 +13,7 @@ namespace {
 Registry<TransformFactory>& registry() {
   static Registry<TransformFactory> kinds = [] {
     TransformKinds all = size_transforms();
-    for (const TransformKinds& kinds : {color_transforms(), auto_augment_transforms()}) {
+    for (const TransformKinds& kinds : {color_transforms(), auto_augment_transforms(), sample_transforms()}) {
       all.insert(all.end(), kinds.begin(), kinds.end());
     }
     return Registry<TransformFactory>("transform", all);
@@ -30,6 +30,13 @@ void Transform::apply_to_labels(std::span<const std::uint8_t> labels, const Imag
   expect(labels.size() == out.size(), "transforms", "apply_to_labels() of a transform that changes sizes",
          description() + " without");
   std::copy(labels.begin(), labels.end(), out.begin());
+}
+
+void SampleTransform::apply(std::span<const std::uint8_t> image, const ImageShape& shape, std::span<std::uint8_t> out,
+                            RandomSequence& random) const {
+  // Tensors and vectors, which hold the bytes, are aligned for floats.
+  apply_to_samples({reinterpret_cast<const float*>(image.data()), image.size() / sizeof(float)}, shape,
+                   {reinterpret_cast<float*>(out.data()), out.size() / sizeof(float)}, random);
 }
 
 void register_transform(const std::string& name, TransformFactory factory) { registry().add(name, std::move(factory)); }
@@ -61,6 +68,11 @@ ImageShape output_shape(const Transforms& transforms, const ImageShape& input) {
   ImageShape shape = input;
   for (const auto& transform : transforms) {
     expect(transform != nullptr, "transforms", "objects", "a null pointer");
+    if (!transform->takes(shape)) {
+      throw std::invalid_argument("the transform " + transform->description() + " is for " +
+                                  (shape.is_recording() ? "pictures" : "recordings") + ", these are " +
+                                  (shape.is_recording() ? "recordings: " : "pictures: ") + to_string(shape));
+    }
     const ImageShape next = transform->output_shape(shape);
     const bool varies = shape.height == 0 && next.height == 0 && next.width == 0;
     expect((varies || (next.height >= 1 && next.width >= 1)) && next.channels == input.channels, "transforms",
@@ -81,7 +93,7 @@ std::vector<std::uint8_t> apply_each(Apply apply, const Transforms& transforms, 
   std::vector<std::uint8_t> result;
   for (std::size_t i = 0; i < transforms.size(); ++i) {
     const ImageShape next = transforms[i]->output_shape(shape);
-    std::vector<std::uint8_t> out(static_cast<std::size_t>(next.numel()));
+    std::vector<std::uint8_t> out(static_cast<std::size_t>(next.bytes()));
     RandomSequence random(stream, std::uint64_t{i} << 32U);
     (*transforms[i].*apply)(i == 0 ? image : std::span<const std::uint8_t>(result), shape, out, random);
     result = std::move(out);

@@ -29,6 +29,9 @@ class Transform {
   /// alike. Throws std::invalid_argument for images that it cannot take.
   [[nodiscard]] virtual ImageShape output_shape(const ImageShape& input) const { return input; }
 
+  /// Whether it is for images of this kind: pictures, unless it says otherwise.
+  [[nodiscard]] virtual bool takes(const ImageShape& input) const { return !input.is_recording(); }
+
   /// image: bytes (height,width,channels) of `shape`, its true one -> out: bytes of output_shape(shape), all to be
   /// written. What is random is drawn from `random`, which depends on the seed, the epoch, the image and the place in
   /// the list of transforms alone.
@@ -47,6 +50,17 @@ class Transform {
  private:
   friend std::shared_ptr<const Transform> make_transform(const std::string& name_and_options);
   mutable std::string made_from_;  // set once, where it is made
+};
+
+/// A change of recordings, which are floats of about -1 .. 1, (length,channels).
+class SampleTransform : public Transform {
+ public:
+  [[nodiscard]] bool takes(const ImageShape& input) const final { return input.is_recording(); }
+  void apply(std::span<const std::uint8_t> image, const ImageShape& shape, std::span<std::uint8_t> out,
+             RandomSequence& random) const final;
+  /// As apply(), of the samples.
+  virtual void apply_to_samples(std::span<const float> samples, const ImageShape& shape, std::span<float> out,
+                                RandomSequence& random) const = 0;
 };
 
 using Transforms = std::vector<std::shared_ptr<const Transform>>;
@@ -78,6 +92,11 @@ void register_transform(const std::string& name) {
 ///                                so many operations, drawn from 14 (data/auto_augment.h): RandAugment
 ///   trivial_augment_wide:num_magnitude_bins=31
 ///                                one operation with a magnitude drawn from a wider range: TrivialAugmentWide
+/// For recordings, which the others do not take, in the words of torchaudio and audiomentations:
+///   pad_or_trim:length=L         L samples: the middle of longer ones; silence on both sides of shorter ones
+///   random_shift:max=0.1         earlier or later by up to so many seconds; what leaves is lost, silence comes in
+///   random_gain:min_db=-6,max_db=6
+///                                louder or softer by so many decibels, evenly drawn. Nothing is clipped
 /// Random erasing acts on normalised values: AugmentOptions (data/augment.h).
 std::vector<std::string> transform_names();
 
@@ -90,11 +109,12 @@ Transforms make_transforms(const std::vector<std::string>& names_and_options);
 std::vector<std::string> descriptions(const Transforms& transforms);
 
 /// The shape of what comes out of all of them; height and width 0 where it depends on an image's own, with an input of
-/// height and width 0. Throws std::invalid_argument where one of them cannot take what the one before it gives, or
-/// changes the channels.
+/// height and width 0. Throws std::invalid_argument where one of them cannot take what the one before it gives (or
+/// takes pictures, and these are recordings, or the reverse), or changes the channels.
 ImageShape output_shape(const Transforms& transforms, const ImageShape& input);
 
-/// image -> what comes out of all of them, one after the other. `place` is what the random numbers depend on.
+/// image (bytes of shape.dtype()) -> what comes out of all of them, one after the other. `place` is what the random
+/// numbers depend on.
 std::vector<std::uint8_t> apply_transforms(const Transforms& transforms, std::span<const std::uint8_t> image,
                                            ImageShape shape, const DrawPlace& place);
 /// The same of its label map, which moves as the image does.

@@ -15,6 +15,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::int64_t kLargestSide = 10000;
+constexpr std::int64_t kLongest = std::int64_t{1} << 30U;  // of recordings
 constexpr std::int64_t kMostChannels = 1024;
 
 template <class T>
@@ -83,6 +84,7 @@ Metadata to_metadata(const ModelCard& card) {
                        {"mean", json(normalization.mean).dump()},
                        {"std", json(normalization.std).dump()},
                        {"transforms", json(card.transforms).dump()}};
+  if (card.sample_rate > 0) metadata["sample_rate"] = std::to_string(card.sample_rate);
   if (card.held_out.part > 0) {
     metadata["val_split"] = OptionText(card.held_out.part).text;
     metadata["val_split_seed"] = std::to_string(card.held_out.seed);
@@ -109,7 +111,8 @@ ModelCard from_metadata(const Metadata& metadata) {
   card.precision = text("precision", card.precision);
   card.channels = size("channels", card.channels, kMostChannels);
   card.height = size("height", card.height, kLargestSide);
-  card.width = size("width", card.width, kLargestSide);
+  if (metadata.contains("sample_rate")) card.sample_rate = size("sample_rate", 1, kLongest);
+  card.width = size("width", card.width, card.sample_rate > 0 ? kLongest : kLargestSide);
   card.normalization = {.mean = list_in<double>(text("mean", "[]")), .std = list_in<double>(text("std", "[]"))};
   card.normalization = card.normalization.for_channels(card.channels);
   // Earlier versions squeezed every picture to the size.

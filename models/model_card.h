@@ -30,6 +30,7 @@ struct ModelCard {
   std::int64_t channels = 3;  ///< of the images
   std::int64_t height = 32;
   std::int64_t width = 32;
+  std::int64_t sample_rate = 0;      ///< of recordings, which have height 1 and their length as the width; 0: pictures
   Normalization normalization = {};  ///< empty: default_normalization()
   /// What evaluation does to a picture first, as make_transform (data/transform.h) knows them: "center_crop:size=128".
   std::vector<std::string> transforms = {};

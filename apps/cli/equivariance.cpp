@@ -60,6 +60,7 @@ int run_equivariance(const Arguments& arguments) {
   if (motion.quarter_turn == (motion.shift > 0)) throw UsageError("give --shift N or --rotate 90");
 
   const LoadedModel loaded = load(flags);
+  if (loaded.card.sample_rate > 0) throw FileError(flags.weights, "is a model of recordings; this moves pictures");
   Dataset dataset = load_dataset(data_path(data, format), Split::test, format,
                                  {.image_size = std::max(loaded.card.height, loaded.card.width)});
   dataset.transforms = evaluation_transforms(loaded.card);

@@ -105,7 +105,9 @@ void expect_held_out(const Dataset& images, const EvalOptions& options, const Mo
 
 Dataset load_images(const EvalOptions& options, const ModelCard& card, const std::filesystem::path& path) {
   Progress progress;
-  DataOptions reading{.image_size = std::max(card.height, card.width),
+  const bool recordings = card.sample_rate > 0;
+  DataOptions reading{.image_size = recordings ? 0 : std::max(card.height, card.width),
+                      .length = recordings ? card.width : 0,
                       .max_pixels = options.max_pixels,
                       .skip_broken = options.skip_broken};
   if (!options.json) reading.progress = [&](const std::string& line) { progress.show(line); };
@@ -124,7 +126,12 @@ Dataset load_data(const EvalOptions& options, const ModelCard& card) {
   const auto path = data_path(options.data, options.format);
   Dataset dataset = load_images(options, card, path);
   for (const std::string& note : dataset.notes) complain(note);
-  const ImageShape expected{card.height, card.width, card.channels};
+  const ImageShape expected = input_shape(card);
+  if (dataset.stored_shape().is_recording() != expected.is_recording()) {
+    throw FileError(path.string(), fmt::format("expected {}, as {} was trained on, got {}", to_string(expected),
+                                               options.weights, to_string(dataset.stored_shape())));
+  }
+  if (expected.is_recording() && !options.tta.empty()) throw UsageError("--tta is for pictures, not for recordings");
   const bool as_stored = card.transforms.empty() && dataset.stored_shape() == expected;
   dataset.transforms = as_stored ? Transforms{} : evaluation_transforms(card);
   const auto& names = card.class_names;

@@ -63,7 +63,8 @@ std::string comparison_png(const LoadedModel& loaded, const Dataset& dataset, st
   const EvalGuard eval(*loaded.model);
   const NoGradGuard no_grad;
   const std::int64_t rows = std::min(count, dataset.size());
-  const auto [height, width, channels] = dataset.image_shape();
+  const ImageShape shape = dataset.image_shape();
+  const std::int64_t height = shape.height, width = shape.width;
   const std::vector<std::uint8_t> colours = palette();
   Canvas canvas(rows * (height + kGap) - kGap, 3 * (width + kGap) - kGap);
   for (std::int64_t row = 0; row < rows; ++row) {
@@ -74,7 +75,7 @@ std::string comparison_png(const LoadedModel& loaded, const Dataset& dataset, st
     loader.next(batch);
     const Tensor image = transformed_images(dataset, {place});
     const Tensor predicted = predicted_classes((*loaded.model)(as_input(batch.images, loaded.precision.activations)));
-    canvas.paste(top, 0, height, width, [&, c0 = channels](std::int64_t i, std::int64_t c) {
+    canvas.paste(top, 0, height, width, [&, c0 = shape.channels](std::int64_t i, std::int64_t c) {
       return image.data<std::uint8_t>()[i * c0 + std::min(c, c0 - 1)];
     });
     std::int64_t left = 0;

@@ -1,5 +1,5 @@
-// `striate predict`: class probabilities of image files, read, resized and normalised as the model card says; of models
-// for segmentation label maps.
+// `striate predict`: class probabilities of image files or recordings, read, resized and normalised as the model card
+// says; of models for segmentation label maps.
 
 #include <spdlog/fmt/fmt.h>
 
@@ -22,6 +22,7 @@
 #include "data/dataset.h"
 #include "data/image.h"
 #include "data/normalize.h"
+#include "data/recording.h"
 #include "layers/softmax.h"
 
 namespace striate::cli {
@@ -36,7 +37,7 @@ struct PredictOptions : WeightsFlags {
 PredictOptions parse_predict(const Arguments& arguments) {
   PredictOptions options;
   CLI::App app("Classifies image files; an image of another size is resized to the model's.", "predict");
-  app.add_option("IMAGE", options.images, "Image files (jpg, png, bmp, ...)")->required();
+  app.add_option("IMAGE", options.images, "Image files (jpg, png, bmp, ...), or recordings (wav, flac)")->required();
   add_weights_flags(app, options);
   app.add_option("--top", options.top, "Classes to show for each image")->capture_default_str();
   app.add_option("--out", options.out,
@@ -46,9 +47,21 @@ PredictOptions parse_predict(const Arguments& arguments) {
   return options;
 }
 
-Tensor transformed(const Dataset& one, const std::string& file) {
+// As the model card says.
+Picture read(const ModelCard& card, const std::string& file, std::int64_t max_pixels) {
+  if (card.sample_rate == 0) return read_image(file, card.channels, max_pixels);
+  const Recording recording = read_recording(file, card.channels == 1 ? 1 : 0, max_pixels);
+  Picture picture(recording.samples, recording.sample_rate);
+  const ImageShape& shape = picture.shape;
+  if (shape.sample_rate == card.sample_rate && shape.channels == card.channels) return picture;
+  throw FileError(file, fmt::format("expected a recording of {}, as the model was trained on, got {}",
+                                    to_string(ImageShape{0, 0, card.channels, card.sample_rate}), to_string(shape)));
+}
+
+Tensor transformed(const ModelCard& card, const std::string& file, std::int64_t max_pixels) {
+  const Picture picture = read(card, file, max_pixels);
   try {
-    return transformed_images(one, {0});
+    return transformed_picture(picture, evaluation_transforms(card));
   } catch (const std::invalid_argument& error) {  // too narrow a picture, say
     throw FileError(file, error.what());
   }
@@ -58,15 +71,9 @@ Tensor transformed(const Dataset& one, const std::string& file) {
 Tensor probabilities_of(LoadedModel& loaded, const std::string& file, std::int64_t max_pixels) {
   const NoGradGuard no_grad;
   const ModelCard& card = loaded.card;
-  const Tensor stored = read_image(file, card.channels, max_pixels);
-  Shape batch = stored.shape();
-  batch.insert(batch.begin(), 1);
-  const Dataset one{.images = stored.viewed_as(batch),
-                    .labels = Tensor::zeros({1}, DType::i64),
-                    .transforms = evaluation_transforms(card)};
   const DType dtype = loaded.precision.parameters;
-  const Tensor input =
-      as_input(normalized(transformed(one, file), card.normalization, dtype), loaded.precision.activations);
+  const Tensor input = as_input(normalized(transformed(card, file, max_pixels), card.normalization, dtype),
+                                loaded.precision.activations);
   Tensor probabilities = softmax(cast((*loaded.model)(input), dtype));
   if (probabilities.size(-1) != static_cast<std::int64_t>(card.class_names.size())) {
     throw std::runtime_error(fmt::format("{}: expected an output for each of {} classes, the model gives {}", file,

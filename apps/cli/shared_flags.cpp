@@ -67,8 +67,8 @@ std::filesystem::path data_path(const std::string& given, const std::string& for
 
 std::string channels_advice(const std::string& data, const std::string& format, std::int64_t channels) {
   const std::string name = parse_name_and_options(format.empty() ? find_dataset(data_path(data, format)) : format).name;
-  if (name != "image-folder" || (channels != 1 && channels != 3)) return "";
-  return fmt::format("; --dataset image-folder:channels={} reads them so", channels);
+  const bool can = name == "image-folder" ? channels == 1 || channels == 3 : name == "audio-folder" && channels == 1;
+  return can ? fmt::format("; --dataset {}:channels={} reads them so", name, channels) : "";
 }
 
 std::vector<double> channel_values(const std::string& flag, const std::string& text) {

@@ -13,6 +13,7 @@
 #include "apps/cli/screen.h"
 #include "apps/cli/shared_flags.h"
 #include "apps/cli/train_flags.h"
+#include "apps/training/evaluate.h"
 #include "core/printable.h"
 #include "core/text.h"
 #include "models/registry.h"
@@ -43,8 +44,9 @@ int run_summary(const Arguments& arguments) {
     const LoadedModel loaded = load_model(name, flags);
     const ModelCard& card = loaded.card;
     show("{}", format_summary(summarize(*loaded.model, {card.height, card.width, card.channels})));
-    show("images {}x{}x{}: (byte/255 - mean) / std, {}; {} classes: {}\n", card.height, card.width, card.channels,
-         text_of(card.normalization), card.class_names.size(), printable(joined(card.class_names), 2000));
+    show("images {}: ({} - mean) / std, {}; {} classes: {}\n", to_string(input_shape(card)),
+         card.sample_rate > 0 ? "sample" : "byte/255", text_of(card.normalization), card.class_names.size(),
+         printable(joined(card.class_names), 2000));
     if (!card.transforms.empty()) show("evaluated after: {}\n", printable(joined(card.transforms)));
   } else {
     flags.model = name;

@@ -168,9 +168,11 @@ Ending train(const TrainFlags& flags, const RunFolder& folder, bool resuming, sp
     for (const std::string& note : split->notes) tell(log, note);
   }
   if (test.labels.defined() && !train.is_segmentation() && train.image_shape() != test.image_shape()) {
-    throw FileError(data_path(flags.data, flags.dataset).string(),
-                    fmt::format("the training images are {}, the test images {}; --image-size S makes them one size",
-                                to_string(train.image_shape()), to_string(test.image_shape())));
+    throw FileError(
+        data_path(flags.data, flags.dataset).string(),
+        fmt::format("the training images are {}, the test images {}; --image-size S makes them one size, of "
+                    "recordings the option length",
+                    to_string(train.image_shape()), to_string(test.image_shape())));
   }
   if (flags.patience > 0 && !validation.labels.defined()) {
     throw UsageError("--patience means nothing without validation images: hold some out (--val-split 0.1)");

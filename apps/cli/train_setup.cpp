@@ -123,9 +123,9 @@ bool crops_and_resizes(const TrainFlags& flags) {
   return crops_by_transform(flags) || flags.augment == "imagenet" || (by_policy && flags.image_size > 0);
 }
 
-AugmentOptions augment_of(const TrainFlags& flags) {
+AugmentOptions augment_of(const TrainFlags& flags, bool recordings) {
   AugmentOptions augment;
-  if (flags.augment != "none") {
+  if (flags.augment != "none" && !recordings) {
     augment = AugmentOptions::standard();
     if (crops_and_resizes(flags)) augment.crop_padding = 0;
     if (flags.pad == "reflect") augment.pad_mode = PadMode::reflect;
@@ -135,6 +135,23 @@ AugmentOptions augment_of(const TrainFlags& flags) {
   augment.cutout = flags.cutout;
   augment.erasing = flags.random_erase;
   return augment;
+}
+
+// The standard augmentation, which is the default, is for pictures, and recordings go without it.
+void expect_fit_for_recordings(const TrainFlags& flags) {
+  for (const auto& [flag, value] : {std::pair{"augment", flags.augment}, {"flip", flags.flip}, {"pad", flags.pad}}) {
+    if (flags.given_here.contains(flag) && value != "none") {
+      throw UsageError(
+          fmt::format("--{} {} is for pictures; for recordings there is --transform "
+                      "\"random_shift:max=0.1;random_gain\"",
+                      flag, value));
+    }
+  }
+  if (flags.image_size > 0) {
+    throw UsageError(
+        "--image-size is for pictures; the length of recordings is an option: --dataset "
+        "audio-folder:length=16000");
+  }
 }
 
 // How training brings pictures to their size, and the policy of --augment.
@@ -201,7 +218,7 @@ DistillationOptions distillation_of(const TrainFlags& flags, const Dataset& trai
                                  flags.teacher, joined(card.class_names), joined(train.class_names)));
   }
   if (!teacher.note.empty()) notes.push_back(teacher.note);
-  const ImageShape shape{card.height, card.width, card.channels};
+  const ImageShape shape = input_shape(card);
   if (shape != train.image_shape() || card.normalization != train.normalization) {
     const std::string advice =
         card.channels == train.channels() ? "" : channels_advice(flags.data, flags.dataset, card.channels);
@@ -295,6 +312,7 @@ Splits load_data(const TrainFlags& flags) {
     split->normalization = normalization_of(flags.mean, flags.deviation, split->normalization, split->channels());
   }
   if (flags.per_class > 0) splits.train = first_per_class(splits.train, flags.per_class);
+  if (splits.train.stored_shape().is_recording()) expect_fit_for_recordings(flags);
   set_training_transforms(flags, splits.train);
   for (Dataset* split : {&splits.validation, &splits.test}) set_evaluation_transforms(flags, *split);
   return splits;
@@ -322,7 +340,7 @@ TrainerOptions trainer_options(const TrainFlags& flags, Module& model, const Dat
                      .drop_last = flags.drop_last,
                      .seed = flags.seed,
                      .transforms = crops_by_transform(flags) ? Transforms{} : transforms_of(flags.transform),
-                     .augment = augment_of(flags),
+                     .augment = augment_of(flags, train.stored_shape().is_recording()),
                      .mixup = flags.mixup,
                      .cutmix = flags.cutmix,
                      .workers = static_cast<int>(flags.workers)},

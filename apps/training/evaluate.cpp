@@ -63,10 +63,13 @@ Tensor as_input(const Tensor& images, DType activations) {
   return images.dtype() == activations ? images : cast(images, activations);
 }
 
+ImageShape input_shape(const ModelCard& card) { return {card.height, card.width, card.channels, card.sample_rate}; }
+
 Transforms evaluation_transforms(const ModelCard& card) {
   if (!card.transforms.empty()) return make_transforms(card.transforms);
   const std::string height = std::to_string(card.height);
   const std::string width = std::to_string(card.width);
+  if (card.sample_rate > 0) return make_transforms({"pad_or_trim:length=" + width});
   if (height == width) return make_transforms({"resize:size=" + height, "center_crop:size=" + height});
   return make_transforms({"resize:height=" + height + ",width=" + width});
 }

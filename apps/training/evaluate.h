@@ -48,6 +48,9 @@ struct EvaluateOptions {
 /// Evaluates in eval mode, without augmentation but by --tta; the model's mode is restored.
 std::optional<Evaluation> evaluate(Layer& model, const Dataset& dataset, const EvaluateOptions& options);
 
+/// Of the images, or the recordings, that the card's model takes.
+ImageShape input_shape(const ModelCard& card);
+
 /// What a picture goes through before the model of this card sees it: the card's transforms, or else resize and
 /// center_crop to its size. Throws std::invalid_argument for names that are not known.
 Transforms evaluation_transforms(const ModelCard& card);

@@ -47,6 +47,7 @@ TrainerOptions completed(TrainerOptions options, const Dataset& train, const Dat
   card.channels = reported.channels();
   card.height = reported.image_shape().height;
   card.width = reported.image_shape().width;
+  card.sample_rate = reported.image_shape().sample_rate;
   card.transforms = descriptions(reported.transforms);
   card.normalization = reported.normalization;
   return options;

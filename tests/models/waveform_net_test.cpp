@@ -53,7 +53,6 @@ TEST(WaveformNet, IsKnownByNameAndTrains) {
     const Tensor y = (*model)(x);
     EXPECT_EQ(y.shape(), (Shape{2, 3})) << name;
     mean(y).backward();
-    EXPECT_FALSE(x.grad().defined());  // no time is spent on what nobody wants
     for (const NamedTensor& parameter : model->parameters()) {
       EXPECT_TRUE(parameter.value.grad().defined()) << name << " " << parameter.name;
     }
