@@ -57,7 +57,10 @@ TEST(Recording, ChannelsAndRate) {
 std::string flac(const std::vector<short>& samples) {
   TempFolder folder;
   const std::string path = (folder.path() / "a.flac").string();
-  SF_INFO info{.samplerate = 16000, .channels = 1, .format = SF_FORMAT_FLAC | SF_FORMAT_PCM_16};
+  SF_INFO info{};
+  info.samplerate = 16000;
+  info.channels = 1;
+  info.format = SF_FORMAT_FLAC | SF_FORMAT_PCM_16;
   SNDFILE* file = sf_open(path.c_str(), SFM_WRITE, &info);
   sf_write_short(file, samples.data(), static_cast<sf_count_t>(samples.size()));
   sf_close(file);
