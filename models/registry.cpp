@@ -88,20 +88,24 @@ std::unique_ptr<Layer> unet(const ModelOptions& o) {
 
 Registry<ModelFactory>& registry() {
   using enum ResNetTweak;
-  static Registry<ModelFactory> models(
-      "model", {
-                   {"vgg11", vgg(11, true)},       {"vgg13", vgg(13, true)},       {"vgg16", vgg(16, true)},
-                   {"vgg19", vgg(19, true)},       {"vgg11_nobn", vgg(11, false)}, {"vgg13_nobn", vgg(13, false)},
-                   {"vgg16_nobn", vgg(16, false)}, {"vgg19_nobn", vgg(19, false)}, {"resnet18", resnet(18)},
-                   {"resnet34", resnet(34)},       {"resnet50", resnet(50)},       {"resnet50a", resnet(50, a)},
-                   {"resnet50b", resnet(50, b)},   {"resnet50c", resnet(50, c)},   {"resnet50d", resnet(50, d)},
-                   {"resnet20", resnet(20)},       {"resnet32", resnet(32)},       {"resnet56", resnet(56)},
-                   {"resnet29", resnet(29)},       {"resnet29a", resnet(29, a)},   {"resnet29b", resnet(29, b)},
-                   {"resnet29c", resnet(29, c)},   {"resnet29d", resnet(29, d)},   {"lenet", lenet},
-                   {"alexnet", alexnet},           {"mobilenet_v1", mobilenet(1)}, {"mobilenet_v2", mobilenet(2)},
-                   {"m3", waveform_net(3)},        {"m5", waveform_net(5)},        {"m11", waveform_net(11)},
-                   {"m18", waveform_net(18)},      {"unet", unet},
-               });
+  static Registry<ModelFactory> models("model", {
+                                                    {"vgg11", vgg(11, true)},       {"vgg13", vgg(13, true)},
+                                                    {"vgg16", vgg(16, true)},       {"vgg19", vgg(19, true)},
+                                                    {"vgg11_nobn", vgg(11, false)}, {"vgg13_nobn", vgg(13, false)},
+                                                    {"vgg16_nobn", vgg(16, false)}, {"vgg19_nobn", vgg(19, false)},
+                                                    {"resnet18", resnet(18)},       {"resnet34", resnet(34)},
+                                                    {"resnet50", resnet(50)},       {"resnet50a", resnet(50, a)},
+                                                    {"resnet50b", resnet(50, b)},   {"resnet50c", resnet(50, c)},
+                                                    {"resnet50d", resnet(50, d)},   {"resnet20", resnet(20)},
+                                                    {"resnet32", resnet(32)},       {"resnet56", resnet(56)},
+                                                    {"resnet29", resnet(29)},       {"resnet29a", resnet(29, a)},
+                                                    {"resnet29b", resnet(29, b)},   {"resnet29c", resnet(29, c)},
+                                                    {"resnet29d", resnet(29, d)},   {"lenet", lenet},
+                                                    {"alexnet", alexnet},           {"mobilenet_v1", mobilenet(1)},
+                                                    {"mobilenet_v2", mobilenet(2)}, {"m3", waveform_net(3)},
+                                                    {"m5", waveform_net(5)},        {"m11", waveform_net(11)},
+                                                    {"m18", waveform_net(18)},      {"unet", unet},
+                                                });
   return models;
 }
 
