@@ -3,11 +3,12 @@
 
     tests/bench/against_torch.py PATH/TO/build/release/apps [--threads 2] [--rounds 3] [--steps 3] [--only NAME]
 
-Nets: images/s of a step (forward, backward, SGD) and of inference, on noise; PyTorch in both memory
-layouts, of which the faster counts. custom: apps/examples/custom_model.cpp and the same net and loop here, on the same
-generated images, whole programs timed: three epochs less one. Needs Debian's python3-torch and python3-numpy.
+Nets: images/s of a step (forward, backward, SGD) and of inference, on noise, and the peak memory of the process;
+PyTorch in both memory layouts, of which the faster counts. custom: apps/examples/custom_model.cpp and the same net and
+loop here, on the same generated images, whole programs timed: three epochs less one. Needs torch and numpy, for AlexNet
+and MobileNetV2 torchvision, too.
 """
-import argparse, json, os, statistics, subprocess, sys, tempfile, time
+import argparse, json, os, resource, statistics, subprocess, sys, tempfile, time
 
 import numpy as np
 import torch
@@ -15,18 +16,23 @@ from torch import nn
 
 VGG16 = [64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0]
 VGG19 = [64, 64, 0, 128, 128, 0] + 4 * [256] + [0] + 2 * (4 * [512] + [0])
-# name: model, width, batch size
+# name: model, width, batch size, height and width of an image
 CASES = {
-    "batch 1": ("vgg16", 1, 1),
-    "batch 32": ("vgg16", 1, 32),
-    "batch 256": ("vgg16", 1, 256),
-    "VGG19": ("vgg19", 1, 128),
-    "width 0.25": ("vgg16", 0.25, 128),
-    "17 channels and multiples": ("vgg16", 17 / 64, 128),
-    "100 channels and multiples": ("vgg16", 100 / 64, 128),
-    "ResNet-18": ("resnet18", 1, 128),
-    "ResNet-29, bottlenecks": ("resnet29", 1, 128),
+    "batch 1": ("vgg16", 1, 1, (32, 32)),
+    "batch 32": ("vgg16", 1, 32, (32, 32)),
+    "batch 256": ("vgg16", 1, 256, (32, 32)),
+    "VGG19": ("vgg19", 1, 128, (32, 32)),
+    "width 0.25": ("vgg16", 0.25, 128, (32, 32)),
+    "17 channels and multiples": ("vgg16", 17 / 64, 128, (32, 32)),
+    "100 channels and multiples": ("vgg16", 100 / 64, 128, (32, 32)),
+    "ResNet-18": ("resnet18", 1, 128, (32, 32)),
+    "ResNet-29, bottlenecks": ("resnet29", 1, 128, (32, 32)),
+    "AlexNet, 128 pixels": ("alexnet", 1, 64, (128, 128)),
+    "MobileNetV1, 128 pixels": ("mobilenet_v1", 1, 64, (128, 128)),
+    "MobileNetV2, 128 pixels": ("mobilenet_v2", 1, 64, (128, 128)),
 }
+
+FUSED = {"fused": True} if tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 4) else {}
 
 
 def conv(c, k, stride=1, kernel=3):
@@ -69,7 +75,21 @@ def resnet(blocks, width, bottleneck):
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(c, 10))
 
 
+def mobilenet_v1():
+    layers, c = [conv(3, 32, 2), nn.BatchNorm2d(32), nn.ReLU(inplace=True)], 32
+    for k, stride in [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)] + 5 * [(512, 1)] + [(1024, 2), (1024, 1)]:
+        layers += [nn.Conv2d(c, c, 3, stride, 1, groups=c, bias=False), nn.BatchNorm2d(c), nn.ReLU(inplace=True),
+                   conv(c, k, kernel=1), nn.BatchNorm2d(k), nn.ReLU(inplace=True)]
+        c = k
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(c, 10))
+
+
 def make_net(name, width):
+    if name in ("alexnet", "mobilenet_v2"):
+        import torchvision
+        return getattr(torchvision.models, name)(num_classes=10)
+    if name == "mobilenet_v1":
+        return mobilenet_v1()
     if name == "resnet18":
         return resnet([2, 2, 2, 2], 64, False)
     if name == "resnet29":
@@ -100,11 +120,11 @@ def per_second(step, steps, batch):
 
 def torch_net(args):
     """One layout of one case, in a process of its own; prints JSON."""
-    name, width, batch = CASES[args.only]
+    name, width, batch, size = CASES[args.only]
     layout = torch.channels_last if args.layout == "nhwc" else torch.contiguous_format
     model = make_net(name, width).to(memory_format=layout)
-    x, y = torch.randn(batch, 3, 32, 32).contiguous(memory_format=layout), torch.randint(0, 10, (batch,))
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4, nesterov=True)
+    x, y = torch.randn(batch, 3, *size).contiguous(memory_format=layout), torch.randint(0, 10, (batch,))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4, nesterov=True, **FUSED)
 
     def forward():
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.precision == "bf16"):
@@ -118,7 +138,9 @@ def torch_net(args):
     train = per_second(step, args.steps, batch)
     model.eval()
     with torch.no_grad():
-        print(json.dumps({"train_median": train, "infer_median": per_second(forward, args.steps, batch)}))
+        infer = per_second(forward, args.steps, batch)
+    print(json.dumps({"train_median": train, "infer_median": infer,
+                      "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 
 
 def torch_custom(args):
@@ -129,7 +151,7 @@ def torch_custom(args):
     padded = nn.functional.pad(images, (4, 4, 4, 4))
     model = nn.Sequential(Block(3, 16, 1), Block(16, 32, 2), Block(32, 64, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
                           nn.Linear(64, 10)).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4, nesterov=True)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4, nesterov=True, **FUSED)
     for _ in range(args.epochs):
         for ids in torch.randperm(len(labels)).split(128):
             b = len(ids)
@@ -158,18 +180,21 @@ def run(command, threads):
 
 
 def compare_net(args, name, precision):
-    model, width, batch = CASES[name]
+    model, width, batch, size = CASES[name]
     common = ["--precision", precision, "--threads", str(args.threads), "--steps", str(args.steps)]
-    ours = [os.path.join(args.apps, "striate"), "bench", "--json", "--model", model, "--width-multiplier", str(width),
-            "--batch-size", str(batch)] + common
+    ours = [os.path.join(args.apps, "striate"), "bench", "--json", "--model", model, "--batch-size", str(batch), "--input",
+            f"{size[0]}x{size[1]}x3", *(["--width-multiplier", str(width)] if width != 1 else [])] + common
     peer = [sys.executable, __file__, args.apps, "--only", name] + common
     ratios = []
     for _ in range(args.rounds):
         theirs = [json.loads(run(peer + ["--layout", layout], args.threads)) for layout in ("nchw", "nhwc")]
         mine = json.loads(run(ours, args.threads))
-        ratios.append([mine[k] / max(t[k] for t in theirs) for k in ("train_median", "infer_median")])
-    train, infer = (statistics.median(r[k] for r in ratios) for k in (0, 1))
-    print(f"| {name} | {precision} | {train:.2f} | {infer:.2f} |", flush=True)
+        best = max(theirs, key=lambda t: t["train_median"])
+        ratios.append([mine["train_median"] / best["train_median"],
+                       mine["infer_median"] / max(t["infer_median"] for t in theirs),
+                       best["peak_mib"] / mine["peak_mib"]])
+    train, infer, memory = (statistics.median(r[k] for r in ratios) for k in range(3))
+    print(f"| {name} | {precision} | {train:.2f} | {infer:.2f} | {memory:.2f} |", flush=True)
 
 
 def compare_custom(args):
@@ -193,7 +218,7 @@ def compare_custom(args):
             ours = epoch(lambda n: ["taskset", "-c", cores,
                                     os.path.join(args.apps, "custom_model"), args.data, n])
             ratios.append(theirs / ours)
-        print(f"| custom_model | fp32 | {statistics.median(ratios):.2f} | |", flush=True)
+        print(f"| custom_model | fp32 | {statistics.median(ratios):.2f} | | |", flush=True)
 
 
 def main():
@@ -212,7 +237,7 @@ def main():
         torch.manual_seed(0)
         torch.set_num_threads(args.threads)
         return torch_custom(args) if args.only == "custom" else torch_net(args)
-    print("| net | precision | training | inference |\n|---|---|---|---|")
+    print("| net | precision | training | inference | memory |\n|---|---|---|---|---|")
     for name in [args.only] if args.only else [*CASES, "custom"]:
         if name == "custom":
             compare_custom(args)
