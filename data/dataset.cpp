@@ -73,6 +73,7 @@ std::uint64_t ImageSource::hash(std::int64_t i) const {
 }
 
 ImageShape Dataset::stored_shape() const {
+  if (!source && !images.defined()) return {};
   return source ? source->shape() : ImageShape{images.size(1), images.size(2), images.size(3)};
 }
 
