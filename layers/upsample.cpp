@@ -23,14 +23,19 @@ struct Tap {
 using Taps = std::vector<std::vector<Tap>>;  // of every place along an axis
 
 Taps taps_of(std::int64_t input, std::int64_t output, std::optional<double> factor, const UpsampleOptions& options) {
-  const double step = factor ? 1 / *factor : static_cast<double>(input) / static_cast<double>(output);
+  const bool nearest = options.mode == UpsampleMode::nearest;
+  // As in PyTorch, a size that stays, or that nearest doubles, goes by the size, whatever factor gave it.
+  const bool by_size = !factor || output == input || (nearest && output == 2 * input);
+  const double step = by_size ? static_cast<double>(input) / static_cast<double>(output) : 1 / *factor;
   const double corner_step = output > 1 ? static_cast<double>(input - 1) / static_cast<double>(output - 1) : 0;
   const auto last = static_cast<double>(input - 1);
   Taps taps;
   for (std::int64_t i = 0; i < output; ++i) {
     const auto at = static_cast<double>(i);
-    if (options.mode == UpsampleMode::nearest) {
-      taps.push_back({{static_cast<std::int64_t>(std::min(at * step, last)), 1}});
+    if (nearest) {
+      // In f32, as PyTorch does it: rounded otherwise, some places fall to the neighbour.
+      const float place = static_cast<float>(at) * static_cast<float>(step);
+      taps.push_back({{static_cast<std::int64_t>(std::min<double>(place, last)), 1}});
       continue;
     }
     const double centre = options.align_corners ? at * corner_step : (at + 0.5) * step - 0.5;

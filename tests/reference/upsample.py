@@ -28,5 +28,10 @@ for (mode, corners), (i, factor) in itertools.product(MODES, enumerate(((2, 2), 
     upsample(f"{mode}_{corners}_factor_{i}", (1, 2, 5, 6), mode, corners, factor=factor)
 for mode, corners in MODES:
     upsample(f"{mode}_{corners}_pixel", (2, 3, 1, 1), mode, corners, size=(3, 2))
+# A factor that leaves the size, and one that doubles it; places that other roundings than f32's would take to others.
+for mode, corners in MODES:
+    upsample(f"{mode}_{corners}_size_stays", (1, 2, 9, 20), mode, corners, factor=(1.1, 1.04))
+    upsample(f"{mode}_{corners}_doubled", (1, 2, 10, 3), mode, corners, factor=(2.05, 2.3))
+upsample("nearest_rounded", (1, 1, 14, 39), "nearest", False, size=(46, 33))
 
 write("upsample.safetensors")
