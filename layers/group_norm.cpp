@@ -24,6 +24,22 @@ struct Plan {
   [[nodiscard]] std::int64_t grain() const {
     return std::max<std::int64_t>(1, rows.chunk / std::max<std::int64_t>(1, positions));
   }
+  [[nodiscard]] std::int64_t parts() const { return std::max<std::int64_t>(1, ceil_div(positions, rows.chunk)); }
+  /// f(begin, end) for the images, by several threads unless they are few and large.
+  template <class F>
+  void for_images(F f) const {
+    const bool one_by_one = images < std::min<std::int64_t>(num_threads(), parts());
+    parallel_for(images, one_by_one ? images : grain(), f);
+  }
+  /// f(part, begin, end) for the rows of an image in parts that do not depend on the threads: all, where it is called
+  /// for images one by one.
+  template <class F>
+  void for_parts(std::int64_t image, F f) const {
+    const std::int64_t first = image * positions;
+    if (parts() == 1) return f(0, first, first + positions);
+    parallel_for(positions, rows.chunk,
+                 [&](std::int64_t begin, std::int64_t end) { f(begin / rows.chunk, first + begin, first + end); });
+  }
   [[nodiscard]] std::int64_t width() const { return rows.channels / groups; }
   /// sums (channels) added up by groups, over the number of values in each. Eight at a time, for registers.
   [[nodiscard]] double mean_of(const double* sums, std::int64_t group) const {
@@ -38,12 +54,20 @@ struct Plan {
   }
 };
 
-// sum_rows() of image n; without its detours where that is one row.
+// sum_rows() of an image; without its detours where that is one row.
 template <class P, int n, class Terms>
 void sum_image(const Plan& plan, std::int64_t image, double* sums, Terms terms) {
   const std::int64_t first = image * plan.positions;
   const std::int64_t channels = plan.rows.channels;
-  if (plan.positions > 1) return sum_rows<P, n>(plan.rows, first, first + plan.positions, sums, terms);
+  if (plan.positions > 1) {
+    const std::int64_t size = n * channels;
+    Scratch<double> others((plan.parts() - 1) * size);
+    plan.for_parts(image, [&](std::int64_t part, std::int64_t begin, std::int64_t end) {
+      sum_rows<P, n>(plan.rows, begin, end, part == 0 ? sums : others.data() + (part - 1) * size, terms);
+    });
+    for (std::int64_t i = 0; i < (plan.parts() - 1) * size; ++i) sums[i % size] += others.data()[i];
+    return;
+  }
   std::fill_n(sums, n * channels, 0.0);
   by_register<P>(channels, [=]<class V>(V zero, std::int64_t c) {
     V values[n] = {};
@@ -69,7 +93,7 @@ const P* data_or_null(const Tensor& values) {
 // moments: mean and 1 / sqrt(var + eps) of every group, (images,2,groups).
 template <class T, class P = compute_t<T>>
 void forward(const Plan& plan, const T* x, const P* weight, const P* bias, double eps, P* moments, T* y) {
-  parallel_for(plan.images, plan.grain(), [=](std::int64_t begin, std::int64_t end) {
+  plan.for_images([=](std::int64_t begin, std::int64_t end) {
     const RowPlan& rows = plan.rows;
     Scratch<double> totals(rows.channels);
     Scratch<P> lines(3 * rows.line());
@@ -79,8 +103,6 @@ void forward(const Plan& plan, const T* x, const P* weight, const P* bias, doubl
     P* shift = scale + rows.line();
     make_line(plan, shift, [=](std::int64_t c, std::int64_t /*g*/) { return bias == nullptr ? P{} : bias[c]; });
     for (std::int64_t n = begin; n < end; ++n) {
-      const std::int64_t first = n * plan.positions;
-      const std::int64_t last = first + plan.positions;
       P* means = moments + n * 2 * plan.groups;
       P* inverses = means + plan.groups;
       sum_image<P, 1>(plan, n, sums,
@@ -96,8 +118,10 @@ void forward(const Plan& plan, const T* x, const P* weight, const P* bias, doubl
       }
       make_line(plan, scale,
                 [=](std::int64_t c, std::int64_t g) { return inverses[g] * (weight == nullptr ? P{1} : weight[c]); });
-      for_rows<P>(rows, first, last, [=]<class V>(V, std::int64_t i, std::int64_t c) {
-        write(y + i, (read<V>(x + i) - read<V>(mean + c)) * read<V>(scale + c) + read<V>(shift + c));
+      plan.for_parts(n, [=](std::int64_t /*part*/, std::int64_t first, std::int64_t last) {
+        for_rows<P>(rows, first, last, [=]<class V>(V, std::int64_t i, std::int64_t c) {
+          write(y + i, (read<V>(x + i) - read<V>(mean + c)) * read<V>(scale + c) + read<V>(shift + c));
+        });
       });
     }
   });
@@ -108,7 +132,7 @@ void forward(const Plan& plan, const T* x, const P* weight, const P* bias, doubl
 // are the gradients of weight and bias.
 template <class T, class P = compute_t<T>>
 void backward(const Plan& plan, const T* dy, const T* x, const P* weight, const P* moments, double* partial, T* dx) {
-  parallel_for(plan.images, plan.grain(), [=](std::int64_t begin, std::int64_t end) {
+  plan.for_images([=](std::int64_t begin, std::int64_t end) {
     const RowPlan& rows = plan.rows;
     Scratch<double> totals(2 * rows.channels);
     Scratch<P> lines(4 * rows.line());
@@ -118,10 +142,8 @@ void backward(const Plan& plan, const T* dy, const T* x, const P* weight, const 
     P* scale = mean + rows.line();
     P* slope = scale + rows.line();
     P* level = slope + rows.line();
-    double* dweight = partial + begin / plan.grain() * 2 * rows.channels;
     for (std::int64_t n = begin; n < end; ++n) {
-      const std::int64_t first = n * plan.positions;
-      const std::int64_t last = first + plan.positions;
+      double* dweight = partial + n / plan.grain() * 2 * rows.channels;
       const P* means = moments + n * 2 * plan.groups;
       const P* inverses = means + plan.groups;
       make_line(plan, mean, [=](std::int64_t /*c*/, std::int64_t g) { return means[g]; });
@@ -149,9 +171,11 @@ void backward(const Plan& plan, const T* dy, const T* x, const P* weight, const 
       }
       fill_line(rows, slope);
       fill_line(rows, level);
-      for_rows<P>(rows, first, last, [=]<class V>(V, std::int64_t i, std::int64_t c) {
-        const V deviation = read<V>(x + i) - read<V>(mean + c);
-        write(dx + i, read<V>(dy + i) * read<V>(scale + c) - read<V>(level + c) - deviation * read<V>(slope + c));
+      plan.for_parts(n, [=](std::int64_t /*part*/, std::int64_t first, std::int64_t last) {
+        for_rows<P>(rows, first, last, [=]<class V>(V, std::int64_t i, std::int64_t c) {
+          const V deviation = read<V>(x + i) - read<V>(mean + c);
+          write(dx + i, read<V>(dy + i) * read<V>(scale + c) - read<V>(level + c) - deviation * read<V>(slope + c));
+        });
       });
     }
   });

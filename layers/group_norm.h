@@ -11,8 +11,8 @@ namespace striate {
 
 /// y = (x - mean) / sqrt(var + eps) * weight + bias, with the mean and the biased variance over all positions of an
 /// image and the C/num_groups channels of a group. x (N,...,C), weight and bias (C), each undefined where there is
-/// none; they are f64 for f64 inputs and f32 for f32, bf16 and f16. Sums are f64. Images run in parallel, the positions
-/// of one do not. Throws ShapeError, and std::invalid_argument for a negative eps or other dtypes.
+/// none; they are f64 for f64 inputs and f32 for f32, bf16 and f16. Sums are f64. Throws
+/// ShapeError, and std::invalid_argument for a negative eps or other dtypes.
 Tensor group_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight = {}, const Tensor& bias = {},
                   double eps = 1e-5);
 

@@ -108,7 +108,7 @@ TEST(GroupNorm, Gradcheck) {
 // of what may be a few times as large.
 TEST(GroupNorm, LowerPrecisionsStayWithinRounding) {
   for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
-    for (const Shape& shape : {Shape{2, 9, 11, 64}, Shape{40, 48}, Shape{2, 3, 3, 6}}) {
+    for (const Shape& shape : {Shape{2, 9, 11, 64}, Shape{1, 71, 60, 40}, Shape{40, 48}, Shape{2, 3, 3, 6}}) {
       for (const std::int64_t groups : {1, 2}) {
         const Case c{shape, groups, true, true, 1e-5, 0};
         SCOPED_TRACE(describe(c) + " " + to_string(dtype));
@@ -128,6 +128,11 @@ TEST(GroupNorm, ThreadsDoNotMatter) {
       const Case images{{9, 31, 17, 40}, groups, true, true, 1e-5, 0}, rows{{5003, 36}, groups, true, true, 1e-5, 0};
       expect_same_bits_with_threads(op_of(images), inputs_of(images, dtype));
       expect_same_bits_with_threads(op_of(rows), inputs_of(rows, dtype));
+      // As few images as threads, or fewer: their positions are split.
+      for (const std::int64_t images_of_many_rows : {1, 2, 3}) {
+        const Case large{{images_of_many_rows, 61, 70, 40}, groups, true, true, 1e-5, 0};
+        expect_same_bits_with_threads(op_of(large), inputs_of(large, dtype));
+      }
     }
   }
 }
