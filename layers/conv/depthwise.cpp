@@ -178,9 +178,10 @@ void backward_weights(const ConvGeometry& g, ConvInput<const T> x, ConvOutput<co
 bool fits(const ConvGeometry& g) { return g.group_inputs() == 1; }
 
 // Where it fits, only a product of merged groups competes, most of which is zeros. One channel in one group is a dense
-// convolution, for which it has not been measured.
-double cost(const ConvGeometry& g, DType /*dtype*/, ConvDirection /*direction*/, const ConvMachine& /*machine*/) {
-  return g.groups == 1 ? only_on_request : static_cast<double>(g.positions()) * ratio(g.r * g.s, g.c);
+// convolution, for which panels are better but on the way back to the channel, where they would be one column wide.
+double cost(const ConvGeometry& g, DType /*dtype*/, ConvDirection direction, const ConvMachine& /*machine*/) {
+  if (g.groups == 1 && direction != ConvDirection::backward_data) return only_on_request;
+  return static_cast<double>(g.positions()) * ratio(g.r * g.s, g.c);
 }
 
 template <class T>

@@ -60,6 +60,15 @@ TEST(ConvAlgorithms, EachShapeHasACheapest) {
   }
 }
 
+// Sound, grey pictures, and transposed convolution to them: a panel product would compute a panel for one column.
+TEST(ConvAlgorithms, TheGradientOfOneChannelIsNoProduct) {
+  for (const ConvGeometry& g : {conv_geometry(2, {1, 8000}, 1, {1, 80}, 64, {1, 4}, {0, 38}),
+                                conv_geometry(2, 28, 1, 3, 20, 1, 1), conv_geometry(2, 28, 1, 1, 64)}) {
+    EXPECT_STREQ(choose_conv(g, DType::f32, ConvDirection::backward_data).name, "depthwise") << describe(g);
+    EXPECT_NE(chosen(g), "depthwise") << describe(g);
+  }
+}
+
 TEST(ConvAlgorithmOverride, IsChosenWhereItFits) {
   const std::string automatic = chosen(plain);
   ASSERT_NE(automatic, "direct");
