@@ -28,6 +28,7 @@
 #include "layers/pad.h"
 #include "layers/pool1d.h"
 #include "layers/softmax.h"
+#include "layers/squeeze_excitation.h"
 #include "layers/upsample.h"
 #include "tests/support/case_options.h"
 #include "tests/support/hashed.h"
@@ -71,6 +72,11 @@ class CaseRun {
     tensor.set_requires_grad();
     leaves_.push_back({key, tensor, axes});
     return tensor;
+  }
+  /// The same of a layer's parameter, which becomes those values.
+  void leaf(const std::string& key, const Tensor& values, NamedTensor& parameter) {
+    parameter.value.copy_from(placed(values, parameter.file_axes));
+    leaves_.push_back({key, parameter.value, parameter.file_axes});
   }
   Tensor leaf(const std::string& key, const Axes& axes) { return leaf(key, values(key, options.integers(key)), axes); }
   [[nodiscard]] Tensor labels(std::int64_t n, std::int64_t k) const { return hashed_below(name_ + ".target", n, k); }
@@ -302,6 +308,21 @@ void run_avg_pool1d(CaseRun& run) {
   });
 }
 
+void run_squeeze_excitation(CaseRun& run) {
+  const CaseOptions& o = run.options;
+  const Tensor x = run.leaf("x", run.values("x", o.integers("x"), 1, 0.5), images);
+  Module root;
+  SqueezeExcitation layer(
+      root, "se", x.size(3), o.integer("squeezed"),
+      o.flag("hard") ? SqueezeExcitationOptions{hardswish, hardsigmoid} : SqueezeExcitationOptions{});
+  root.to(x.dtype());
+  for (NamedTensor& parameter : layer.parameters()) {
+    const Shape shape = to_file_layout(parameter.value, parameter.file_axes).shape();
+    run.leaf(parameter.name, run.values(parameter.name, shape, 2), parameter);
+  }
+  run.finish(layer(x), images);
+}
+
 void run_linear(CaseRun& run) {
   const CaseOptions& o = run.options;
   const Tensor x = run.leaf("x", run.values("x", {o.integer("n"), o.integer("c")}), as_is);
@@ -398,6 +419,7 @@ const std::map<std::string, std::function<void(CaseRun&)>> runners = {
        const std::int64_t size = run.options.integer("size");
        run_unary(run, sequences, sequences, [&](const Tensor& x) { return adaptive_avg_pool1d(x, size); });
      }},
+    {"SqueezeExcitation", run_squeeze_excitation},
     {"linear", run_linear},
     {"cross_entropy", run_cross_entropy},
     {"cross_entropy_of_pixels", run_cross_entropy_of_pixels},

@@ -1,11 +1,12 @@
-"""Outputs and gradients in float64 of PyTorch's convolutions beside Conv2d, and of pools along one axis.
+"""Outputs and gradients in float64 of PyTorch's convolutions beside Conv2d, of pools along one axis, and of blocks.
 
-    python3 tests/reference/convolutions.py      (PyTorch 2; writes convolutions.safetensors beside this file)
+    python3 tests/reference/convolutions.py      (PyTorch 2 and torchvision; writes convolutions.safetensors)
 
 Cases: cases.py. Options are pairs for images, single numbers for sequences.
 """
 import torch
 import torch.nn.functional as F
+import torchvision
 
 from cases import finish, leaf, unary, write
 
@@ -95,5 +96,25 @@ for size in (1, 3, 7):
 leaves = {"x": leaf("line_norm.x", (4, 5, 6)), "w": leaf("line_norm.w", (5,)), "b": leaf("line_norm.b", (5,))}
 finish("line_norm", "BatchNorm1d", F.batch_norm(leaves["x"], None, None, leaves["w"], leaves["b"], True), leaves, 24,
        x=(4, 5, 6))
+
+
+class Hardsigmoid(torch.nn.Module):
+    """torch.nn's has a gradient of float32's 1/6."""
+
+    def forward(self, x):
+        return (x + 3).clamp(0, 6) / 6
+
+
+def squeeze_excitation(case, shape, squeezed, hard):
+    options = dict(activation=torch.nn.Hardswish, scale_activation=Hardsigmoid) if hard else {}
+    layer = torchvision.ops.SqueezeExcitation(shape[1], squeezed, **options).double()
+    leaves = {"x": leaf(case + ".x", shape, 1, 0.5)}
+    leaves |= {name: leaf(f"{case}.{name}", value.shape, 2) for name, value in layer.named_parameters()}
+    y = torch.func.functional_call(layer, leaves, leaves["x"])
+    finish(case, "SqueezeExcitation", y, leaves, y[0].numel(), x=shape, squeezed=squeezed, hard=hard)
+
+
+squeeze_excitation("squeeze", (2, 6, 5, 3), 2, False)
+squeeze_excitation("squeeze_hard", (3, 20, 4, 7), 5, True)
 
 write("convolutions.safetensors")
