@@ -3,11 +3,10 @@
 // the latter two. A new one is its expressions in activations.cpp and its layer here.
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <utility>
 
-#include "core/module.h"
+#include "layers/function_layer.h"
 
 namespace striate {
 
@@ -36,19 +35,10 @@ Tensor hardsigmoid(const Tensor& x);
 Tensor hardswish(const Tensor& x);
 
 /// The layer around an elementwise function.
-class Activation : public Layer {
- public:
-  Activation(Module& parent, std::string name, std::string kind, std::function<Tensor(const Tensor&)> function)
-      : Layer(parent, std::move(name)), kind_(std::move(kind)), function_(std::move(function)) {}
-  Tensor forward(const Tensor& x) override { return function_(x); }
-  [[nodiscard]] std::string kind() const override { return kind_; }
-  [[nodiscard]] LayerGeometry geometry(const Shape& /*input*/, const Shape& /*output*/) const override {
-    return {.merges_into_previous = true};
-  }
-
- private:
-  std::string kind_;
-  std::function<Tensor(const Tensor&)> function_;
+struct Activation : FunctionLayer {
+  Activation(Module& parent, std::string name, std::string kind, Function function)
+      : FunctionLayer(parent, std::move(name), std::move(kind), std::move(function),
+                      [](const Shape&, const Shape&) -> LayerGeometry { return {.merges_into_previous = true}; }) {}
 };
 
 struct ReLU : Activation {

@@ -153,12 +153,11 @@ AxisWindows adaptive_windows(std::int64_t input, std::int64_t output) {
 
 }  // namespace
 
-Tensor avg_pool2d(const Tensor& x, const AvgPool2dOptions& options) {
-  const PoolGeometry g = check_pool("avg_pool2d", x, window_of(options));
-  if (options.divisor_override)
-    expect(*options.divisor_override != 0, "avg_pool2d", "a divisor_override other than 0", 0);
+Tensor avg_pool(const char* op, const Tensor& x, const AvgPool2dOptions& options) {
+  const PoolGeometry g = check_pool(op, x, window_of(options));
+  if (options.divisor_override) expect(*options.divisor_override != 0, op, "a divisor_override other than 0", 0);
   const Shape shape = {g.batch, g.rows.output, g.columns.output, g.channels};
-  if (x.numel() == 0) return pool_nothing("avg_pool2d", x, shape);
+  if (x.numel() == 0) return pool_nothing(op, x, shape);
   Tensor y = Tensor::empty(shape, x.dtype());
   AxisWindows rows = sliding_windows(g.rows, options.count_include_pad);
   AxisWindows columns = sliding_windows(g.columns, options.count_include_pad);
@@ -166,11 +165,10 @@ Tensor avg_pool2d(const Tensor& x, const AvgPool2dOptions& options) {
     for (AxisWindow& row : rows) row.count = static_cast<double>(*options.divisor_override);
     for (AxisWindow& column : columns) column.count = 1;
   }
-  return average_windows("avg_pool2d", x, y, rows, columns);
+  return average_windows(op, x, y, rows, columns);
 }
 
-Tensor adaptive_avg_pool2d(const Tensor& x, const Extent2d& output_size) {
-  constexpr const char* op = "adaptive_avg_pool2d";
+Tensor adaptive_avg_pool(const char* op, const Tensor& x, const Extent2d& output_size) {
   const Shape shape = check_adaptive_pool(op, x, output_size);
   if (x.numel() == 0) return pool_nothing(op, x, shape);
   Tensor y = Tensor::empty(shape, x.dtype());  // before the windows: too many are refused here
@@ -178,22 +176,25 @@ Tensor adaptive_avg_pool2d(const Tensor& x, const Extent2d& output_size) {
                          adaptive_windows(x.size(2), output_size.width));
 }
 
-AvgPool2d::AvgPool2d(Module& parent, std::string name, const AvgPool2dOptions& options)
-    : Layer(parent, std::move(name)), options_(options) {
-  check_window("avg_pool2d", window_of(options));
+FunctionLayer::Geometry sliding_geometry(const char* op, const AvgPool2dOptions& options) {
+  return sliding_geometry(op, window_of(options));
 }
 
-LayerGeometry AvgPool2d::geometry(const Shape& /*input*/, const Shape& /*output*/) const {
-  return window_geometry(options_.kernel_size, options_.stride.value_or(options_.kernel_size));
+Tensor avg_pool2d(const Tensor& x, const AvgPool2dOptions& options) { return avg_pool("avg_pool2d", x, options); }
+
+Tensor adaptive_avg_pool2d(const Tensor& x, const Extent2d& output_size) {
+  return adaptive_avg_pool("adaptive_avg_pool2d", x, output_size);
 }
+
+AvgPool2d::AvgPool2d(Module& parent, std::string name, const AvgPool2dOptions& options)
+    : FunctionLayer(
+          parent, std::move(name), "AvgPool2d", [=](const Tensor& x) { return avg_pool2d(x, options); },
+          sliding_geometry("avg_pool2d", options)) {}
 
 AdaptiveAvgPool2d::AdaptiveAvgPool2d(Module& parent, std::string name, const Extent2d& output_size)
-    : Layer(parent, std::move(name)), output_size_(output_size) {
-  expect_at_least("adaptive_avg_pool2d", "output_size", output_size, 1);
-}
-
-LayerGeometry AdaptiveAvgPool2d::geometry(const Shape& input, const Shape& output) const {
-  return adaptive_geometry(input, output);
-}
+    : FunctionLayer(
+          parent, std::move(name), "AdaptiveAvgPool2d",
+          [=](const Tensor& x) { return adaptive_avg_pool2d(x, output_size); },
+          adaptive_geometry("adaptive_avg_pool2d", output_size)) {}
 
 }  // namespace striate

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "core/module.h"
+#include "layers/function_layer.h"
 #include "layers/window.h"
 
 namespace striate {
@@ -30,28 +30,14 @@ Tensor avg_pool2d(const Tensor& x, const AvgPool2dOptions& options);
 /// does not divide H. Throws ShapeError, and std::invalid_argument for an output size below 1.
 Tensor adaptive_avg_pool2d(const Tensor& x, const Extent2d& output_size);
 
-class AvgPool2d : public Layer {
- public:
+struct AvgPool2d : FunctionLayer {
   AvgPool2d(Module& parent, std::string name, const AvgPool2dOptions& options);
-  Tensor forward(const Tensor& x) override { return avg_pool2d(x, options_); }
-  [[nodiscard]] std::string kind() const override { return "AvgPool2d"; }
-  [[nodiscard]] LayerGeometry geometry(const Shape& input, const Shape& output) const override;
-
- private:
-  AvgPool2dOptions options_;
 };
 
-class AdaptiveAvgPool2d : public Layer {
- public:
+/// A summary shows the height's kernel and stride as floor(H/P), at least 1: exact where P divides H, else the nearest
+/// plain pooling (true windows are up to two wider and not evenly spaced).
+struct AdaptiveAvgPool2d : FunctionLayer {
   AdaptiveAvgPool2d(Module& parent, std::string name, const Extent2d& output_size);
-  Tensor forward(const Tensor& x) override { return adaptive_avg_pool2d(x, output_size_); }
-  [[nodiscard]] std::string kind() const override { return "AdaptiveAvgPool2d"; }
-  /// Of the height. Kernel and stride floor(H/P), at least 1: exact where P divides H, else the nearest plain pooling
-  /// (true windows are up to two wider and not evenly spaced).
-  [[nodiscard]] LayerGeometry geometry(const Shape& input, const Shape& output) const override;
-
- private:
-  Extent2d output_size_;
 };
 
 }  // namespace striate

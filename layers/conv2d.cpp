@@ -33,6 +33,22 @@ void check_conv_options(const char* op, const Conv2dOptions& options, const Exte
          "output_padding less than stride or dilation", output_padding);
 }
 
+LayerGeometry conv_layer_geometry(const Conv2dOptions& options, bool transposed, std::int64_t products,
+                                  const Shape& input, const Shape& output) {
+  const auto of_an_image = [](const Shape& shape) { return numel(shape) / std::max<std::int64_t>(1, shape.at(0)); };
+  const auto inputs = static_cast<double>(of_an_image(input));
+  const auto outputs = static_cast<double>(of_an_image(output));
+  LayerGeometry result = window_geometry(options.kernel_size, options.stride, options.dilation);
+  if (transposed) {
+    // Outputs that differ by the stride read by the same taps.
+    result.upscale = std::exchange(result.stride, 1);
+    result.kernel = ceil_div(result.kernel, result.upscale);
+  }
+  result.multiply_adds = (transposed ? inputs : outputs) * static_cast<double>(products);
+  result.dense_parameters = outputs * (inputs + 1);
+  return result;
+}
+
 ConvNd::ConvNd(Module& parent, std::string name, const ConvKind& kind, std::int64_t in_channels,
                std::int64_t out_channels, const Conv2dOptions& options, const Extent2d& output_padding)
     : Layer(parent, std::move(name)), kind_(kind), options_(options), output_padding_(output_padding) {
@@ -60,19 +76,7 @@ Tensor ConvNd::forward(const Tensor& x) { return convolution(kind_, x, weight, b
 std::string ConvNd::kind() const { return kind_.layer; }
 
 LayerGeometry ConvNd::geometry(const Shape& input, const Shape& output) const {
-  const auto of_an_image = [](const Shape& shape) { return numel(shape) / std::max<std::int64_t>(1, shape.at(0)); };
-  const auto inputs = static_cast<double>(of_an_image(input));
-  const auto outputs = static_cast<double>(of_an_image(output));
-  const std::int64_t products = weight.numel() / weight.size(-1);  // of an output, or of an input where transposed
-  LayerGeometry result = window_geometry(options_.kernel_size, options_.stride, options_.dilation);
-  if (kind_.transposed) {
-    // Outputs that differ by the stride read by the same taps.
-    result.upscale = std::exchange(result.stride, 1);
-    result.kernel = ceil_div(result.kernel, result.upscale);
-  }
-  result.multiply_adds = (kind_.transposed ? inputs : outputs) * static_cast<double>(products);
-  result.dense_parameters = outputs * (inputs + 1);
-  return result;
+  return conv_layer_geometry(options_, kind_.transposed, weight.numel() / weight.size(-1), input, output);
 }
 
 Conv2d::Conv2d(Module& parent, std::string name, std::int64_t in_channels, std::int64_t out_channels,

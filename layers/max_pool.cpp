@@ -220,13 +220,15 @@ Tensor pool(const char* op, const Tensor& x, Tensor y, const Windows& g) {
 
 }  // namespace
 
-Tensor max_pool2d(const Tensor& x, const MaxPool2dOptions& options) {
-  const PoolGeometry g = check_pool("max_pool2d", x, options);
+Tensor max_pool(const char* op, const Tensor& x, const MaxPool2dOptions& options) {
+  const PoolGeometry g = check_pool(op, x, options);
   const Shape shape = {g.batch, g.rows.output, g.columns.output, g.channels};
-  if (x.numel() == 0) return pool_nothing("max_pool2d", x, shape);
+  if (x.numel() == 0) return pool_nothing(op, x, shape);
   Tensor y = Tensor::empty(shape, x.dtype());  // before the windows: too many are refused here
-  return pool("max_pool2d", x, y, {g.batch, g.channels, sliding(g.rows), sliding(g.columns)});
+  return pool(op, x, y, {g.batch, g.channels, sliding(g.rows), sliding(g.columns)});
 }
+
+Tensor max_pool2d(const Tensor& x, const MaxPool2dOptions& options) { return max_pool("max_pool2d", x, options); }
 
 Tensor adaptive_max_pool2d(const Tensor& x, const Extent2d& output_size) {
   constexpr const char* op = "adaptive_max_pool2d";
@@ -243,21 +245,14 @@ Tensor adaptive_max_pool2d(const Tensor& x, const Extent2d& output_size) {
 }
 
 MaxPool2d::MaxPool2d(Module& parent, std::string name, const MaxPool2dOptions& options)
-    : Layer(parent, std::move(name)), options_(options) {
-  check_window("max_pool2d", options);
-}
-
-LayerGeometry MaxPool2d::geometry(const Shape& /*input*/, const Shape& /*output*/) const {
-  return window_geometry(options_.kernel_size, options_.stride.value_or(options_.kernel_size), options_.dilation);
-}
+    : FunctionLayer(
+          parent, std::move(name), "MaxPool2d", [=](const Tensor& x) { return max_pool2d(x, options); },
+          sliding_geometry("max_pool2d", options)) {}
 
 AdaptiveMaxPool2d::AdaptiveMaxPool2d(Module& parent, std::string name, const Extent2d& output_size)
-    : Layer(parent, std::move(name)), output_size_(output_size) {
-  expect_at_least("adaptive_max_pool2d", "output_size", output_size, 1);
-}
-
-LayerGeometry AdaptiveMaxPool2d::geometry(const Shape& input, const Shape& output) const {
-  return adaptive_geometry(input, output);
-}
+    : FunctionLayer(
+          parent, std::move(name), "AdaptiveMaxPool2d",
+          [=](const Tensor& x) { return adaptive_max_pool2d(x, output_size); },
+          adaptive_geometry("adaptive_max_pool2d", output_size)) {}
 
 }  // namespace striate

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "core/module.h"
+#include "layers/function_layer.h"
 #include "layers/window.h"
 
 namespace striate {
@@ -30,27 +30,13 @@ Tensor max_pool2d(const Tensor& x, const MaxPool2dOptions& options);
 /// std::invalid_argument for an output size below 1.
 Tensor adaptive_max_pool2d(const Tensor& x, const Extent2d& output_size);
 
-class MaxPool2d : public Layer {
- public:
+struct MaxPool2d : FunctionLayer {
   MaxPool2d(Module& parent, std::string name, const MaxPool2dOptions& options);
-  Tensor forward(const Tensor& x) override { return max_pool2d(x, options_); }
-  [[nodiscard]] std::string kind() const override { return "MaxPool2d"; }
-  [[nodiscard]] LayerGeometry geometry(const Shape& input, const Shape& output) const override;
-
- private:
-  MaxPool2dOptions options_;
 };
 
-class AdaptiveMaxPool2d : public Layer {
- public:
+/// In summaries as AdaptiveAvgPool2d.
+struct AdaptiveMaxPool2d : FunctionLayer {
   AdaptiveMaxPool2d(Module& parent, std::string name, const Extent2d& output_size);
-  Tensor forward(const Tensor& x) override { return adaptive_max_pool2d(x, output_size_); }
-  [[nodiscard]] std::string kind() const override { return "AdaptiveMaxPool2d"; }
-  /// As AdaptiveAvgPool2d's.
-  [[nodiscard]] LayerGeometry geometry(const Shape& input, const Shape& output) const override;
-
- private:
-  Extent2d output_size_;
 };
 
 }  // namespace striate

@@ -6,6 +6,7 @@
 
 #include "core/check.h"
 #include "core/reshape.h"
+#include "layers/conv/convolution.h"
 #include "layers/conv2d.h"
 #include "layers/init.h"
 #include "layers/max_pool.h"
@@ -41,6 +42,10 @@ Tensor expanded_places(std::int64_t side, std::int64_t orientations, std::int64_
   return places;
 }
 
+Conv2dOptions conv_options(const P4ConvOptions& o) {
+  return {.kernel_size = o.kernel_size, .stride = o.stride, .padding = o.padding, .bias = o.bias};
+}
+
 std::int64_t per_orientation(const std::string& op, const Tensor& x) {
   if (x.rank() != 4 || x.size(3) % kOrientations != 0) {
     shape_error(op, "input must be (N,H,W,4*K): got " + to_string(x.shape()));
@@ -53,10 +58,9 @@ std::int64_t per_orientation(const std::string& op, const Tensor& x) {
 P4Conv::P4Conv(Module& parent, std::string name, std::int64_t orientations, std::int64_t in_channels,
                std::int64_t out_channels, const P4ConvOptions& options)
     : Layer(parent, std::move(name)), options_(options) {
-  expect(in_channels >= 1 && out_channels >= 1 && options.kernel_size >= 1, "p4_conv",
-         "in_channels, out_channels and kernel_size of at least 1",
-         std::to_string(in_channels) + ", " + std::to_string(out_channels) + " and " +
-             std::to_string(options.kernel_size));
+  check_conv_options("p4_conv", conv_options(options));
+  expect(in_channels >= 1 && out_channels >= 1, "p4_conv", "in_channels and out_channels of at least 1",
+         std::to_string(in_channels) + " and " + std::to_string(out_channels));
   const std::int64_t side = options.kernel_size;
   places_ = expanded_places(side, orientations, in_channels, out_channels);
   bias_places_ = Tensor::empty({kOrientations * out_channels}, DType::i64);
@@ -76,20 +80,11 @@ P4Conv::P4Conv(Module& parent, std::string name, std::int64_t orientations, std:
 }
 
 Tensor P4Conv::forward(const Tensor& x) {
-  return conv2d(x, take(weight, places_), options_.bias ? take(bias, bias_places_) : Tensor(),
-                {.stride = options_.stride, .padding = options_.padding, .bias = options_.bias});
+  return conv2d(x, take(weight, places_), options_.bias ? take(bias, bias_places_) : Tensor(), conv_options(options_));
 }
 
 LayerGeometry P4Conv::geometry(const Shape& input, const Shape& output) const {
-  const auto of_an_image = [](const Shape& shape) {
-    const std::int64_t count = numel(shape) / std::max<std::int64_t>(1, shape.at(0));
-    return static_cast<double>(count);
-  };
-  LayerGeometry result = window_geometry(options_.kernel_size, options_.stride, 1);
-  const std::int64_t per_output = places_.numel() / places_.size(3);
-  result.multiply_adds = of_an_image(output) * static_cast<double>(per_output);
-  result.dense_parameters = of_an_image(output) * (of_an_image(input) + 1);
-  return result;
+  return conv_layer_geometry(conv_options(options_), false, places_.numel() / places_.size(3), input, output);
 }
 
 Tensor P4BatchNorm2d::forward(const Tensor& x) {

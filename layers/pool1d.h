@@ -1,12 +1,11 @@
 #pragma once
 // Pooling along one axis: of sequences (N,L,C) as of images (N,1,L,C), which are the same memory.
 
+#include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
 
-#include "layers/avg_pool.h"
-#include "layers/max_pool.h"
+#include "layers/function_layer.h"
 
 namespace striate {
 
@@ -33,22 +32,16 @@ Tensor max_pool1d(const Tensor& x, const MaxPool1dOptions& options);
 Tensor avg_pool1d(const Tensor& x, const AvgPool1dOptions& options);
 Tensor adaptive_avg_pool1d(const Tensor& x, std::int64_t output_size);
 
-struct MaxPool1d : MaxPool2d {
+struct MaxPool1d : FunctionLayer {
   MaxPool1d(Module& parent, std::string name, const MaxPool1dOptions& options);
-  Tensor forward(const Tensor& x) override;
-  [[nodiscard]] std::string kind() const override { return "MaxPool1d"; }
 };
 
-struct AvgPool1d : AvgPool2d {
+struct AvgPool1d : FunctionLayer {
   AvgPool1d(Module& parent, std::string name, const AvgPool1dOptions& options);
-  Tensor forward(const Tensor& x) override;
-  [[nodiscard]] std::string kind() const override { return "AvgPool1d"; }
 };
 
-struct AdaptiveAvgPool1d : AdaptiveAvgPool2d {
+struct AdaptiveAvgPool1d : FunctionLayer {
   AdaptiveAvgPool1d(Module& parent, std::string name, std::int64_t output_size);
-  Tensor forward(const Tensor& x) override;
-  [[nodiscard]] std::string kind() const override { return "AdaptiveAvgPool1d"; }
 };
 
 }  // namespace striate

@@ -5,6 +5,7 @@
 #include "core/autograd.h"
 
 namespace striate {
+namespace {
 
 void check_window(const char* op, const MaxPool2dOptions& window) {
   const Extent2d& kernel = window.kernel_size;
@@ -17,6 +18,8 @@ void check_window(const char* op, const MaxPool2dOptions& window) {
   expect(kernel.height * kernel.width <= std::numeric_limits<std::int32_t>::max(), op,
          "kernel_size of less than 2^31 places", kernel);
 }
+
+}  // namespace
 
 PoolGeometry check_pool(const char* op, const Tensor& x, const MaxPool2dOptions& window) {
   check_window(op, window);
@@ -54,9 +57,19 @@ AdaptiveWindow adaptive_window(std::int64_t input, std::int64_t output, std::int
   return {start(i), input - start(output - 1 - i)};
 }
 
-LayerGeometry adaptive_geometry(const Shape& input, const Shape& output) {
-  const std::int64_t window = std::max<std::int64_t>(1, input.at(1) / std::max<std::int64_t>(1, output.at(1)));
-  return {.kernel = window, .stride = window};
+FunctionLayer::Geometry sliding_geometry(const char* op, const MaxPool2dOptions& window) {
+  check_window(op, window);
+  const LayerGeometry geometry =
+      window_geometry(window.kernel_size, window.stride.value_or(window.kernel_size), window.dilation);
+  return [=](const Shape&, const Shape&) { return geometry; };
+}
+
+FunctionLayer::Geometry adaptive_geometry(const char* op, const Extent2d& output_size) {
+  expect_at_least(op, "output_size", output_size, 1);
+  return [](const Shape& input, const Shape& output) -> LayerGeometry {
+    const std::int64_t window = std::max<std::int64_t>(1, input.at(1) / std::max<std::int64_t>(1, output.at(1)));
+    return {.kernel = window, .stride = window};
+  };
 }
 
 Tensor pool_nothing(const char* op, const Tensor& x, const Shape& output) {

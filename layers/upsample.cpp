@@ -142,17 +142,17 @@ Tensor interpolate(const Tensor& x, const UpsampleOptions& options) {
 }
 
 Upsample::Upsample(Module& parent, std::string name, const UpsampleOptions& options)
-    : Layer(parent, std::move(name)), options_(options) {
+    : FunctionLayer(
+          parent, std::move(name), "Upsample", [=](const Tensor& x) { return interpolate(x, options); },
+          [mode = options.mode](const Shape& input, const Shape& output) -> LayerGeometry {
+            const auto larger = [](const Shape& a, const Shape& b) {
+              return std::max<std::int64_t>(1, std::max(a[1] / b[1], a[2] / b[2]));
+            };
+            return {.kernel = mode == UpsampleMode::nearest ? 1 : 2,
+                    .stride = larger(input, output),
+                    .upscale = larger(output, input)};
+          }) {
   check(options);
-}
-
-LayerGeometry Upsample::geometry(const Shape& input, const Shape& output) const {
-  const auto larger = [](const Shape& a, const Shape& b) {
-    return std::max<std::int64_t>(1, std::max(a[1] / b[1], a[2] / b[2]));
-  };
-  return {.kernel = options_.mode == UpsampleMode::nearest ? 1 : 2,
-          .stride = larger(input, output),
-          .upscale = larger(output, input)};
 }
 
 }  // namespace striate

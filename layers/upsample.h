@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "core/module.h"
+#include "layers/function_layer.h"
 #include "layers/window.h"
 
 namespace striate {
@@ -37,16 +37,9 @@ struct UpsampleOptions {
 /// Throws ShapeError, and std::invalid_argument for options outside the rules.
 Tensor interpolate(const Tensor& x, const UpsampleOptions& options);
 
-class Upsample : public Layer {
- public:
+/// A summary shows scales rounded down to whole numbers.
+struct Upsample : FunctionLayer {
   Upsample(Module& parent, std::string name, const UpsampleOptions& options);
-  Tensor forward(const Tensor& x) override { return interpolate(x, options_); }
-  [[nodiscard]] std::string kind() const override { return "Upsample"; }
-  /// Scales are rounded down to whole numbers.
-  [[nodiscard]] LayerGeometry geometry(const Shape& input, const Shape& output) const override;
-
- private:
-  UpsampleOptions options_;
 };
 
 }  // namespace striate

@@ -11,6 +11,7 @@
 #include "core/autograd.h"
 #include "core/check.h"
 #include "core/elementwise.h"
+#include "core/reshape.h"
 #include "core/text.h"
 #include "models/summary.h"
 
@@ -43,44 +44,38 @@ struct Region {
   std::int64_t begin, end;
 };
 
-/// Of `a` from the moved `b`, both f64 (N,H,W,C).
-double distance(const Tensor& a, const Tensor& b, const Mapping& from, Region region) {
-  const std::int64_t n = a.size(0), h = a.size(1), w = a.size(2), c = a.size(3);
-  const auto* at = a.data<double>();
-  const auto* moved = b.data<double>();
-  double difference = 0, total = 0;
-  for (std::int64_t i = 0; i < n; ++i) {
-    for (std::int64_t row = region.begin; row < std::min(h, region.end); ++row) {
-      for (std::int64_t column = region.begin; column < std::min(w, region.end); ++column) {
-        for (std::int64_t channel = 0; channel < c; ++channel) {
-          const Source s = from(row, column, channel);
-          const double expected = moved[((i * h + s.row) * w + s.column) * c + s.channel];
-          const double off = at[((i * h + row) * w + column) * c + channel] - expected;
-          difference += off * off;
-          total += expected * expected;
-        }
-      }
-    }
-  }
-  return total > 0 ? std::sqrt(difference / total) : difference > 0 ? INFINITY : 0;
-}
-
+/// x at the places that a mapping says.
 Tensor moved_by(const Mapping& from, const Tensor& x) {
   const std::int64_t n = x.size(0), h = x.size(1), w = x.size(2), c = x.size(3);
-  const Tensor source = cast(x, DType::f64);
-  Tensor y = Tensor::empty(x.shape(), DType::f64);
-  auto* next = y.mutable_data<double>();
+  Tensor places = Tensor::empty(x.shape(), DType::i64);
+  auto* next = places.mutable_data<std::int64_t>();
   for (std::int64_t i = 0; i < n; ++i) {
     for (std::int64_t row = 0; row < h; ++row) {
       for (std::int64_t column = 0; column < w; ++column) {
         for (std::int64_t channel = 0; channel < c; ++channel) {
           const Source s = from(row, column, channel);
-          *next++ = source.data<double>()[((i * h + s.row) * w + s.column) * c + s.channel];
+          *next++ = ((i * h + s.row) * w + s.column) * c + s.channel;
         }
       }
     }
   }
-  return cast(y, x.dtype());
+  return take(x, places);
+}
+
+/// Of `a` from the moved `b`, both f64 (N,H,W,C).
+double distance(const Tensor& a, const Tensor& b, const Mapping& from, Region region) {
+  const Tensor expected = moved_by(from, b);
+  const auto inside = [&](std::int64_t place) { return place >= region.begin && place < region.end; };
+  double difference = 0, total = 0;
+  for (std::int64_t i = 0; i < a.numel(); ++i) {
+    const std::int64_t pixel = i / a.size(3);
+    if (!inside(pixel / a.size(2) % a.size(1)) || !inside(pixel % a.size(2))) continue;
+    const double value = expected.data<double>()[i];
+    const double off = a.data<double>()[i] - value;
+    difference += off * off;
+    total += value * value;
+  }
+  return total > 0 ? std::sqrt(difference / total) : difference > 0 ? INFINITY : 0;
 }
 
 /// The outputs of every layer by its path, one for each call; those without places as (N,1,1,C).

@@ -21,6 +21,10 @@ struct ConvKind {
 Tensor convolution(const ConvKind& kind, const Tensor& x, const Tensor& w, const Tensor& b,
                    const Conv2dOptions& options, const Extent2d& output_padding = 0);
 
+/// What a summary shows of a layer that takes `products` for each output, or for each input where transposed.
+LayerGeometry conv_layer_geometry(const Conv2dOptions& options, bool transposed, std::int64_t products,
+                                  const Shape& input, const Shape& output);
+
 /// Throws std::invalid_argument for options that are wrong whatever the input is.
 void check_conv_options(const char* op, const Conv2dOptions& options, const Extent2d& output_padding = 0);
 

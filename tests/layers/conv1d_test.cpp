@@ -97,6 +97,12 @@ TEST(Conv1d, Errors) {
               max_pool1d(Tensor::zeros({8, 1, 32, 3}), {.kernel_size = 2});
             }),
             "[max_pool1d] input must be (N,L,C): got (8,1,32,3)");
+  EXPECT_EQ(message_of<ShapeError>([&] { max_pool1d(x, {.kernel_size = 33}); }),
+            "[max_pool1d] the window must fit into the padded input: input (8,1,32,3), kernel_size 1x33, dilation 1x1, "
+            "padding 0x0");
+  Module root;
+  EXPECT_EQ(message_of<std::invalid_argument>([&] { AvgPool1d(root, "pool", {.kernel_size = 2, .stride = 0}); }),
+            "[avg_pool1d] expected stride of at least 1, got 1x0");
 }
 
 TEST(Conv1d, LayersOfSequences) {

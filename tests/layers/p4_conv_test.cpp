@@ -135,5 +135,13 @@ TEST(P4Conv, RefusesWhatDoesNotFit) {
   expect_error<std::invalid_argument>([] { Sequential().add<P4ConvZ2>(0, 1, P4ConvOptions{}); }, {"in_channels"});
 }
 
+TEST(P4Conv, RefusesOptionsThatNoInputFits) {
+  Module root;
+  EXPECT_THROW(P4ConvZ2(root, "a", 0, 4, {}), std::invalid_argument);
+  EXPECT_EQ(message_of<std::invalid_argument>([&] { P4ConvP4(root, "b", 4, 4, {.kernel_size = 3, .stride = 0}); }),
+            "[p4_conv] expected stride of at least 1, got 0x0");
+  EXPECT_TRUE(root.children().empty());
+}
+
 }  // namespace
 }  // namespace striate
