@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "core/error.h"
-#include "core/gradcheck.h"
 #include "core/random.h"
 #include "tests/support/conv_bounds.h"
+#include "tests/support/conv_case.h"
 #include "tests/support/op_checks.h"
 #include "tests/support/pairwise.h"
 
@@ -19,33 +19,7 @@ namespace {
 
 using namespace testing_support;
 
-struct Case {
-  std::int64_t n, h, w, in_per_group, out_per_group;
-  Conv2dOptions options;
-
-  [[nodiscard]] Shape x() const { return {n, h, w, in_per_group * options.groups}; }
-  [[nodiscard]] Shape weight() const {
-    return {options.kernel_size.height, options.kernel_size.width, in_per_group, out_per_group * options.groups};
-  }
-  [[nodiscard]] Shape bias() const { return {out_per_group * options.groups}; }
-};
-
-std::string describe(const Case& c) {
-  return "input " + to_string(c.x()) + " weight " + to_string(c.weight()) + " stride " + to_string(c.options.stride) +
-         " padding " + to_string(c.options.padding.sides) + " dilation " + to_string(c.options.dilation) + " groups " +
-         std::to_string(c.options.groups) + (c.options.bias ? " bias" : "");
-}
-
-std::vector<Tensor> inputs_of(const Case& c, DType dtype) {
-  const DType parameters = parameter_dtype(dtype);
-  std::vector<Tensor> inputs = {random_tensor(c.x(), 1, dtype), random_tensor(c.weight(), 2, parameters)};
-  if (c.options.bias) inputs.push_back(random_tensor(c.bias(), 3, parameters));
-  return inputs;
-}
-
-Tensor convolve(const Case& c, const std::vector<Tensor>& in) {
-  return conv2d(in[0], in[1], c.options.bias ? in[2] : Tensor(), c.options);
-}
+using Case = ConvCase<Conv2dOptions>;
 
 std::vector<Case> pairwise_cases() {
   const std::vector<Extent2d> kernels = {1, 2, 3, {1, 5}};
@@ -140,11 +114,11 @@ std::vector<double> naive(const Case& c, const Shape& out, const std::vector<std
 
 TEST(Conv2d, EqualsItsDefinition) {
   for (const Case& c : all_cases()) {
-    SCOPED_TRACE(describe(c));
+    SCOPED_TRACE(c.describe());
     std::vector<std::vector<double>> values;
-    const auto inputs = inputs_of(c, DType::f64);
+    const auto inputs = c.inputs(DType::f64);
     for (const Tensor& input : inputs) values.push_back(input.to_vector());
-    const Tensor y = convolve(c, inputs);
+    const Tensor y = c(inputs);
     expect_close(y, Tensor::from(y.shape(), naive(c, y.shape(), values)), 1e-13, 0);
   }
 }
@@ -159,22 +133,14 @@ TEST(Conv2d, OutputSizeIsFloored) {
   EXPECT_EQ(conv2d(x, w, {}, {.dilation = 2}).shape(), (Shape{1, 216, 216, 1}));
 }
 
-TEST(Conv2d, Gradcheck) {
-  for (const Case& c : all_cases()) {
-    SCOPED_TRACE(describe(c));
-    auto inputs = inputs_of(c, DType::f64);
-    for (Tensor& input : inputs) input.set_requires_grad();
-    const auto result = gradcheck([&](const auto& in) { return convolve(c, in); }, inputs);
-    EXPECT_TRUE(result) << result.message;
-  }
-}
+TEST(Conv2d, Gradcheck) { expect_gradients(all_cases()); }
 
 TEST(Conv2d, ComputesOnlyTheGradientsThatAreWanted) {
   const Case c = large_cases()[0];
   for (std::size_t wanted = 0; wanted < 2; ++wanted) {
-    auto inputs = inputs_of(c, DType::f32);
+    auto inputs = c.inputs(DType::f32);
     inputs[wanted].set_requires_grad();
-    const Tensor y = convolve(c, inputs);
+    const Tensor y = c(inputs);
     y.backward(Tensor::full(y.shape(), 1));
     EXPECT_TRUE(inputs[wanted].grad().defined());
     EXPECT_FALSE(inputs[1 - wanted].grad().defined());
@@ -207,8 +173,7 @@ void expect_rounding_alone(const Case& c) {
   } else {
     std::fill(operands.bias.begin(), operands.bias.end(), W(0));
   }
-  const OpRun run = run_op([&](const std::vector<Tensor>& in) { return convolve(c, in); }, inputs,
-                           tensor_of({g.n, g.p, g.q, g.k}, operands.dy));
+  const OpRun run = run_op(c, inputs, tensor_of({g.n, g.p, g.q, g.k}, operands.dy));
   ConvBounds<T>(g, operands)
       .expect_near(nullptr, {values_of<T>(run.y), values_of<T>(run.gradients[0]), values_of<W>(run.gradients[1])});
   if (!o.bias) return;
@@ -226,7 +191,7 @@ TEST(Conv2d, LowPrecisionStaysWithinTheErrorOfItsArithmetic) {
   std::vector<Case> cases = all_cases();
   for (const Case& c : large_cases()) cases.push_back(c);
   for (const Case& c : cases) {
-    SCOPED_TRACE(describe(c));
+    SCOPED_TRACE(c.describe());
     expect_rounding_alone<float>(c);
     expect_rounding_alone<bfloat16>(c);
     expect_rounding_alone<float16>(c);
@@ -237,9 +202,9 @@ TEST(Conv2d, LowPrecisionStaysWithinTheErrorOfItsArithmetic) {
 TEST(Conv2d, F16RoundsParametersAndTheirGradients) {
   const auto in_f16 = [](const Tensor& t) { return converted(converted(t, DType::f16), DType::f32); };
   for (const Case& c : large_cases()) {
-    SCOPED_TRACE(describe(c));
-    const std::vector<Tensor> inputs = inputs_of(c, DType::f16);
-    const Op op = [&](const std::vector<Tensor>& in) { return convolve(c, in); };
+    SCOPED_TRACE(c.describe());
+    const std::vector<Tensor> inputs = c.inputs(DType::f16);
+    const Op op = c;
     const Tensor dy = random_tensor(op(inputs).shape(), 4, DType::f16);
     const OpRun run = run_op(op, inputs, dy);
     std::vector<Tensor> rounded = inputs;
@@ -251,15 +216,7 @@ TEST(Conv2d, F16RoundsParametersAndTheirGradients) {
   }
 }
 
-TEST(Conv2d, ThreadsDoNotMatter) {
-  for (const Case& c : large_cases()) {
-    for (const DType dtype : {DType::f32, DType::f64, DType::bf16, DType::f16}) {
-      SCOPED_TRACE(describe(c));
-      expect_same_bits_with_threads([&](const std::vector<Tensor>& in) { return convolve(c, in); },
-                                    inputs_of(c, dtype));
-    }
-  }
-}
+TEST(Conv2d, ThreadsDoNotMatter) { expect_threads_do_not_matter(large_cases()); }
 
 TEST(Conv2d, AnEmptyBatchGivesAnEmptyOutput) {
   for (const DType dtype : {DType::f32, DType::bf16, DType::f16, DType::f64}) {

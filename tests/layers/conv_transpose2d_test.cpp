@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "core/error.h"
-#include "core/gradcheck.h"
 #include "core/profile.h"
 #include "core/state.h"
 #include "layers/conv/kernels.h"
+#include "tests/support/conv_case.h"
 #include "tests/support/errors.h"
 #include "tests/support/op_checks.h"
 #include "tests/support/pairwise.h"
@@ -22,34 +22,7 @@ namespace {
 
 using namespace testing_support;
 
-struct Case {
-  std::int64_t n, h, w, in_per_group, out_per_group;
-  ConvTranspose2dOptions options;
-
-  [[nodiscard]] Shape x() const { return {n, h, w, in_per_group * options.groups}; }
-  [[nodiscard]] Shape weight() const {
-    return {options.kernel_size.height, options.kernel_size.width, out_per_group, in_per_group * options.groups};
-  }
-  [[nodiscard]] Shape bias() const { return {out_per_group * options.groups}; }
-};
-
-std::string describe(const Case& c) {
-  return "input " + to_string(c.x()) + " weight " + to_string(c.weight()) + " stride " + to_string(c.options.stride) +
-         " padding " + to_string(c.options.padding) + " output_padding " + to_string(c.options.output_padding) +
-         " dilation " + to_string(c.options.dilation) + " groups " + std::to_string(c.options.groups) +
-         (c.options.bias ? " bias" : "");
-}
-
-std::vector<Tensor> inputs_of(const Case& c, DType dtype) {
-  const DType parameters = parameter_dtype(dtype);
-  std::vector<Tensor> inputs = {random_tensor(c.x(), 1, dtype), random_tensor(c.weight(), 2, parameters)};
-  if (c.options.bias) inputs.push_back(random_tensor(c.bias(), 3, parameters));
-  return inputs;
-}
-
-Tensor convolve(const Case& c, const std::vector<Tensor>& in) {
-  return conv_transpose2d(in[0], in[1], c.options.bias ? in[2] : Tensor(), c.options);
-}
+using Case = ConvCase<ConvTranspose2dOptions>;
 
 std::vector<Case> all_cases() {
   const std::vector<Extent2d> kernels = {1, 2, 3, {1, 5}, 4};
@@ -118,9 +91,9 @@ std::vector<double> naive(const Case& c, const Shape& out, const std::vector<Ten
 
 TEST(ConvTranspose2d, EqualsItsDefinition) {
   for (const Case& c : all_cases()) {
-    SCOPED_TRACE(describe(c));
-    const auto inputs = inputs_of(c, DType::f64);
-    const Tensor y = convolve(c, inputs);
+    SCOPED_TRACE(c.describe());
+    const auto inputs = c.inputs(DType::f64);
+    const Tensor y = c(inputs);
     const auto size = [&](std::int64_t in, std::int64_t Extent2d::*side) {
       const ConvTranspose2dOptions& o = c.options;
       return (in - 1) * o.stride.*side - 2 * o.padding.*side + o.dilation.*side * (o.kernel_size.*side - 1) +
@@ -131,15 +104,7 @@ TEST(ConvTranspose2d, EqualsItsDefinition) {
   }
 }
 
-TEST(ConvTranspose2d, Gradcheck) {
-  for (const Case& c : all_cases()) {
-    SCOPED_TRACE(describe(c));
-    auto inputs = inputs_of(c, DType::f64);
-    for (Tensor& input : inputs) input.set_requires_grad();
-    const auto result = gradcheck([&](const auto& in) { return convolve(c, in); }, inputs);
-    EXPECT_TRUE(result) << result.message;
-  }
-}
+TEST(ConvTranspose2d, Gradcheck) { expect_gradients(all_cases()); }
 
 // <conv2d(u), v> = <u, conv_transpose2d(v)>, with one weight.
 TEST(ConvTranspose2d, IsTheTransposeOfConv2d) {
@@ -162,14 +127,14 @@ TEST(ConvTranspose2d, LowPrecisionStaysWithinRounding) {
   std::vector<Case> cases = all_cases();
   for (const Case& c : large_cases()) cases.push_back(c);
   for (const Case& c : cases) {
-    SCOPED_TRACE(describe(c));
-    const Op op = [&](const std::vector<Tensor>& in) { return convolve(c, in); };
+    SCOPED_TRACE(c.describe());
+    const Op op = c;
     const auto taps = static_cast<double>(c.options.kernel_size.height * c.options.kernel_size.width);
     const double y = taps * static_cast<double>(c.in_per_group) + 1, dx = taps * static_cast<double>(c.out_per_group);
     for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
       const int operands = dtype == DType::f32 ? 0 : 1;
       const DType parameters = dtype == DType::f16 ? DType::f16 : DType::f32;
-      const std::vector<Tensor> inputs = inputs_of(c, dtype);
+      const std::vector<Tensor> inputs = c.inputs(dtype);
       const auto dw = static_cast<double>(c.n * c.h * c.w);
       std::vector<Roundings> paths = {{y, operands, dtype}, {dx, operands, dtype}, {dw, 0, parameters}};
       if (c.options.bias) paths.push_back({1, 0, parameters});
@@ -178,15 +143,7 @@ TEST(ConvTranspose2d, LowPrecisionStaysWithinRounding) {
   }
 }
 
-TEST(ConvTranspose2d, ThreadsDoNotMatter) {
-  for (const Case& c : large_cases()) {
-    for (const DType dtype : {DType::f32, DType::f64, DType::bf16, DType::f16}) {
-      SCOPED_TRACE(describe(c));
-      expect_same_bits_with_threads([&](const std::vector<Tensor>& in) { return convolve(c, in); },
-                                    inputs_of(c, dtype));
-    }
-  }
-}
+TEST(ConvTranspose2d, ThreadsDoNotMatter) { expect_threads_do_not_matter(large_cases()); }
 
 TEST(ConvTranspose2d, AnEmptyBatchGivesAnEmptyOutput) {
   const Tensor x = Tensor::zeros({0, 7, 6, 3}).set_requires_grad();
