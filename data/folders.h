@@ -1,6 +1,7 @@
 #pragma once
-// What the formats of files in folders share (data/image_folder.cpp, data/segmentation_folder.cpp): what lies in a
-// folder, where a split is, and what is told of files that cannot be used.
+// What the formats of files in folders share (data/image_folder.cpp, data/audio_folder.cpp,
+// data/segmentation_folder.cpp): what lies in a folder, where a split is, and what is told of files that cannot be
+// used.
 
 #include <filesystem>
 #include <functional>

@@ -18,8 +18,10 @@ enum class PaddingMode : std::uint8_t {
 
 /// Of a convolution: rows above and below, columns left and right; or same().
 struct Padding {
-  Padding(std::int64_t both) : sides(both) {}         // NOLINT(google-explicit-constructor): as Extent2d
-  Padding(const Extent2d& extent) : sides(extent) {}  // NOLINT(google-explicit-constructor)
+  // NOLINTBEGIN(google-explicit-constructor): 1 means 1 on all sides, as 3 means 3x3 of an Extent2d
+  Padding(std::int64_t both) : sides(both) {}
+  Padding(const Extent2d& extent) : sides(extent) {}
+  // NOLINTEND(google-explicit-constructor)
   Padding(std::int64_t h, std::int64_t w) : sides(h, w) {}
 
   /// PyTorch's "same", for stride 1: as much as makes the output as large as the input, dilation*(kernel_size-1) in

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -36,7 +37,10 @@ struct PredictOptions : WeightsFlags {
 
 PredictOptions parse_predict(const Arguments& arguments) {
   PredictOptions options;
-  CLI::App app("Classifies image files; an image of another size is resized to the model's.", "predict");
+  CLI::App app(
+      "Classifies image files or recordings, and labels pixels; an image of another size is resized to the model's, a "
+      "recording trimmed or padded.",
+      "predict");
   app.add_option("IMAGE", options.images, "Image files (jpg, png, bmp, ...), or recordings (wav, flac)")->required();
   add_weights_flags(app, options);
   app.add_option("--top", options.top, "Classes to show for each image")->capture_default_str();
@@ -94,11 +98,26 @@ std::vector<double> shares_of(const Tensor& classes, std::size_t count) {
   return shares;
 }
 
+std::string map_name(const std::string& file) { return std::filesystem::path(file).stem().string() + ".png"; }
+
+void expect_own_maps(const std::vector<std::string>& files) {
+  std::map<std::string, std::string> from;
+  for (const std::string& file : files) {
+    const auto [other, is_new] = from.emplace(map_name(file), file);
+    if (!is_new) {
+      throw UsageError(
+          fmt::format("--out: the label maps of {} and {} would both be {}; give them in two calls, with "
+                      "two folders",
+                      other->second, file, other->first));
+    }
+  }
+}
+
 // Writes the label map of a file, classes i64 (1,H,W), and returns its path.
 std::string write_map(const std::string& file, const Tensor& classes, const PredictOptions& options) {
   if (options.out.empty()) throw UsageError("the model of --weights labels pixels: give --out DIR for its label maps");
   make_folder(options.out);
-  const auto path = std::filesystem::path(options.out) / std::filesystem::path(file).stem().concat(".png");
+  const auto path = std::filesystem::path(options.out) / map_name(file);
   std::error_code ignored;
   if (std::filesystem::equivalent(path, file, ignored)) throw FileError(file, "would be replaced by its label map");
   write_atomically(path, label_map_png(classes.viewed_as({classes.size(1), classes.size(2)})));
@@ -143,6 +162,7 @@ void predict(LoadedModel& loaded, const std::string& file, const PredictOptions&
 
 int run_predict(const Arguments& arguments) {
   const PredictOptions options = parse_predict(arguments);
+  if (!options.out.empty()) expect_own_maps(options.images);
   LoadedModel loaded = load(options);
   std::size_t unreadable = 0;
   for (const std::string& file : options.images) {
@@ -154,7 +174,7 @@ int run_predict(const Arguments& arguments) {
     }
     if (!flush_screen().empty()) break;  // nobody reads on
   }
-  if (unreadable > 0) complain(fmt::format("{} of {} images could not be read", unreadable, options.images.size()));
+  if (unreadable > 0) complain(fmt::format("{} of {} files could not be read", unreadable, options.images.size()));
   return unreadable > 0 ? 1 : 0;
 }
 

@@ -44,9 +44,10 @@ int run_summary(const Arguments& arguments) {
     const LoadedModel loaded = load_model(name, flags);
     const ModelCard& card = loaded.card;
     show("{}", format_summary(summarize(*loaded.model, {card.height, card.width, card.channels})));
-    show("images {}: ({} - mean) / std, {}; {} classes: {}\n", to_string(input_shape(card)),
-         card.sample_rate > 0 ? "sample" : "byte/255", text_of(card.normalization), card.class_names.size(),
-         printable(joined(card.class_names), 2000));
+    const bool recordings = card.sample_rate > 0;
+    show("{} {}: ({} - mean) / std, {}; {} classes: {}\n", recordings ? "recordings of" : "images",
+         to_string(input_shape(card)), recordings ? "sample" : "byte/255", text_of(card.normalization),
+         card.class_names.size(), printable(joined(card.class_names), 2000));
     if (!card.transforms.empty()) show("evaluated after: {}\n", printable(joined(card.transforms)));
   } else {
     flags.model = name;

@@ -54,8 +54,9 @@ int run_verify(const Arguments& arguments) {
   load.progress = [&](const std::string& line) { progress.show(line); };
   const DatasetReport report = verify_dataset(folder, format, load);
   progress.clear();
-  show("{}: {}, images {}\n", printable(folder, 4096), report.format,
-       to_string(report.train.images > 0 ? report.train.image_shape : report.test.image_shape));
+  const ImageShape& shape = report.train.images > 0 ? report.train.image_shape : report.test.image_shape;
+  show("{}: {}, {} {}\n", printable(folder, 4096), report.format, shape.is_recording() ? "recordings of" : "images",
+       to_string(shape));
   show("{}", counts_table(report));
   for (const std::string& note : report.notes) complain(note);
   for (const std::string& problem : report.problems) complain(problem);

@@ -27,11 +27,7 @@ UpdateOptions update_options(const TrainerOptions& options) {
   return update;
 }
 
-// Of images, or of pixels that have a class.
-std::int64_t labelled(const Batch& batch) {
-  const auto labels = batch.labels.span<std::int64_t>();
-  return std::count_if(labels.begin(), labels.end(), [](std::int64_t label) { return label >= 0; });
-}
+bool is_labelled(std::int64_t label) { return label >= 0; }  // others are those of pixels that have no class
 
 }  // namespace
 
@@ -39,7 +35,8 @@ Tensor objective(const ObjectiveOptions& options, const Tensor& logits, const Ba
   CrossEntropyOptions loss_options{
       .label_smoothing = options.label_smoothing, .form = options.smoothing_form, .weight = options.class_weights};
   // A mean over no pixels would be NaN, and end the run.
-  if (labelled(batch) == 0) loss_options.reduction = Reduction::sum;
+  const auto labels = batch.labels.span<std::int64_t>();
+  if (std::none_of(labels.begin(), labels.end(), is_labelled)) loss_options.reduction = Reduction::sum;
   const Tensor loss = cross_entropy(logits, batch.targets.defined() ? batch.targets : batch.labels, loss_options);
   const DistillationOptions& distillation = options.distillation;
   if (!distillation.teacher) return loss;
@@ -90,10 +87,10 @@ void Stepper::add_gradient(const Batch& batch, double share) {
   loss.backward(Tensor::full({}, share * update_.loss_scale(), loss.dtype()));
   const auto size = static_cast<double>(batch.size());
   running_.loss_sum += value * size;
+  const auto labels = batch.labels.span<std::int64_t>();
+  const auto labelled = std::count_if(labels.begin(), labels.end(), is_labelled);
   const auto correct = static_cast<double>(count_correct(logits, batch.labels));
-  const bool of_pixels = batch.labels.rank() > 1;
-  running_.correct +=
-      of_pixels ? size * correct / static_cast<double>(std::max<std::int64_t>(1, labelled(batch))) : correct;
+  running_.correct += size * correct / static_cast<double>(std::max<std::ptrdiff_t>(1, labelled));
   running_.images += size;
   loss_ += value * share;
 }

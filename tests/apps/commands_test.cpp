@@ -114,7 +114,7 @@ TEST_F(Commands, PredictShowsTheTopClasses) {
       {"predict", "--weights", weights(), folder_.write("bad.png", "PNG").string(), "/nowhere.png", image("a.ppm")});
   EXPECT_EQ(bad.status, 1);
   EXPECT_NE(bad.out.find("a.ppm: "), std::string::npos) << bad.out;
-  for (const char* part : {"bad.png: ", "/nowhere.png: ", "2 of 3 images could not be read"})
+  for (const char* part : {"bad.png: ", "/nowhere.png: ", "2 of 3 files could not be read"})
     EXPECT_NE(bad.err.find(part), std::string::npos) << bad.err;
 }
 

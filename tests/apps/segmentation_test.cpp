@@ -122,6 +122,9 @@ TEST(Segmentation, TrainsEvaluatesAndPredicts) {
   const auto values = map.span<std::uint8_t>();
   EXPECT_TRUE(std::all_of(values.begin(), values.end(), [](std::uint8_t value) { return value < 3; }));
   EXPECT_EQ(striate({"predict", "--weights", weights, picture}).status, 2);
+  const Outcome twice = striate({"predict", "--weights", weights, "--out", maps, picture, "elsewhere/0.png"});
+  EXPECT_EQ(twice.status, 2);
+  EXPECT_NE(twice.err.find("would both be"), std::string::npos) << twice.err;
   EXPECT_EQ(striate({"predict", "--weights", weights, "--out", rectangles().data() + "/test/images", picture}).status,
             1);
   for (const auto& [flag, value] : {std::pair{"--mistakes", "3"}, {"--tta", "shift"}}) {

@@ -28,7 +28,9 @@ struct ConvCase {
   }
   [[nodiscard]] std::vector<Tensor> inputs(DType dtype) const {
     const DType parameters = parameter_dtype(dtype);
-    std::vector<Tensor> inputs = {random_tensor(x(), 1, dtype), random_tensor(weight(), 2, parameters)};
+    std::vector<Tensor> inputs;  // filled one by one: of an initializer list, gcc 12 warns of its own lines
+    inputs.push_back(random_tensor(x(), 1, dtype));
+    inputs.push_back(random_tensor(weight(), 2, parameters));
     if (options.bias) inputs.push_back(random_tensor(bias(), 3, parameters));
     return inputs;
   }
