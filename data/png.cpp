@@ -2,6 +2,7 @@
 #include <png.h>
 
 #include <array>
+#include <algorithm>
 #include <csetjmp>
 #include <cstring>
 #include <new>
@@ -106,6 +107,8 @@ class Decoder {
       const png_byte exif[] = {'e', 'X', 'I', 'f', '\0'};
       png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_AS_DEFAULT, exif, 1);
       png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+      // No chunk is longer than the file: else libpng allocates what its length says before it reads.
+      png_set_chunk_malloc_max(png_, std::max<std::size_t>(1, rest_.size()));
       png_read_info(png_, info_);
     });
   }

@@ -24,7 +24,7 @@ inline std::string wav(const std::vector<double>& samples, const WavOptions& o =
     return text;
   };
   const int bytes = o.bits / 8;
-  const auto frame = static_cast<std::uint64_t>(bytes * o.channels);
+  const std::uint64_t frame = static_cast<std::uint64_t>(bytes) * static_cast<std::uint64_t>(o.channels);
   const auto rate = static_cast<std::uint64_t>(o.sample_rate);
   std::string data;
   for (const double sample : samples) {
@@ -47,8 +47,9 @@ inline std::string wav(const std::vector<double>& samples, const WavOptions& o =
 /// `length` samples of a tone with so many periods, of half the full scale.
 inline std::string tone(int length, double periods, const WavOptions& o = {}) {
   std::vector<double> samples;
-  for (int i = 0; i < length * o.channels; ++i) {
-    samples.push_back(16384 * std::sin(2 * 3.14159265358979 * periods * (i / o.channels) / length));
+  for (int i = 0; i < length; ++i) {
+    samples.insert(samples.end(), static_cast<std::size_t>(o.channels),
+                   16384 * std::sin(2 * 3.14159265358979 * periods * i / length));
   }
   return wav(samples, o);
 }
