@@ -1,8 +1,8 @@
 // PNG by libpng.
 #include <png.h>
 
-#include <array>
 #include <algorithm>
+#include <array>
 #include <csetjmp>
 #include <cstring>
 #include <new>
@@ -107,7 +107,7 @@ class Decoder {
       const png_byte exif[] = {'e', 'X', 'I', 'f', '\0'};
       png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_AS_DEFAULT, exif, 1);
       png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
-      // No chunk is longer than the file: else libpng allocates what its length says before it reads.
+      // No chunk is longer than the file: libpng allocates what a length says before it reads (see on_warning).
       png_set_chunk_malloc_max(png_, std::max<std::size_t>(1, rest_.size()));
       png_read_info(png_, info_);
     });
@@ -128,8 +128,13 @@ class Decoder {
     std::longjmp(decoder->jump_, 1);  // NOLINT(cert-err52-cpp): libpng wants no return
   }
 
-  /// Of what does not touch the pixels: a colour profile that is none, a comment too long.
-  static void on_warning(png_structp /*png*/, png_const_charp /*reason*/) {}
+  /// Of what does not touch the pixels: a colour profile that is none, a comment too long. Of a chunk beyond the limit
+  /// libpng warns as well, and goes on to allocate it.
+  static void on_warning(png_structp png, png_const_charp reason) {
+    if (std::string_view(reason).ends_with("chunk data is too large")) {
+      png_error(png, "the file is truncated: it says that a part is longer than all of it");
+    }
+  }
 
   static void on_read(png_structp png, png_bytep to, std::size_t count) {
     auto* decoder = static_cast<Decoder*>(png_get_io_ptr(png));

@@ -347,6 +347,13 @@ TEST(Image, DoesNotUnpackTextsInPng) {
   EXPECT_LT(most_memory(), before + 100'000);
 }
 
+// libpng would allocate it first.
+TEST(Image, RefusesAPartOfAPngThatIsLongerThanTheFile) {
+  std::string png = file_of("rgb.png");
+  png.insert(33, big_endian(1'660'944'410) + "eXIfMM");
+  expect_error<std::runtime_error>([&] { decode(png); }, {"longer than all of it"});
+}
+
 TEST(Image, LimitsPixels) {
   const std::string picture = file_of("rgb.png");
   EXPECT_EQ(decode(picture, 3, 15).numel(), 45);
