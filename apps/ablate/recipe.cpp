@@ -22,7 +22,7 @@ bool is_about_running(const std::string& flag) {
 
 // What the ablation itself gives to a run.
 bool is_reserved(const std::string& flag) {
-  static const std::set<std::string> left_to_recipes = {"workers", "max-pixels", "checkpoint-minutes"};
+  static const std::set<std::string> left_to_recipes = {"workers", "max-pixels", "checkpoint-minutes", "tensorboard"};
   return flag == "seed" || flag == "config" || flag == "help" ||
          (is_about_running(flag) && !left_to_recipes.contains(flag));
 }

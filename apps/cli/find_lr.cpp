@@ -57,7 +57,7 @@ FindLrFlags parse_find_lr(const Arguments& arguments) {
           "Finds a learning rate: trains for some steps while the rate rises from very low to far too high, and looks "
           "where the loss falls fastest (the range test of Smith, 2017). The model is thrown away afterwards.",
       .without = {"epochs", "patience", "lr", "head-lr", "schedule", "warmup-epochs", "step-size", "gamma",
-                  "milestones", "power", "ema", "swa-from", "max-steps", "checkpoint-minutes", "resume"},
+                  "milestones", "power", "ema", "swa-from", "max-steps", "checkpoint-minutes", "tensorboard", "resume"},
       .help = {{"out", "Write rate and loss of every step to FILE.csv (default: nothing is written)"}},
       .advice = {{"lr", "it is what is looked for, from --min-lr to --max-lr"},
                  {"head-lr", "one rate is tried for the whole model; give it to train, beside the --lr that is found"}},

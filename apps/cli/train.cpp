@@ -12,6 +12,7 @@
 #include "apps/cli/shared_flags.h"
 #include "apps/cli/train_flags.h"
 #include "apps/cli/train_setup.h"
+#include "apps/report/tensorboard.h"
 #include "apps/training/content_hash.h"
 #include "apps/training/trainer.h"
 #include "core/file.h"
@@ -221,6 +222,11 @@ Ending train(const TrainFlags& flags, const RunFolder& folder, bool resuming, sp
     progress.clear();
     tell(log, epoch_line(epoch));
   });
+  std::optional<TensorBoard> events;
+  if (flags.tensorboard) {
+    events.emplace(folder, trainer.progress(), *start.model, splits);
+    trainer.on_epoch([&](const EpochResult& epoch) { events->add(epoch); });
+  }
   catch_interrupts();
   const Ending ending = trainer.run();
   progress.clear();

@@ -240,6 +240,8 @@ std::vector<TrainFlag> make_table() {
   t.flag("max-steps", &F::max_steps, from<std::int64_t>(0), "Stop after so many updates of the run; 0: at its end",
          free);
   t.flag("checkpoint-minutes", &F::checkpoint_minutes, from(0.0), "Save within an epoch that often", free);
+  t.flag("tensorboard", &F::tensorboard,
+         "Write event files for TensorBoard into --out: scalars, pictures, histograms of the weights", free);
   t.flag("resume", &F::resume,
          "Resume from the checkpoint in --out, with its flags; the result is that of an uninterrupted run", free);
   return std::move(t.rows);

@@ -94,6 +94,7 @@ struct TrainFlags {
   std::int64_t workers = 1;
   std::int64_t max_steps = 0;
   double checkpoint_minutes = 10;
+  bool tensorboard = false;
   bool resume = false;
 
   // Names of the flags that were given, not left at their defaults.

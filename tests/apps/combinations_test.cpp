@@ -97,6 +97,7 @@ const std::vector<std::pair<std::string, std::vector<std::string>>>& choices() {
       {"workers", {"0", "3"}},
       {"max-steps", {"1", "6"}},
       {"checkpoint-minutes", {"0"}},
+      {"tensorboard", {""}},
       {"resume", {""}},
   };
   return all;

@@ -19,8 +19,8 @@ namespace fs = std::filesystem;
 using Rooms = std::set<std::string>;
 
 const Rooms kLibraries = {"core", "layers", "optim", "data", "models"};
-const Rooms kProgram = {"core",          "layers",   "optim",       "data",      "models",
-                        "apps/training", "apps/cli", "apps/ablate", "apps/bench"};
+const Rooms kProgram = {"core",          "layers",   "optim",       "data",       "models",
+                        "apps/training", "apps/cli", "apps/ablate", "apps/bench", "apps/report"};
 
 // What each room may include besides itself; folders within one (layers/conv) belong to it.
 const std::map<std::string, Rooms> kMayInclude = {
@@ -33,6 +33,7 @@ const std::map<std::string, Rooms> kMayInclude = {
     {"apps/cli", kProgram},
     {"apps/ablate", kProgram},
     {"apps/bench", kProgram},
+    {"apps/report", kProgram},
     {"apps/examples", {"core", "layers", "optim", "data", "models", "apps/training", "apps/cli"}},
 };
 
