@@ -39,7 +39,7 @@ Deferred::Deferred(std::vector<Tensor> reads) : reads_(std::move(reads)), place_
 Deferred::~Deferred() = default;
 
 Tensor Deferred::then_norm(const std::function<Tensor()>& /*factors*/) { return {}; }
-Tensor Deferred::then_relu() { return {}; }
+Tensor Deferred::then_relu(double /*most*/) { return {}; }
 
 void Storage::compute() {
   const std::scoped_lock lock(mutex_);

@@ -33,8 +33,9 @@ class Deferred {
   /// What batch_norm makes of the output, (y - mean) * scale + shift with rows (channels) of mean, scale and shift in
   /// `factors`. Undefined where the two cannot be fused: batch_norm then computes from the output.
   virtual Tensor then_norm(const std::function<Tensor()>& factors);
-  /// What relu makes of the output, with its entry in the graph; undefined where the two cannot be fused.
-  virtual Tensor then_relu();
+  /// What relu makes of the output, min(max(y, 0), most), with its entry in the graph; undefined where the two cannot
+  /// be fused.
+  virtual Tensor then_relu(double most);
 
   [[nodiscard]] const std::vector<Tensor>& reads() const { return reads_; }
   /// Of the profiler's span that deferred it.

@@ -1,5 +1,6 @@
 #include "layers/activations.h"
 
+#include <limits>
 #include <numbers>
 
 #include "core/check.h"
@@ -27,13 +28,16 @@ V gelu_argument(V x) {
   return constant<V>(std::numbers::sqrt2 * std::numbers::inv_sqrtpi) * (x + constant<V>(0.044715) * x * x * x);
 }
 
+// With the step that computes x, where the two can be one.
+Tensor fused_relu(const Tensor& x, double most) {
+  const auto step = x.deferred_step();
+  return step ? step->then_relu(most) : Tensor();
+}
+
 }  // namespace
 
 Tensor relu(const Tensor& x) {
-  if (const auto step = x.deferred_step()) {
-    const Tensor y = step->then_relu();
-    if (y.defined()) return y;
-  }
+  if (const Tensor y = fused_relu(x, std::numeric_limits<double>::infinity()); y.defined()) return y;
   // A NaN compares false, so it stays, and lets its gradient pass.
   return unary(
       "relu", x, Keeps::output, []<class V>(V v) { return v < V{} ? V{} : v; },
@@ -41,6 +45,7 @@ Tensor relu(const Tensor& x) {
 }
 
 Tensor relu6(const Tensor& x) {
+  if (const Tensor y = fused_relu(x, 6); y.defined()) return y;
   return unary(
       "relu6", x, Keeps::output, []<class V>(V v) { return v < V{}              ? V{}
                                                            : v > constant<V>(6) ? constant<V>(6)

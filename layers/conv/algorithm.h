@@ -3,6 +3,7 @@
 // algorithm defines its own; kernels.h chooses among them.
 
 #include <cstdint>
+#include <limits>
 #include <type_traits>
 
 #include "core/dtype.h"
@@ -20,16 +21,18 @@ template <class T>
 using ConvParameter = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
 /// What a convolution does to its sums before it stores them (a fused epilogue), so that no pass over memory has to:
-/// y = sum + bias; with a norm z = (y - mean) * scale + shift instead, and with relu max(z, 0). One value each
-/// for every channel of the result. bias may be null; without a norm the others are, and relu is false. Backward data
-/// has one too: it is the forward pass of transposed convolution.
+/// y = sum + bias; with a norm z = (y - mean) * scale + shift instead, cut to what lies from `least` to `most`: 0 and
+/// infinity for ReLU, 0 and 6 for ReLU6. One value each for every channel of the result. bias may be null; without a
+/// norm the others are, and nothing is cut. Backward data has one too: it is the forward pass of transposed
+/// convolution.
 template <class P>
 struct ConvEpilogue {
   const P* bias = nullptr;
   const P* mean = nullptr;
   const P* scale = nullptr;
   const P* shift = nullptr;
-  bool relu = false;
+  P least = -std::numeric_limits<P>::infinity();
+  P most = std::numeric_limits<P>::infinity();
 };
 
 /// The three tensors of a convolution. Kernels take them, not bare pointers, so that exchanging two does not compile.

@@ -3,7 +3,6 @@
 // its formula from here.
 
 #include <cstdint>
-#include <limits>
 #include <type_traits>
 
 #include "layers/by_register.h"
@@ -20,14 +19,14 @@ template <class V>
 /// The epilogue of the channels that a V holds.
 template <class V>
 struct EpilogueOf {
-  V bias, mean, scale, shift, least;
+  V bias, mean, scale, shift, least, most;
   bool norm;
 
   [[gnu::always_inline]] V operator()(V sum) const {
     const V y = sum + bias;
     if (!norm) return y;
     const V z = normalised(y, mean, scale, shift);
-    return z < least ? least : z;
+    return z < least ? least : z > most ? most : z;
   }
 };
 
@@ -43,10 +42,8 @@ template <class V, class P>
       return from[c];
     }
   };
-  V least{};
-  if (!epilogue.relu) least -= std::numeric_limits<P>::infinity();
-  return {values(epilogue.bias),   values(epilogue.mean), values(epilogue.scale), values(epilogue.shift), least,
-          epilogue.mean != nullptr};
+  return {values(epilogue.bias), values(epilogue.mean), values(epilogue.scale),  values(epilogue.shift),
+          V{} + epilogue.least,  V{} + epilogue.most,   epilogue.mean != nullptr};
 }
 
 }  // namespace striate

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -110,8 +111,9 @@ struct Call {
   Tensor x, w, b;
 };
 
-// Writes y; with the factors of a norm after that norm, and ReLU where asked for. `part` is for the profile.
-void run(const Call& call, const Tensor& factors, bool relu, void* y, const char* part = "forward") {
+// Writes y; with the factors of a norm after that norm, and a ReLU up to `most` where asked for. `part` is for the
+// profile.
+void run(const Call& call, const Tensor& factors, std::optional<double> most, void* y, const char* part = "forward") {
   const ConvGeometry& g = call.g;
   if (g.n == 0) return;
   dispatch_floating(call.kind.op, call.x.dtype(), [&]<class T>(T) {
@@ -123,7 +125,10 @@ void run(const Call& call, const Tensor& factors, bool relu, void* y, const char
       epilogue.mean = factors.data<W>();
       epilogue.scale = epilogue.mean + channels;
       epilogue.shift = epilogue.scale + channels;
-      epilogue.relu = relu;
+      if (most) {
+        epilogue.least = 0;
+        epilogue.most = static_cast<W>(*most);
+      }
     }
     const auto compute = call.kind.transposed ? Convolution<T>::backward_data : Convolution<T>::forward;
     compute(g, call.x.data<T>(), call.w.data<W>(), epilogue, static_cast<T*>(y), part);
@@ -146,19 +151,19 @@ class DeferredConv : public Deferred {
  public:
   DeferredConv(const Call& call, Shape shape, Tensor factors = {})
       : Deferred({call.x, call.w, call.b}), call_(call), shape_(std::move(shape)), factors_(std::move(factors)) {}
-  void compute(void* to) const override { run(call_, factors_, false, to); }
+  void compute(void* to) const override { run(call_, factors_, {}, to); }
   Tensor then_norm(const std::function<Tensor()>& factors) override {
     if (factors_.defined()) return {};
     const ProfileSpan span(place(), "forward");
     take();
     return Tensor::deferred(shape_, call_.x.dtype(), std::make_shared<DeferredConv>(call_, shape_, factors()));
   }
-  Tensor then_relu() override {
+  Tensor then_relu(double most) override {
     if (!factors_.defined()) return {};
     const ProfileSpan span(place(), "forward");
     take();
     Tensor y = Tensor::empty(shape_, call_.x.dtype());
-    run(call_, factors_, true, y.mutable_raw());
+    run(call_, factors_, most, y.mutable_raw());
     return y;
   }
 
@@ -181,25 +186,25 @@ Tensor convolution(const ConvKind& kind, const Tensor& x, const Tensor& w, const
     return Tensor::deferred(shape, in.dtype(), std::make_shared<DeferredConv>(call, shape));
   }
   Tensor y = Tensor::empty(shape, in.dtype());
-  run(call, {}, false, y.mutable_raw());
-  record(kind.op, y, {in, w, b},
-         [kind, g, x = Saved(in), w = Saved(w), x_shape = in.shape(), w_shape = w.shape(),
-          parameters = w.dtype()](Backward& bw) {
-           const Tensor& dy = bw.dy();
-           // First, so that a recomputed x is freed before dx is allocated.
-           if (bw.wants(1)) bw.add(1, weight_gradient(kind, g, x.get(), dy, Tensor::empty(w_shape, parameters)));
-           if (bw.wants(0)) {
-             // What the transposed kind makes of dy.
-             Tensor dx = Tensor::empty(x_shape, dy.dtype());
-             run({{kind.op, kind.layer, !kind.transposed}, g, dy, w.get(), {}}, {}, false, dx.mutable_raw(),
-                 "backward-data");
-             bw.add(0, dx);
-           }
-           if (bw.wants(2)) {
-             const Tensor db = sum_to(dy.dtype() == parameters ? dy : cast(dy, parameters), {dy.size(-1)});
-             bw.add(2, dy.dtype() == DType::f16 ? cast(cast(db, DType::f16), parameters) : db);
-           }
-         });
+  run(call, {}, {}, y.mutable_raw());
+  record(
+      kind.op, y, {in, w, b},
+      [kind, g, x = Saved(in), w = Saved(w), x_shape = in.shape(), w_shape = w.shape(),
+       parameters = w.dtype()](Backward& bw) {
+        const Tensor& dy = bw.dy();
+        // First, so that a recomputed x is freed before dx is allocated.
+        if (bw.wants(1)) bw.add(1, weight_gradient(kind, g, x.get(), dy, Tensor::empty(w_shape, parameters)));
+        if (bw.wants(0)) {
+          // What the transposed kind makes of dy.
+          Tensor dx = Tensor::empty(x_shape, dy.dtype());
+          run({{kind.op, kind.layer, !kind.transposed}, g, dy, w.get(), {}}, {}, {}, dx.mutable_raw(), "backward-data");
+          bw.add(0, dx);
+        }
+        if (bw.wants(2)) {
+          const Tensor db = sum_to(dy.dtype() == parameters ? dy : cast(dy, parameters), {dy.size(-1)});
+          bw.add(2, dy.dtype() == DType::f16 ? cast(cast(db, DType::f16), parameters) : db);
+        }
+      });
   return y;
 }
 

@@ -17,14 +17,13 @@
 namespace striate {
 namespace {
 
-constexpr std::int64_t kVectors = 4;  // registers of channels at a time: enough sums to hide the latency of an addition
-
-/// Calls f(tag, c, left) for blocks of channels c, c+1, ...: the type of tag is how many registers; in the last block,
-/// of one register, only `left` lanes exist.
+/// Calls f(tag, c, left) for blocks of channels c, c+1, ...: the type of tag is how many registers, where possible
+/// four: enough sums to hide the latency of an addition. In the last block, of one register, only `left` lanes exist.
 template <class F>
 void for_channels(std::int64_t channels, F&& f) {
   std::int64_t c = 0;
-  for (; c + kVectors * lanes <= channels; c += kVectors * lanes) f(std::integral_constant<int, kVectors>{}, c, lanes);
+  for (; c + 4 * lanes <= channels; c += 4 * lanes) f(std::integral_constant<int, 4>{}, c, lanes);
+  for (; c + 2 * lanes <= channels; c += 2 * lanes) f(std::integral_constant<int, 2>{}, c, lanes);
   for (; c < channels; c += lanes) f(std::integral_constant<int, 1>{}, c, std::min<std::int64_t>(lanes, channels - c));
 }
 

@@ -1,6 +1,7 @@
 // Batch norm and ReLU in the convolutions' kernels against the same behind them.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -52,7 +53,7 @@ void expect_as_behind(const ConvEpilogue<ConvParameter<T>>& epilogue, const std:
     const Exact mean = epilogue.mean[k], scale = epilogue.scale[k], shift = epilogue.shift[k];
     const auto sum = static_cast<Exact>(sums[i]);
     expected[i] = normalised(sum, mean, scale, shift);
-    if (epilogue.relu && expected[i] < 0) expected[i] = 0;
+    expected[i] = std::clamp<Exact>(expected[i], epilogue.least, epilogue.most);
     if constexpr (low) {
       const double size = (std::abs(sum) + std::abs(mean)) * std::abs(scale) + std::abs(shift);
       const double unrounded = (rounding(dtype).rtol * std::abs(sum) + rounding(dtype).atol) * std::abs(scale);
@@ -86,8 +87,9 @@ void expect_as_behind(const ConvGeometry& g, const ConvAlgorithm& algorithm) {
     for (const P* bias : {static_cast<const P*>(nullptr), biases.data()}) {
       std::vector<T> sums = to;
       run(g, from.data(), in.w.data(), {.bias = bias}, sums.data(), "");
-      for (const bool relu : {false, true}) {
-        const ConvEpilogue<P> epilogue{bias, mean.data(), scale.data(), shift.data(), relu};
+      constexpr P infinity = std::numeric_limits<P>::infinity();
+      for (const auto& [least, most] : {std::pair{-infinity, infinity}, {P{0}, infinity}, {P{0}, P{1}}}) {
+        const ConvEpilogue<P> epilogue{bias, mean.data(), scale.data(), shift.data(), least, most};
         std::vector<T> fused = to;
         run(g, from.data(), in.w.data(), epilogue, fused.data(), "");
         expect_as_behind(epilogue, sums, fused, static_cast<std::size_t>(channels));
@@ -115,7 +117,7 @@ TEST(ConvEpilogue, ReluKeepsNotANumber) {
   for (const ConvAlgorithm* algorithm : fitting(g)) {
     const ConvAlgorithmOverride convolutions(algorithm);
     std::vector<float> y(in.dy.size());
-    Convolution<float>::forward(g, in.x.data(), in.w.data(), {nullptr, ones.data(), ones.data(), ones.data(), true},
+    Convolution<float>::forward(g, in.x.data(), in.w.data(), {nullptr, ones.data(), ones.data(), ones.data(), 0, 6},
                                 y.data());
     EXPECT_TRUE(std::isnan(y[0])) << algorithm->name;
   }

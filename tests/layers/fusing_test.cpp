@@ -56,6 +56,7 @@ struct Net : Layer {
 Tensor image() { return random_tensor({2, 24, 24, 3}, 6, DType::f32); }
 
 Tensor all_three(Net& net, const Tensor& x) { return relu(net.norm(net.conv(x))); }
+Tensor with_relu6(Net& net, const Tensor& x) { return relu6(net.norm(net.conv(x))); }
 
 // How many bytes a call has at once.
 std::size_t peak_of(Layer& net, const Tensor& x) {
@@ -68,18 +69,22 @@ std::size_t peak_of(Layer& net, const Tensor& x) {
 
 TEST(Fusing, ChangesNoBits) {
   const Tensor x = image();
-  for (const bool training : {false, true}) {
-    for (const bool records : {false, true}) {
-      const GradModeGuard mode(records);
-      Net net(all_three);
-      Net twin(all_three);
-      net.train(training);
-      twin.train(training);
-      const Tensor y = net(x);
-      expect_same_bits(y, twin.unfused(x));
-      expect_same_bits(net.norm.running_var, twin.norm.running_var);
-      EXPECT_EQ(net.norm.num_batches_tracked.item(), training ? 1 : 0);
-      EXPECT_EQ(y.requires_grad(), records);
+  for (const auto& forward : {all_three, with_relu6}) {
+    for (const bool training : {false, true}) {
+      for (const bool records : {false, true}) {
+        const GradModeGuard mode(records);
+        Net net(forward);
+        Net twin(forward);
+        for (Net* each : {&net, &twin}) {
+          each->norm.weight.copy_from(random_tensor({17}, 1, DType::f32, 5, 10));  // so that some pass 6
+          each->train(training);
+        }
+        const Tensor y = net(x);
+        expect_same_bits(y, twin.unfused(x));
+        expect_same_bits(net.norm.running_var, twin.norm.running_var);
+        EXPECT_EQ(net.norm.num_batches_tracked.item(), training ? 1 : 0);
+        EXPECT_EQ(y.requires_grad(), records);
+      }
     }
   }
 }
@@ -91,6 +96,7 @@ TEST(Fusing, ConvolutionsTakeTheirNormsInEvaluationWithoutGradients) {
   const std::size_t y = 4 * 64 * 64 * 17 * sizeof(float);
   const std::size_t rest = y / 2;  // of kernels
   Net net(all_three);
+  Net six(with_relu6);
   Net alone([](Net& n, const Tensor& in) { return n.norm(n.conv(in)); });
   Net sequence([](Net&, const Tensor& in) { return in; });
   Sequential body(sequence, "body");
@@ -101,6 +107,7 @@ TEST(Fusing, ConvolutionsTakeTheirNormsInEvaluationWithoutGradients) {
   {
     const NoGradGuard no_grad;
     EXPECT_LT(peak_of(net, x), y + rest);
+    EXPECT_LT(peak_of(six, x), y + rest);
     EXPECT_LT(peak_of(alone, x), y + rest);
     EXPECT_LT(peak_of(body, x), y + rest);
     EXPECT_LT(peak_of(net, x), y + rest);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/autograd.h"
 #include "core/gradcheck.h"
 #include "core/parallel.h"
 #include "core/random.h"
@@ -20,9 +21,12 @@ namespace {
 using testing_support::converted;
 using testing_support::expect_close;
 using testing_support::expect_same_bits;
+using testing_support::expect_within;
 using testing_support::expect_within_rounding;
+using testing_support::gamma;
 using testing_support::Op;
 using testing_support::random_tensor;
+using testing_support::stored_error;
 
 struct Sizes {
   std::int64_t n, c, k;
@@ -112,6 +116,30 @@ TEST(Linear, LowPrecisionRoundsOperandsAndOutputsOnly) {
       expect_same_bits(low.db, converted(converted(low.db, DType::f16), DType::f32));
     }
   }
+}
+
+// Past as_convolution's size; the sums in f64 of what the products take.
+TEST(Linear, LargeWeightsInLowPrecisionAreRoundedNoMore) {
+  constexpr std::size_t c = 1030, k = 1025;
+  const Tensor x = random_tensor({3, c}, 1, DType::bf16);
+  const Tensor w = random_tensor({c, k}, 2, DType::f32);
+  const Tensor b = random_tensor({k}, 3, DType::f32);
+  const std::vector<double> xs = x.to_vector(), bs = b.to_vector();
+  const std::vector<double> ws = converted(w, DType::bf16).to_vector();
+  std::vector<double> expected, allowed;
+  for (std::size_t i = 0; i < 3; ++i) {
+    for (std::size_t j = 0; j < k; ++j) {
+      double sum = bs[j], size = std::abs(bs[j]);
+      for (std::size_t l = 0; l < c; ++l) {
+        sum += xs[i * c + l] * ws[l * k + j];
+        size += std::abs(xs[i * c + l] * ws[l * k + j]);
+      }
+      expected.push_back(sum);
+      allowed.push_back(stored_error(DType::bf16, sum, gamma(c + 1, 0x1p-24) * size));
+    }
+  }
+  const NoGradGuard no_grad;
+  expect_within(linear(x, w, b).to_vector(), expected, allowed);
 }
 
 TEST(Linear, ThreadsDoNotChangeBits) {
