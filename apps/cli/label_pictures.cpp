@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "apps/report/picture.h"
 #include "apps/training/classification.h"
 #include "apps/training/evaluate.h"
 #include "core/autograd.h"
@@ -32,24 +33,6 @@ std::vector<std::uint8_t> palette() {
 
 std::string text_of(const std::vector<std::uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
 
-// A picture of three channels that others are pasted into.
-struct Canvas {
-  Tensor pixels;
-
-  Canvas(std::int64_t height, std::int64_t width) : pixels(Tensor::empty({height, width, 3}, DType::u8)) {
-    std::fill_n(pixels.mutable_data<std::uint8_t>(), pixels.numel(), std::uint8_t{255});
-  }
-  // colour(i, c) is channel c of pixel i of a picture of this size.
-  template <class Colour>
-  void paste(std::int64_t top, std::int64_t left, std::int64_t height, std::int64_t width, const Colour& colour) {
-    auto* out = pixels.mutable_data<std::uint8_t>();
-    for (std::int64_t i = 0; i < height * width; ++i) {
-      const std::int64_t at = (top + i / width) * pixels.size(1) + left + i % width;
-      for (std::int64_t c = 0; c < 3; ++c) out[3 * at + c] = colour(i, c);
-    }
-  }
-};
-
 }  // namespace
 
 std::string label_map_png(const Tensor& classes) {
@@ -59,13 +42,21 @@ std::string label_map_png(const Tensor& classes) {
   return text_of(encode_png(indices, palette()));
 }
 
+Tensor coloured_labels(const Tensor& classes) {
+  static const std::vector<std::uint8_t> colours = palette();
+  Tensor picture = Tensor::empty({classes.size(0), classes.size(1), 3}, DType::u8);
+  auto* out = picture.mutable_data<std::uint8_t>();
+  for (const std::int64_t label : classes.span<std::int64_t>())
+    out = std::copy_n(&colours[3U * index_of(label)], 3, out);
+  return picture;
+}
+
 std::string comparison_png(const LoadedModel& loaded, const Dataset& dataset, std::int64_t count) {
   const EvalGuard eval(*loaded.model);
   const NoGradGuard no_grad;
   const std::int64_t rows = std::min(count, dataset.size());
   const ImageShape shape = dataset.image_shape();
   const std::int64_t height = shape.height, width = shape.width;
-  const std::vector<std::uint8_t> colours = palette();
   Canvas canvas(rows * (height + kGap) - kGap, 3 * (width + kGap) - kGap);
   for (std::int64_t row = 0; row < rows; ++row) {
     const std::int64_t place = (2 * row + 1) * dataset.size() / (2 * rows), top = row * (height + kGap);
@@ -73,20 +64,13 @@ std::string comparison_png(const LoadedModel& loaded, const Dataset& dataset, st
     loader.start_epoch(0);
     Batch batch;
     loader.next(batch);
-    const Tensor image = transformed_images(dataset, {place});
     const Tensor predicted = predicted_classes((*loaded.model)(as_input(batch.images, loaded.precision.activations)));
-    canvas.paste(top, 0, height, width, [&, c0 = shape.channels](std::int64_t i, std::int64_t c) {
-      return image.data<std::uint8_t>()[i * c0 + std::min(c, c0 - 1)];
-    });
+    canvas.paste(top, 0, transformed_images(dataset, {place}).viewed_as({height, width, shape.channels}));
     std::int64_t left = 0;
-    for (const Tensor& labels : {batch.labels, predicted}) {
-      left += width + kGap;
-      canvas.paste(top, left, height, width, [&](std::int64_t i, std::int64_t c) {
-        return colours[static_cast<std::size_t>(3 * index_of(labels.data<std::int64_t>()[i]) + c)];
-      });
-    }
+    for (const Tensor& labels : {batch.labels, predicted})
+      canvas.paste(top, left += width + kGap, coloured_labels(labels.viewed_as({height, width})));
   }
-  return text_of(encode_png(canvas.pixels));
+  return text_of(encode_png(canvas.picture()));
 }
 
 }  // namespace striate::cli
