@@ -30,6 +30,7 @@ CASES = {
     "AlexNet, 128 pixels": ("alexnet", 1, 64, (128, 128)),
     "MobileNetV1, 128 pixels": ("mobilenet_v1", 1, 64, (128, 128)),
     "MobileNetV2, 128 pixels": ("mobilenet_v2", 1, 64, (128, 128)),
+    "U-Net, 144x192 pixels": ("unet", 0.5, 8, (144, 192)),
 }
 
 FUSED = {"fused": True} if tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 4) else {}
@@ -84,7 +85,35 @@ def mobilenet_v1():
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(c, 10))
 
 
+def double_conv(c, k):
+    return nn.Sequential(*[layer for a, b in ((c, k), (k, k))
+                           for layer in (conv(a, b), nn.BatchNorm2d(b), nn.ReLU(inplace=True))])
+
+
+class UNet(nn.Module):
+    """For sides that can be halved four times."""
+
+    def __init__(self, width):
+        super().__init__()
+        sizes = [int(64 * width) << level for level in range(5)]
+        self.down = nn.ModuleList(double_conv(c, k) for c, k in zip([3] + sizes, sizes))
+        self.up = nn.ModuleList(nn.ConvTranspose2d(c, c // 2, 2, 2) for c in sizes[:0:-1])
+        self.join = nn.ModuleList(double_conv(c, c // 2) for c in sizes[:0:-1])
+        self.out = nn.Conv2d(sizes[0], 10, 1)
+
+    def forward(self, x):
+        maps = []
+        for level, block in enumerate(self.down):
+            x = block(x if level == 0 else nn.functional.max_pool2d(x, 2))
+            maps.append(x)
+        for up, join, skip in zip(self.up, self.join, maps[-2::-1]):
+            x = join(torch.cat([skip, up(x)], 1))
+        return self.out(x)
+
+
 def make_net(name, width):
+    if name == "unet":
+        return UNet(width)
     if name in ("alexnet", "mobilenet_v2"):
         import torchvision
         return getattr(torchvision.models, name)(num_classes=10)
@@ -123,7 +152,7 @@ def torch_net(args):
     name, width, batch, size = CASES[args.only]
     layout = torch.channels_last if args.layout == "nhwc" else torch.contiguous_format
     model = make_net(name, width).to(memory_format=layout)
-    x, y = torch.randn(batch, 3, *size).contiguous(memory_format=layout), torch.randint(0, 10, (batch,))
+    x, y = torch.randn(batch, 3, *size).contiguous(memory_format=layout), torch.randint(0, 10, (batch, *size) if name == "unet" else (batch,))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4, nesterov=True, **FUSED)
 
     def forward():
