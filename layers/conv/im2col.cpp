@@ -18,9 +18,13 @@
 namespace striate {
 namespace {
 
-constexpr std::int64_t kTasks = 16;       // at least: enough for threads to share evenly
-constexpr std::int64_t kDepth = 512;      // words of a row that are gathered at a time
-constexpr std::int64_t kColumns = 512;    // columns of the result at a time
+constexpr std::int64_t kTasks = 16;     // at least: enough for threads to share evenly
+constexpr std::int64_t kDepth = 512;    // words of a row that are gathered at a time
+constexpr std::int64_t kColumns = 512;  // columns of the result at a time
+// Panels that are packed together where they are used, and words of each in turn: rows of large filters lie pages
+// apart.
+constexpr std::int64_t kPacked = 8;
+constexpr std::int64_t kPackedDepth = 32;
 constexpr std::int64_t kPositions = 256;  // of a weight gradient, at a time
 
 /// Writes rows of panels to their positions in `to`, from channel `channel` on.
@@ -57,8 +61,9 @@ void gathered_product(const Gather<T>& m, std::int64_t images, const Filters& f,
   if (columns == 0) return;
   const std::int64_t panels = ceil_div(columns, panel_width);
   const std::int64_t depth = m.width() / per_word;
-  // Long blocks use packed filters more often; few positions get short blocks, and are split by columns too.
-  const std::int64_t block = positions * f.products >= kTasks * 112 ? 112 : 56;
+  // Long blocks use packed filters more often; few positions get short blocks, and are split by columns too. Very few
+  // are one block, so that filters are read once.
+  const std::int64_t block = positions * f.products >= kTasks * 112 || positions <= 112 ? 112 : 56;
   const std::int64_t blocks = ceil_div(positions, block) * f.products;
   const std::int64_t pieces =
       std::clamp(ceil_div(kTasks, std::max<std::int64_t>(blocks, 1)), ceil_div(columns, kColumns), panels);
@@ -85,7 +90,7 @@ void gathered_product(const Gather<T>& m, std::int64_t images, const Filters& f,
     // Rows end in a spare line: with a power of two between them they would compete for lines of the cache.
     const std::int64_t row = most + 16;
     Scratch<Word> left(m.in_place() ? 0 : rows * row);
-    Scratch<Word> right(pack_first ? 0 : most * panel_width);
+    Scratch<Word> right(pack_first ? 0 : kPacked * most * panel_width);
     Scratch<float> sums((last - first) * rows * panel_width);
     if (depth == 0) std::fill_n(sums.data(), (last - first) * rows * panel_width, 0.F);
     const std::int64_t channel = product * f.product_rows();
@@ -100,9 +105,17 @@ void gathered_product(const Gather<T>& m, std::int64_t images, const Filters& f,
                     row * per_word);
       }
       for (std::int64_t panel = first; panel < last; ++panel) {
-        if (!pack_first) pack_panel(f, m, product, panel * panel_width, l, l + words, right.data());
-        const Word* b =
-            pack_first ? packed.data() + ((product * panels + panel) * depth + l) * panel_width : right.data();
+        const std::int64_t place = (panel - first) % kPacked;
+        if (!pack_first && place == 0) {
+          const std::int64_t end = std::min(last, panel + kPacked);
+          for (std::int64_t at = 0; at < words; at += kPackedDepth) {
+            for (std::int64_t each = panel; each < end; ++each)
+              pack_panel(f, m, product, each * panel_width, l + at, l + std::min(words, at + kPackedDepth),
+                         right.data() + ((each - panel) * words + at) * panel_width);
+          }
+        }
+        const Word* b = pack_first ? packed.data() + ((product * panels + panel) * depth + l) * panel_width
+                                   : right.data() + place * words * panel_width;
         multiply_panel<Word>(rows, PanelDepth(words), a, {b}, sums.data() + (panel - first) * rows * panel_width,
                              panel_width, l > 0);
       }
