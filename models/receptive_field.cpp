@@ -10,6 +10,7 @@
 #include "core/elementwise.h"
 #include "core/reshape.h"
 #include "core/text.h"
+#include "layers/conv/kernels.h"
 #include "models/frozen_guard.h"
 #include "models/summary.h"
 
@@ -91,6 +92,8 @@ std::vector<ReceptiveField> receptive_fields(Layer& model, const Tensor& images)
   const EvalGuard eval(model);
   const FrozenGuard frozen(model);
   const GradModeGuard recording(true);
+  // Winograd's gradients outside of the field are nearly zero only.
+  const ConvAlgorithmOverride exact(conv_algorithm("im2col"));
   std::map<std::string, std::size_t> calls;
   std::vector<ReceptiveField> fields;
   for (const SummaryRow& row : summary.rows) {

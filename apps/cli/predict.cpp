@@ -20,10 +20,7 @@
 #include "core/elementwise.h"
 #include "core/file.h"
 #include "core/printable.h"
-#include "data/dataset.h"
-#include "data/image.h"
 #include "data/normalize.h"
-#include "data/recording.h"
 #include "layers/softmax.h"
 
 namespace striate::cli {
@@ -51,33 +48,13 @@ PredictOptions parse_predict(const Arguments& arguments) {
   return options;
 }
 
-// As the model card says.
-Picture read(const ModelCard& card, const std::string& file, std::int64_t max_pixels) {
-  if (card.sample_rate == 0) return read_image(file, card.channels, max_pixels);
-  const Recording recording = read_recording(file, card.channels == 1 ? 1 : 0, max_pixels);
-  Picture picture(recording.samples, recording.sample_rate);
-  const ImageShape& shape = picture.shape;
-  if (shape.sample_rate == card.sample_rate && shape.channels == card.channels) return picture;
-  throw FileError(file, fmt::format("expected a recording of {}, as the model was trained on, got {}",
-                                    to_string(ImageShape{0, 0, card.channels, card.sample_rate}), to_string(shape)));
-}
-
-Tensor transformed(const ModelCard& card, const std::string& file, std::int64_t max_pixels) {
-  const Picture picture = read(card, file, max_pixels);
-  try {
-    return transformed_picture(picture, evaluation_transforms(card));
-  } catch (const std::invalid_argument& error) {  // too narrow a picture, say
-    throw FileError(file, error.what());
-  }
-}
-
 // The probability of each class: (1,K), or (1,H,W,K) of pixels.
 Tensor probabilities_of(LoadedModel& loaded, const std::string& file, std::int64_t max_pixels) {
   const NoGradGuard no_grad;
   const ModelCard& card = loaded.card;
   const DType dtype = loaded.precision.parameters;
-  const Tensor input = as_input(normalized(transformed(card, file, max_pixels), card.normalization, dtype),
-                                loaded.precision.activations);
+  const Tensor input =
+      as_input(normalized(read_input(card, file, max_pixels), card.normalization, dtype), loaded.precision.activations);
   Tensor probabilities = softmax(cast((*loaded.model)(input), dtype));
   if (probabilities.size(-1) != static_cast<std::int64_t>(card.class_names.size())) {
     throw std::runtime_error(fmt::format("{}: expected an output for each of {} classes, the model gives {}", file,

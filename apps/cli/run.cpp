@@ -41,6 +41,7 @@ constexpr std::array kCommands = {
     Command{"predict", "classify image files", run_predict},
     Command{"summary", "show a model layer by layer", run_summary},
     Command{"equivariance", "tell how far layers are from moving with their input", run_equivariance},
+    Command{"show", "draw filters, feature maps, saliency, receptive fields, or a batch", run_show},
     Command{"find-lr", "find a learning rate to train with", run_find_lr},
     Command{"ablate", "train every cell of a recipe and report what each trick brought", run_ablate},
     Command{"bench", "measure training and inference speed", run_bench},

@@ -12,6 +12,7 @@
 #include "core/parallel.h"
 #include "core/text.h"
 #include "data/dataset.h"
+#include "data/recording.h"
 
 namespace striate::cli {
 namespace {
@@ -24,6 +25,17 @@ NamedOptions width_option(const ModelFlags& flags) {
   }
   options.set("width_multiplier", *flags.width_multiplier);
   return options;
+}
+
+// As the model card says.
+Picture read(const ModelCard& card, const std::string& file, std::int64_t max_pixels) {
+  if (card.sample_rate == 0) return read_image(file, card.channels, max_pixels);
+  const Recording recording = read_recording(file, card.channels == 1 ? 1 : 0, max_pixels);
+  Picture picture(recording.samples, recording.sample_rate);
+  const ImageShape& shape = picture.shape;
+  if (shape.sample_rate == card.sample_rate && shape.channels == card.channels) return picture;
+  throw FileError(file, fmt::format("expected a recording of {}, as the model was trained on, got {}",
+                                    to_string(ImageShape{0, 0, card.channels, card.sample_rate}), to_string(shape)));
 }
 
 }  // namespace
@@ -170,6 +182,15 @@ LoadedModel load(const WeightsFlags& flags) {
     throw FileError(flags.weights, std::string("what it does to pictures is not known here: ") + error.what());
   }
   return loaded;
+}
+
+Tensor read_input(const ModelCard& card, const std::string& file, std::int64_t max_pixels) {
+  const Picture picture = read(card, file, max_pixels);
+  try {
+    return transformed_picture(picture, evaluation_transforms(card));
+  } catch (const std::invalid_argument& error) {  // too narrow a picture, say
+    throw FileError(file, error.what());
+  }
 }
 
 }  // namespace striate::cli

@@ -78,7 +78,7 @@ ModelOptions model_options(const ModelFlags& flags);
 /// error. Throws UsageError, FileError.
 LoadedModel load_model(const std::string& weights, const ModelFlags& flags);
 
-/// What eval and predict share.
+/// What commands with a file of weights share.
 struct WeightsFlags : ModelFlags {
   std::string weights;
   std::string mean;
@@ -91,5 +91,8 @@ struct WeightsFlags : ModelFlags {
 void add_weights_flags(CLI::App& app, WeightsFlags& flags);
 /// Sets the number of threads and loads the model; its card has --mean and --std. Throws UsageError and FileError.
 LoadedModel load(const WeightsFlags& flags);
+
+/// A picture or a recording out of the card's transforms: u8 or f32 (1,H,W,C). Throws FileError.
+Tensor read_input(const ModelCard& card, const std::string& file, std::int64_t max_pixels);
 
 }  // namespace striate::cli

@@ -318,6 +318,18 @@ Splits load_data(const TrainFlags& flags) {
   return splits;
 }
 
+LoaderOptions loader_options(const TrainFlags& flags, const Dataset& train) {
+  return {.batch_size = flags.batch_size,
+          .shuffle = !flags.no_shuffle,
+          .drop_last = flags.drop_last,
+          .seed = flags.seed,
+          .transforms = crops_by_transform(flags) ? Transforms{} : transforms_of(flags.transform),
+          .augment = augment_of(flags, train.stored_shape().is_recording()),
+          .mixup = flags.mixup,
+          .cutmix = flags.cutmix,
+          .workers = static_cast<int>(flags.workers)};
+}
+
 StartingModel starting_model(const TrainFlags& flags, const Dataset& train, bool resuming) {
   StartingModel start{.model = new_model(flags, train)};
   start.model->to(precision_of(flags.precision).parameters);
@@ -335,15 +347,7 @@ TrainerOptions trainer_options(const TrainFlags& flags, Module& model, const Dat
   return {.epochs = flags.epochs,
           .max_steps = flags.max_steps,
           .patience = flags.patience,
-          .loader = {.batch_size = flags.batch_size,
-                     .shuffle = !flags.no_shuffle,
-                     .drop_last = flags.drop_last,
-                     .seed = flags.seed,
-                     .transforms = crops_by_transform(flags) ? Transforms{} : transforms_of(flags.transform),
-                     .augment = augment_of(flags, train.stored_shape().is_recording()),
-                     .mixup = flags.mixup,
-                     .cutmix = flags.cutmix,
-                     .workers = static_cast<int>(flags.workers)},
+          .loader = loader_options(flags, train),
           .objective = {.label_smoothing = flags.label_smoothing,
                         .smoothing_form =
                             flags.label_smoothing_form == "paper" ? SmoothingForm::paper : SmoothingForm::pytorch,

@@ -11,6 +11,7 @@
 #include "apps/training/options.h"
 #include "core/module.h"
 #include "core/named_options.h"
+#include "data/loader.h"
 #include "data/splits.h"
 #include "data/transform.h"
 #include "models/weights.h"
@@ -40,6 +41,9 @@ NamedOptions model_options(const TrainFlags& flags);
 Splits load_data(const TrainFlags& flags);
 /// How it is read.
 DataOptions data_options(const TrainFlags& flags);
+
+/// How batches are made of the training images.
+LoaderOptions loader_options(const TrainFlags& flags, const Dataset& train);
 
 struct StartingModel {
   std::unique_ptr<Layer> model;

@@ -15,7 +15,7 @@ namespace {
 constexpr std::int64_t kTile = 64;       // side of a feature map, about
 constexpr std::int64_t kFilter = 40;     // of a filter
 constexpr std::int64_t kFilterRow = 16;  // pictures in a row
-constexpr std::int64_t kPanel = 224;     // of a picture with its heat
+constexpr std::int64_t kPanel = 256;     // of a picture with its heat
 constexpr std::int64_t kField = 192;     // of a receptive field's picture
 constexpr Colour kTheoretical = {255, 255, 255};
 constexpr Colour kEffective = {255, 96, 64};

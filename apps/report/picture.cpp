@@ -168,6 +168,22 @@ Tensor heat_picture(const Tensor& values, double low, double high) {
   });
 }
 
+Tensor waveform_picture(const Tensor& recording, double most, std::int64_t height, std::int64_t width) {
+  const std::vector<double> samples = recording.to_vector();
+  const std::int64_t channels = recording.size(-1), length = recording.size(-2);
+  Canvas canvas(height, width, {232, 232, 232});
+  for (std::int64_t x = 0; x < width; ++x) {
+    double low = most, high = -most;
+    for (std::int64_t i = x * length / width; i < std::max((x + 1) * length / width, x * length / width + 1); ++i) {
+      low = std::min(low, samples[static_cast<std::size_t>(i * channels)]);
+      high = std::max(high, samples[static_cast<std::size_t>(i * channels)]);
+    }
+    const auto row = [&](double value) { return std::lround((1 - value / most) / 2 * double(height - 1)); };
+    canvas.fill(row(high), x, row(low) - row(high) + 1, 1, {9, 51, 90});
+  }
+  return canvas.picture();
+}
+
 Tensor blended(const Tensor& picture, const Tensor& heat) {
   return drawn(heat.size(0), heat.size(1), [&](std::int64_t i) {
     const Colour p = pixel(picture, i), h = pixel(heat, i);

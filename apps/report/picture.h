@@ -55,6 +55,9 @@ Tensor grey_picture(const Tensor& values);
 /// values (H,W) in colours whose brightness grows with the value, readable in grey as well: `low` (and less) is dark
 /// blue, `high` (and more) light yellow.
 Tensor heat_picture(const Tensor& values, double low, double high);
+/// The first channel of a recording (1,1,L,C): from the least to the largest sample of every column, between -most and
+/// most.
+Tensor waveform_picture(const Tensor& recording, double most, std::int64_t height, std::int64_t width);
 /// Half the picture's grey, half the heat's colour; of one size.
 Tensor blended(const Tensor& picture, const Tensor& heat);
 /// Every pixel as a square of so many.

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "tests/support/small_run.h"
@@ -100,6 +101,12 @@ TEST_F(Recordings, WhatDoesNotFitIsRefused) {
   EXPECT_NE(pictures.err.find("expected 301 samples x1 at 8000 Hz"), std::string::npos) << pictures.err;
   EXPECT_EQ(striate({"eval", "--weights", weights(), "--data", data(), "--tta", "flip"}).status, 2);
   EXPECT_EQ(striate({"equivariance", "--weights", weights(), "--data", data(), "--shift", "4"}).status, 1);
+  const std::string picture = (folder_.path() / "out.png").string();
+  const Outcome batch =
+      striate({"show", "batch", "--data", data(), "--dataset", "audio-folder:length=301", "--out", picture});
+  EXPECT_EQ(std::count(batch.out.begin(), batch.out.end(), '\n'), 12) << batch.err;
+  EXPECT_NE(striate({"show", "filters", "--weights", weights(), "--out", picture}).err.find("a model of recordings"),
+            std::string::npos);
 }
 
 TEST_F(Recordings, FlagsForPicturesAreRefused) {

@@ -68,6 +68,8 @@ TEST_F(Screen, EveryCommandTellsThatItsOutputDidNotArrive) {
        }},
       {"equivariance",
        [&] { return std::vector<std::string>{"equivariance", "--weights", weights, "--data", data, "--shift", "2"}; }},
+      {"show",
+       [&] { return std::vector<std::string>{"show", "filters", "--weights", weights, "--out", path("f.png")}; }},
       {"find-lr",
        [&] {
          return std::vector<std::string>{"find-lr", "--model", "vgg11", "--width-multiplier",

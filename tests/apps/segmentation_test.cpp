@@ -107,6 +107,13 @@ TEST(Segmentation, TrainsEvaluatesAndPredicts) {
   EXPECT_NE(eval.out.find("precision"), std::string::npos) << eval.out;
   EXPECT_EQ(read_image(panel).shape(), (Shape{5 * 24 - 4, 3 * 31 - 4, 3}));
   EXPECT_EQ(read_text(confusion).substr(0, 24), "label,dark,bright,never\n");
+  EXPECT_EQ(striate({"show", "batch", "--data", rectangles().data(), "--batch-size", "4", "--out", panel}).status, 0);
+  EXPECT_EQ(read_image(panel).size(1), 4 * (2 * 135 + 4) + 3 * 4) << "each with its label map";
+  for (const char* kind : {"maps", "saliency", "gradcam"}) {
+    const Outcome shown = striate(
+        {"show", kind, "--weights", weights, "--out", panel, rectangles().path("data/test/images/0.png").string()});
+    EXPECT_EQ(shown.status, 0) << shown.err;
+  }
   const Outcome in_json = striate({"eval", "--weights", weights, "--data", rectangles().data(), "--json"});
   const auto json = nlohmann::json::parse(in_json.out);
   EXPECT_GT(json["mean_iou"].get<double>(), 0.6);  // 0.36 where everything is dark

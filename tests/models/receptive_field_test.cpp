@@ -1,15 +1,18 @@
-// The receptive field by formula against the pixels that get a gradient.
+#include "models/receptive_field.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <string>
+#include <vector>
 
 #include "layers/activations.h"
 #include "layers/avg_pool.h"
 #include "layers/conv2d.h"
 #include "layers/sequential.h"
-#include "models/summary.h"
+#include "models/registry.h"
 #include "models/vgg.h"
+#include "tests/support/errors.h"
 #include "tests/support/random_tensor.h"
 
 namespace striate {
@@ -32,42 +35,78 @@ void build(Sequential& features) {
 }
 
 TEST(ReceptiveField, FormulaAgreesWithGradients) {
-  constexpr std::int64_t side = 224;
   Sequential features;
   build(features);
   features.to(DType::f64);
-  features.eval();
-  const Summary summary = summarize(features, {side, side, 3});
-  EXPECT_EQ(summary.rows.back().receptive_field, 212);
-
-  Tensor images = Tensor::full({1, side, side, 3}, 1, DType::f64);
-  images.set_requires_grad();
-  const Tensor y = features(images);
-  ASSERT_EQ(y.shape(), (Shape{1, 7, 7, 2}));
-  // One channel of the middle position, whose field lies inside the image.
-  Tensor dy = Tensor::zeros(y.shape(), DType::f64);
-  dy.mutable_data<double>()[(3 * 7 + 3) * 2] = 1;
-  y.backward(dy);
-
-  std::int64_t count = 0;
-  std::int64_t top = side;
-  std::int64_t bottom = -1;
-  std::int64_t left = side;
-  std::int64_t right = -1;
-  const std::vector<double> gradient = images.grad().to_vector();
-  for (std::int64_t row = 0; row < side; ++row) {
-    for (std::int64_t column = 0; column < side; ++column) {
-      if (gradient[static_cast<std::size_t>((row * side + column) * 3)] == 0) continue;
-      ++count;
-      top = std::min(top, row);
-      bottom = std::max(bottom, row);
-      left = std::min(left, column);
-      right = std::max(right, column);
-    }
+  const auto fields = receptive_fields(features, Tensor::full({1, 224, 224, 3}, 1, DType::f64));
+  ASSERT_EQ(fields.size(), 18U);
+  for (const ReceptiveField& field : fields) {
+    SCOPED_TRACE(field.path);
+    EXPECT_EQ(field.measure.measured, field.theoretical);
+    EXPECT_LE(field.measure.effective, field.theoretical);
   }
-  EXPECT_EQ(bottom - top + 1, 212);
-  EXPECT_EQ(right - left + 1, 212);
-  EXPECT_EQ(count, 212 * 212) << "a box without holes";
+  const ReceptiveField& last = fields.back();
+  EXPECT_EQ(last.theoretical, 212);
+  EXPECT_LT(last.measure.effective, 180);
+  // The unit is that of (3,3) of 7x7, whose field lies inside the image, and it is a box without holes.
+  EXPECT_EQ(last.measure.row, 3.5 * 32);
+  const std::vector<double> values = last.gradient.to_vector();
+  EXPECT_EQ(std::count_if(values.begin(), values.end(), [](double value) { return value > 0; }), 212 * 212);
+}
+
+// Algorithms that reach zero by rounding, as Winograd's, would see further.
+TEST(ReceptiveField, InSinglePrecisionNothingOutsideTheFieldCounts) {
+  const auto net = make_model("vgg11:width_multiplier=0.25");
+  const auto fields = receptive_fields(*net, testing_support::random_tensor({2, 64, 64, 3}, 5, DType::f32));
+  ASSERT_EQ(fields.size(), 14U) << "all but the linear layer";
+  for (const ReceptiveField& field : fields) {
+    EXPECT_LE(field.measure.measured, field.theoretical) << field.path;
+    if (field.theoretical < 40) EXPECT_EQ(field.measure.measured, field.theoretical) << field.path;
+  }
+  EXPECT_TRUE(net->training());
+  EXPECT_NE(format_receptive_fields(fields).find("conv4_2"), std::string::npos);
+}
+
+TEST(ReceptiveField, AConvolutionOfEqualWeightsSeesItsSquareEvenly) {
+  Sequential net;
+  auto& conv = net.add<Conv2d>(1, 1, Conv2dOptions{.kernel_size = 5, .padding = 2, .bias = false});
+  conv.weight.copy_from(Tensor::full(conv.weight.shape(), 1));
+  const auto fields = receptive_fields(net, Tensor::full({3, 9, 11, 1}, 1));
+  ASSERT_EQ(fields.size(), 1U);
+  const FieldMeasure& measure = fields[0].measure;
+  EXPECT_EQ(measure.measured, 5);
+  EXPECT_EQ(measure.effective, 5) << "a square of side 3 holds 9 of 25";
+  EXPECT_EQ(measure.row, 4.5);
+  EXPECT_EQ(measure.column, 5.5);
+  EXPECT_EQ(fields[0].gradient.to_vector()[4 * 11 + 5], 3) << "of three images";
+}
+
+TEST(ReceptiveField, TheEffectiveSquareHolds95Percent) {
+  Tensor gradient = Tensor::zeros({6, 7}, DType::f64);
+  double* values = gradient.mutable_data<double>();
+  EXPECT_EQ(measure_field(gradient).measured, 0);
+  values[1 * 7 + 1] = 0.025;
+  values[5 * 7 + 5] = 0.025;
+  values[3 * 7 + 3] = 0.95;
+  FieldMeasure measure = measure_field(gradient);
+  EXPECT_EQ(measure.measured, 5);
+  EXPECT_EQ(measure.effective, 1);
+  EXPECT_EQ(measure.row, 3.5);
+  gradient.mutable_data<double>()[3 * 7 + 3] = 0.9;
+  EXPECT_EQ(measure_field(gradient).effective, 5);
+  gradient.mutable_data<double>()[2 * 7 + 3] = 0.3;
+  EXPECT_EQ(measure_field(gradient).effective, 3);
+  // A box of even sides has its middle between pixels, and so have its squares.
+  gradient.mutable_data<double>()[0] = 0.001;
+  measure = measure_field(gradient);
+  EXPECT_EQ(measure.row, 3);
+  EXPECT_EQ(measure.effective, 2);
+}
+
+TEST(ReceptiveField, ImagesThatAreNoneAreRefused) {
+  Sequential net;
+  net.add<ReLU>();
+  testing_support::expect_error<ShapeError>([&] { receptive_fields(net, Tensor::zeros({8, 8, 3})); }, {"(8,8,3)"});
 }
 
 }  // namespace
