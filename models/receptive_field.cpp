@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 #include <sstream>
+#include <stdexcept>
 
 #include "core/autograd.h"
 #include "core/elementwise.h"
@@ -52,6 +53,28 @@ Tensor gradient_of_middle(const Tensor& y, const Tensor& image) {
   return cast(image.grad(), DType::f64);
 }
 
+// Of gradient (1,H,W,C), over its channels: sum (H,W).
+void add_magnitudes(const Tensor& gradient, Tensor& sum) {
+  double* to = sum.mutable_data<double>();
+  const double* values = gradient.data<double>();
+  for (std::int64_t i = 0; i < gradient.numel(); ++i) to[i / gradient.size(3)] += std::abs(values[i]);
+}
+
+bool contains(const std::vector<std::string>& paths, const std::string& path) {
+  return std::find(paths.begin(), paths.end(), path) != paths.end();
+}
+
+void expect_paths(const std::vector<std::string>& wanted, const Summary& summary) {
+  std::vector<std::string> known;
+  for (const SummaryRow& row : summary.rows) {
+    if (row.name != "input" && !contains(known, row.path)) known.push_back(row.path);
+  }
+  for (const std::string& path : wanted) {
+    if (!contains(known, path))
+      throw std::invalid_argument("[receptive_field] no layer " + path + "; there are: " + joined(known));
+  }
+}
+
 }  // namespace
 
 FieldMeasure measure_field(const Tensor& gradient) {
@@ -85,10 +108,11 @@ FieldMeasure measure_field(const Tensor& gradient) {
   return found;
 }
 
-std::vector<ReceptiveField> receptive_fields(Layer& model, const Tensor& images) {
+std::vector<ReceptiveField> receptive_fields(Layer& model, const Tensor& images, const std::vector<std::string>& only) {
   if (images.rank() != 4) shape_error("receptive_field", "images are (N,H,W,C): got " + to_string(images.shape()));
   const std::int64_t height = images.size(1), width = images.size(2), channels = images.size(3);
   const Summary summary = summarize(model, {height, width, channels});
+  expect_paths(only, summary);
   const EvalGuard eval(model);
   const FrozenGuard frozen(model);
   const GradModeGuard recording(true);
@@ -97,18 +121,15 @@ std::vector<ReceptiveField> receptive_fields(Layer& model, const Tensor& images)
   std::map<std::string, std::size_t> calls;
   std::vector<ReceptiveField> fields;
   for (const SummaryRow& row : summary.rows) {
-    if (row.name == "input") continue;
     const std::size_t call = calls[row.path]++;
+    if (row.name == "input" || !(only.empty() || contains(only, row.path))) continue;
     Tensor sum = Tensor::zeros({height, width}, DType::f64);
     bool has_places = true;
     for (std::int64_t i = 0; i < images.size(0) && has_places; ++i) {
       Tensor image = slice(images, Axis::batch, i, i + 1).clone().set_requires_grad();
       const Tensor y = output_of(model, image, row.path, call);
       has_places = y.defined();
-      if (!has_places) break;
-      const Tensor gradient = gradient_of_middle(y, image);
-      for (std::int64_t j = 0; j < gradient.numel(); ++j)
-        sum.mutable_data<double>()[j / channels] += std::abs(gradient.data<double>()[j]);
+      if (has_places) add_magnitudes(gradient_of_middle(y, image), sum);
     }
     if (!has_places) continue;
     fields.push_back({.name = row.name,

@@ -38,11 +38,13 @@ struct ReceptiveField {
   Tensor gradient;
 };
 
-/// The rows of the model's summary that have places, for images (N,H,W,C), in eval mode; a convolution's row is
-/// measured at the output of the convolution itself. A measured field is no larger than the image, and smaller than the
-/// formula's where no path that is open (of ReLUs and max pools) leads to the border: more images open more. Throws
-/// ShapeError for images that do not fit.
-std::vector<ReceptiveField> receptive_fields(Layer& model, const Tensor& images);
+/// The rows of the model's summary that have places, of `only` these paths where some are given, for images (N,H,W,C),
+/// in eval mode; a convolution's row is measured at the output of the convolution itself. A measured field is no larger
+/// than the image, and smaller than the formula's where no path that is open (of ReLUs and max pools) leads to the
+/// border: more images open more. Throws ShapeError for images that do not fit, std::invalid_argument for a path that
+/// is none of a row, with those that are.
+std::vector<ReceptiveField> receptive_fields(Layer& model, const Tensor& images,
+                                             const std::vector<std::string>& only = {});
 
 /// An aligned text table.
 std::string format_receptive_fields(const std::vector<ReceptiveField>& fields);

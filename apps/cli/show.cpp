@@ -42,7 +42,7 @@ struct ShowFlags : WeightsFlags {
   std::vector<std::string> images;
   std::string out;
   std::int64_t limit = 1;
-  std::string layer;
+  std::vector<std::string> layers;
   std::string label;  ///< --class
   std::int64_t image_size = 0;
   std::uint64_t seed = 0;
@@ -51,7 +51,8 @@ struct ShowFlags : WeightsFlags {
 // A kind of picture.
 struct Kind {
   const char* name;
-  const char* about;
+  const char* what;   // in a line
+  const char* about;  // the same in full
   void (*declare)(CLI::App&, ShowFlags&);
   void (*draw)(LoadedModel&, const ShowFlags&);
 };
@@ -166,7 +167,7 @@ void draw_saliency(LoadedModel& loaded, const ShowFlags& flags) {
 
 void draw_grad_cam(LoadedModel& loaded, const ShowFlags& flags) {
   draw_heat(loaded, flags, 1, [&](const Tensor& images, std::int64_t label) {
-    std::string layer = flags.layer;
+    std::string layer = flags.layers.empty() ? "" : flags.layers[0];
     if (layer.empty()) {
       const std::vector<FeatureMaps> stages = stage_maps(*loaded.model, images);
       if (stages.empty()) throw FileError(flags.weights, "this model has no convolutional stage; give --layer PATH");
@@ -218,7 +219,8 @@ void draw_fields(LoadedModel& loaded, const ShowFlags& flags) {
   }
   if (images.empty())
     images.push_back(noise({flags.limit, card.height, card.width, card.channels}, flags, loaded.precision.parameters));
-  const std::vector<ReceptiveField> fields = receptive_fields(*loaded.model, concat(images, Axis::batch));
+  const std::vector<ReceptiveField> fields =
+      in_flag("layer", [&] { return receptive_fields(*loaded.model, concat(images, Axis::batch), flags.layers); });
   print_fields(fields, flags.json);
   if (flags.out.empty()) return;
   std::vector<Captioned> pictures;
@@ -237,25 +239,29 @@ void add_limit(CLI::App& app, ShowFlags& flags, std::int64_t otherwise, const ch
 }
 
 constexpr std::array kKinds = {
-    Kind{"filters", "Draws the first convolution's filters, each normalised to its least and largest weight.",
+    Kind{"filters", "the first convolution's filters",
+         "Draws the first convolution's filters, each normalised to its least and largest weight.",
          [](CLI::App& app, ShowFlags& flags) { add_limit(app, flags, 256, "At most so many filters"); }, draw_filters},
-    Kind{"maps", "Draws the feature maps at the end of every stage, each normalised to its least and largest value.",
+    Kind{"maps", "feature maps at the end of every stage",
+         "Draws the feature maps at the end of every stage, each normalised to its least and largest value.",
          [](CLI::App& app, ShowFlags& flags) {
            add_images(app, flags);
            add_limit(app, flags, 64, "At most so many maps of a stage");
          },
          draw_maps},
-    Kind{"saliency",
+    Kind{"saliency", "where a class's logit changes with the image",
          "Draws the gradient of a class's logit with respect to the image (Simonyan et al., 2013): picture, gradient, "
          "and both. Where several pixels have classes, the logit is the sum over them.",
          add_heat_flags, draw_saliency},
-    Kind{"gradcam", "Draws where a layer finds a class, by Grad-CAM (Selvaraju et al., 2017): picture, heat, and both.",
+    Kind{"gradcam", "where a layer finds a class",
+         "Draws where a layer finds a class, by Grad-CAM (Selvaraju et al., 2017): picture, heat, and both.",
          [](CLI::App& app, ShowFlags& flags) {
            add_heat_flags(app, flags);
-           app.add_option("--layer", flags.layer, "Path of the layer (default: the end of the last stage)");
+           app.add_option("--layer", flags.layers, "Path of the layer (default: the end of the last stage)")
+               ->expected(1);
          },
          draw_grad_cam},
-    Kind{"receptive-field",
+    Kind{"receptive-field", "what pixels each layer's outputs see, measured",
          "Tells for every layer what the output in its middle sees: the receptive field by formula, as measured by "
          "gradients over several images, and the effective one, the square that holds 95 % of the gradient (Luo et "
          "al., 2016). --model NAME without --weights measures an untrained net.",
@@ -263,6 +269,8 @@ constexpr std::array kKinds = {
            app.add_option("IMAGE", flags.images, "Image files (default: normal noise)");
            app.get_option("--weights")->required(false);
            add_limit(app, flags, 8, "So many images of noise");
+           app.add_option("--layer", flags.layers, "Only layers of these paths, with commas between them")
+               ->delimiter(',');
            app.add_option("--image-size", flags.image_size,
                           "Bring images to a square of this side, for fields that are larger than the model's images");
            app.add_option("--seed", flags.seed, "Of noise and of an untrained net")->capture_default_str();
@@ -307,9 +315,9 @@ int run_kind(const Kind& kind, const Arguments& arguments) {
 void print_show_help() {
   const char* program = program_invocation_short_name;
   show("usage: {} show PICTURE [FLAGS] --out FILE.png\n\n", program);
-  for (const Kind& kind : kKinds) show("  {:<17}{}\n", kind.name, kind.about);
+  for (const Kind& kind : kKinds) show("  {:<17}{}\n", kind.name, kind.what);
   show("  {:<17}{}\n\n{} show PICTURE --help lists its flags.\n", "batch",
-       "Draws what the loader makes of the data, with the flags of train.", program);
+       "what the loader makes of the data, with the flags of train", program);
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ constexpr std::int64_t kTile = 64;       // side of a feature map, about
 constexpr std::int64_t kFilter = 40;     // of a filter
 constexpr std::int64_t kFilterRow = 16;  // pictures in a row
 constexpr std::int64_t kPanel = 256;     // of a picture with its heat
-constexpr std::int64_t kField = 192;     // of a receptive field's picture
+constexpr std::int64_t kField = 256;     // of a receptive field's picture
 constexpr Colour kTheoretical = {255, 255, 255};
 constexpr Colour kEffective = {255, 96, 64};
 
@@ -98,14 +98,14 @@ Captioned field_picture(const ReceptiveField& field, const Tensor& picture) {
   const std::vector<double> all = roots.to_vector();
   Tensor heat = heat_picture(roots, 0, *std::max_element(all.begin(), all.end()));
   if (picture.defined()) heat = blended(picture, heat);
-  const std::int64_t factor = std::max<std::int64_t>(1, kField / std::max(heat.size(0), heat.size(1)));
-  Canvas canvas(heat.size(0) * factor, heat.size(1) * factor);
-  canvas.paste(0, 0, enlarged(heat, factor));
+  const Tensor panel = sized(heat, kField);
+  const double scale = static_cast<double>(panel.size(1)) / static_cast<double>(heat.size(1));
+  Canvas canvas(panel.size(0), panel.size(1));
+  canvas.paste(0, 0, panel);
   const auto square = [&](std::int64_t side, Colour colour, std::int64_t dash) {
-    const auto start = [&](double middle) {
-      return std::lround((middle - static_cast<double>(side) / 2) * double(factor));
-    };
-    canvas.frame(start(field.measure.row), start(field.measure.column), side * factor, side * factor, colour, 2, dash);
+    const auto start = [&](double middle) { return std::lround((middle - static_cast<double>(side) / 2) * scale); };
+    const std::int64_t length = std::lround(static_cast<double>(side) * scale);
+    canvas.frame(start(field.measure.row), start(field.measure.column), length, length, colour, 2, dash);
   };
   square(field.theoretical, kTheoretical, 6);
   square(field.measure.effective, kEffective, 0);

@@ -112,6 +112,9 @@ TEST_F(Show, ReceptiveFields) {
   EXPECT_EQ(first["height"], 64);
   EXPECT_EQ(first["row"], 32.5);
   EXPECT_EQ(show_net("receptive-field", {path("cat.png")}).status, 0);
+  outcome = show_net("receptive-field", {"--layer", "features.0,features.4", "--limit", "1"});
+  EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 3) << outcome.out;
+  expect_refused(show_net("receptive-field", {"--layer", "features.1"}), 2, "features.0, features.3");
   // Untrained: the seed decides.
   const std::vector<std::string> untrained = {"--model", "vgg11:width_multiplier=0.0625", "--limit", "1"};
   outcome = show("receptive-field", untrained);
