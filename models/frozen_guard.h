@@ -21,7 +21,8 @@ class FrozenGuard {
     }
   }
   ~FrozenGuard() {
-    for (auto& [parameter, node] : nodes_) parameter.set_node(node);
+    // Backwards, since a tensor that is two parameters had its node the first time.
+    for (; !nodes_.empty(); nodes_.pop_back()) nodes_.back().first.set_node(nodes_.back().second);
   }
   FrozenGuard(const FrozenGuard&) = delete;
   FrozenGuard& operator=(const FrozenGuard&) = delete;

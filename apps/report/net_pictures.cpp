@@ -37,6 +37,8 @@ Tensor colours_of(const Tensor& filter) {
 
 double value_below(const Tensor& values, double part) {
   std::vector<double> sorted = values.to_vector();
+  std::erase_if(sorted, [](double value) { return !std::isfinite(value); });
+  if (sorted.empty()) return 0;
   const auto at = sorted.begin() + std::lround(part * static_cast<double>(sorted.size() - 1));
   std::nth_element(sorted.begin(), at, sorted.end());
   return *at;

@@ -32,7 +32,10 @@ std::string printable_ascii(const std::string& text) {
   return line;
 }
 
-std::uint8_t byte_of(double value) { return static_cast<std::uint8_t>(std::lround(std::clamp(value, 0.0, 255.0))); }
+// Black where it is no number.
+std::uint8_t byte_of(double value) {
+  return std::isnan(value) ? 0 : static_cast<std::uint8_t>(std::lround(std::clamp(value, 0.0, 255.0)));
+}
 
 Tensor of_size(std::int64_t height, std::int64_t width) { return Tensor::empty({height, width, 3}, DType::u8); }
 
@@ -158,7 +161,8 @@ Tensor grey_picture(const Tensor& values) {
 Tensor heat_picture(const Tensor& values, double low, double high) {
   const std::vector<double> all = values.to_vector();
   return drawn(values.size(0), values.size(1), [&](std::int64_t i) {
-    const double share = high > low ? std::clamp((all[static_cast<std::size_t>(i)] - low) / (high - low), 0.0, 1.0) : 0;
+    const double over = (all[static_cast<std::size_t>(i)] - low) / (high - low);
+    const double share = high > low && over > 0 ? std::min(over, 1.0) : 0;  // of what is no number, too
     const double place = share * (kHeat.size() - 1);
     const auto from = std::min(static_cast<std::size_t>(place), kHeat.size() - 2);
     const double part = place - static_cast<double>(from);

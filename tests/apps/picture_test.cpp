@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -93,6 +93,16 @@ TEST(Picture, HeatGrowsBrighter) {
   EXPECT_EQ(at(heat_picture(values, 50, 60), 0, 20), at(heat, 0, 0));
   EXPECT_EQ(at(heat_picture(values, 50, 60), 0, 90), at(heat, 0, 100));
   EXPECT_EQ(count_of(heat_picture(values, 5, 5), at(heat, 0, 0)), 101) << "no range";
+}
+
+TEST(Picture, WhatIsNoNumberIsDark) {
+  const double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
+  const Tensor values = Tensor::from(Shape{1, 4}, std::vector<double>{nan, inf, -inf, 1});
+  const Tensor heat = heat_picture(values, 0, 1);
+  EXPECT_EQ(at(heat, 0, 0), at(heat, 0, 2));
+  EXPECT_EQ(at(heat, 0, 1), at(heat, 0, 3));
+  EXPECT_EQ(grey_picture(values).numel(), 12);
+  EXPECT_EQ(heat_over(Tensor::zeros({1, 4, 3}, DType::u8), values).numel(), 64 * 256 * 3);
 }
 
 TEST(Picture, GreySizesAndWaveforms) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/matmul.h"
 #include "core/reduce.h"
 #include "core/reshape.h"
 #include "layers/activations.h"
@@ -89,6 +90,25 @@ TEST(Saliency, LeavesTheModelAsItWas) {
   EXPECT_TRUE(net.training());
   sum(net(image)).backward();
   EXPECT_EQ(net.conv.weight.grad().to_vector()[0], 2 * before[0]);
+}
+
+// Two of its parameters are one tensor.
+struct Tied : Layer {
+  Tensor weight, again;
+  Tied() {
+    add_parameter("weight", weight, random_tensor({2, 2}, 1));
+    add_parameter("again", again, weight);
+  }
+  Tensor forward(const Tensor& x) override {
+    return matmul(matmul(mean(x, {Axis::height, Axis::width}), weight), again);
+  }
+};
+
+TEST(Saliency, LeavesSharedParametersAsTheyWere) {
+  Tied net;
+  saliency(net, random_tensor({1, 3, 3, 2}, 2), {1});
+  EXPECT_TRUE(net.weight.requires_grad());
+  EXPECT_TRUE(net.again.requires_grad());
 }
 
 TEST(Saliency, RefusesWhatDoesNotFit) {
