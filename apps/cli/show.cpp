@@ -9,9 +9,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <optional>
+#include <stdexcept>
 
 #include "apps/cli/commands.h"
 #include "apps/cli/screen.h"
@@ -51,8 +52,7 @@ struct ShowFlags : WeightsFlags {
 // A kind of picture.
 struct Kind {
   const char* name;
-  const char* what;   // in a line
-  const char* about;  // the same in full
+  const char* about;
   void (*declare)(CLI::App&, ShowFlags&);
   void (*draw)(LoadedModel&, const ShowFlags&);
 };
@@ -146,7 +146,9 @@ void draw_heat(LoadedModel& loaded, const ShowFlags& flags, double part, const H
     }();
     const std::int64_t label = class_of(logits, flags, loaded.card);
     const double probability = probability_of(label, logits);
-    const auto names = loaded.card.class_names;
+    if (!std::isfinite(probability))
+      throw std::runtime_error(flags.weights + ": the model's outputs are not finite: training must have diverged");
+    const auto& names = loaded.card.class_names;
     const std::string name =
         static_cast<std::size_t>(label) < names.size() ? names[static_cast<std::size_t>(label)] : std::to_string(label);
     const std::string& file = flags.images[i];
@@ -239,38 +241,31 @@ void add_limit(CLI::App& app, ShowFlags& flags, std::int64_t otherwise, const ch
 }
 
 constexpr std::array kKinds = {
-    Kind{"filters", "the first convolution's filters",
-         "Draws the first convolution's filters, each normalised to its least and largest weight.",
+    Kind{"filters", "The first convolution's filters, each normalised to its least and largest weight.",
          [](CLI::App& app, ShowFlags& flags) { add_limit(app, flags, 256, "At most so many filters"); }, draw_filters},
-    Kind{"maps", "feature maps at the end of every stage",
-         "Draws the feature maps at the end of every stage, each normalised to its least and largest value.",
+    Kind{"maps", "Feature maps at the end of every stage, each normalised to its least and largest value.",
          [](CLI::App& app, ShowFlags& flags) {
            add_images(app, flags);
            add_limit(app, flags, 64, "At most so many maps of a stage");
          },
          draw_maps},
-    Kind{"saliency", "where a class's logit changes with the image",
-         "Draws the gradient of a class's logit with respect to the image (Simonyan et al., 2013): picture, gradient, "
-         "and both. Where several pixels have classes, the logit is the sum over them.",
+    Kind{"saliency", "The gradient of a class's logit with respect to the image (Simonyan et al., 2013).",
          add_heat_flags, draw_saliency},
-    Kind{"gradcam", "where a layer finds a class",
-         "Draws where a layer finds a class, by Grad-CAM (Selvaraju et al., 2017): picture, heat, and both.",
+    Kind{"gradcam", "Where a layer finds a class, by Grad-CAM (Selvaraju et al., 2017).",
          [](CLI::App& app, ShowFlags& flags) {
            add_heat_flags(app, flags);
            app.add_option("--layer", flags.layers, "Path of the layer (default: the end of the last stage)")
-               ->expected(1);
+               ->allow_extra_args(false);
          },
          draw_grad_cam},
-    Kind{"receptive-field", "what pixels each layer's outputs see, measured",
-         "Tells for every layer what the output in its middle sees: the receptive field by formula, as measured by "
-         "gradients over several images, and the effective one, the square that holds 95 % of the gradient (Luo et "
-         "al., 2016). --model NAME without --weights measures an untrained net.",
+    Kind{"receptive-field", "What each layer's outputs see, by formula and by gradients (Luo et al., 2016).",
          [](CLI::App& app, ShowFlags& flags) {
            app.add_option("IMAGE", flags.images, "Image files (default: normal noise)");
-           app.get_option("--weights")->required(false);
+           app.get_option("--weights")->required(false)->description("A safetensors file (none: --model, untrained)");
            add_limit(app, flags, 8, "So many images of noise");
            app.add_option("--layer", flags.layers, "Only layers of these paths, with commas between them")
-               ->delimiter(',');
+               ->delimiter(',')
+               ->allow_extra_args(false);
            app.add_option("--image-size", flags.image_size,
                           "Bring images to a square of this side, for fields that are larger than the model's images");
            app.add_option("--seed", flags.seed, "Of noise and of an untrained net")->capture_default_str();
@@ -315,9 +310,9 @@ int run_kind(const Kind& kind, const Arguments& arguments) {
 void print_show_help() {
   const char* program = program_invocation_short_name;
   show("usage: {} show PICTURE [FLAGS] --out FILE.png\n\n", program);
-  for (const Kind& kind : kKinds) show("  {:<17}{}\n", kind.name, kind.what);
+  for (const Kind& kind : kKinds) show("  {:<17}{}\n", kind.name, kind.about);
   show("  {:<17}{}\n\n{} show PICTURE --help lists its flags.\n", "batch",
-       "what the loader makes of the data, with the flags of train", program);
+       "What the loader makes of the data, with the flags of train.", program);
 }
 
 }  // namespace

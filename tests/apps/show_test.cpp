@@ -94,7 +94,7 @@ TEST_F(Show, SaliencyAndGradCam) {
     expect_refused(show_net(kind, {path("run/metrics.csv")}), 1, "metrics.csv");
     expect_refused(show_net(kind), 2, "IMAGE");
   }
-  EXPECT_EQ(show_net("gradcam", {path("cat.png"), "--layer", "features.13"}).status, 0);
+  EXPECT_EQ(show_net("gradcam", {"--layer", "features.13", path("cat.png")}).status, 0);
   expect_refused(show_net("gradcam", {path("cat.png"), "--layer", "layer4"}), 2, "features.13");
 }
 
@@ -112,7 +112,7 @@ TEST_F(Show, ReceptiveFields) {
   EXPECT_EQ(first["height"], 64);
   EXPECT_EQ(first["row"], 32.5);
   EXPECT_EQ(show_net("receptive-field", {path("cat.png")}).status, 0);
-  outcome = show_net("receptive-field", {"--layer", "features.0,features.4", "--limit", "1"});
+  outcome = show_net("receptive-field", {"--layer", "features.0,features.4", path("cat.png")});
   EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 3) << outcome.out;
   expect_refused(show_net("receptive-field", {"--layer", "features.1"}), 2, "features.0, features.3");
   // Untrained: the seed decides.
