@@ -17,7 +17,8 @@ import time
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-TAGS = {f"{figure}/{of}": f"{of}_{figure}" for of in ("val", "test", "ema_test") for figure in ("loss", "accuracy", "top5")}
+TAGS = {f"{figure}/{of}": f"{of}_{figure}"
+        for of in ("val", "test", "ema_test") for figure in ("loss", "accuracy", "top5")}
 TAGS |= {"loss/train": "train_loss", "accuracy/train": "train_accuracy", "run/learning_rate": "learning_rate",
          "run/images_per_second": "images_per_second", "run/epoch": "epoch"}
 
@@ -60,8 +61,8 @@ def check(out):
         assert [s.step for s in scalars] == steps, (tag, [s.step for s in scalars], steps)
         for scalar, row in zip(scalars, rows):
             expected = float(row[column])
-            assert abs(scalar.value - expected) <= 1e-6 + 1e-6 * abs(expected) + 0.1 * (column == "images_per_second"), (
-                tag, scalar, row)
+            rounding = 0.1 if column == "images_per_second" else 1e-6
+            assert abs(scalar.value - expected) <= rounding + 1e-6 * abs(expected), (tag, scalar, row)
     histograms = events.Tags()["histograms"]
     assert "weights/features.0.weight" in histograms and "weights/classifier.bias" in histograms, histograms
     for tag in histograms:

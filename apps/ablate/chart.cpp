@@ -8,7 +8,7 @@
 #include "apps/ablate/deltas.h"
 #include "apps/ablate/report.h"
 #include "apps/ablate/statistics.h"
-#include "apps/cli/svg.h"
+#include "apps/report/svg.h"
 
 namespace striate::cli {
 namespace {
@@ -54,9 +54,7 @@ Axis axis_of(const Results& results) {
   low = std::max(low, high - kMostShown);
   const double margin = std::max(0.5, (high - low) * 0.15);
   Axis axis;
-  const double rough = (high - low + 2 * margin) / 6;
-  const double power = std::pow(10, std::floor(std::log10(rough)));
-  axis.step = power * (rough / power < 2 ? 2 : rough / power < 5 ? 5 : 10);
+  axis.step = tick_step(high - low + 2 * margin);
   axis.low = std::max(0.0, std::floor((low - margin) / axis.step) * axis.step);
   axis.high = std::min(100.0, std::ceil((high + margin) / axis.step) * axis.step);
   return axis;

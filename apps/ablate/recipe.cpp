@@ -14,15 +14,10 @@ namespace {
 
 constexpr std::size_t kLongestName = 100;  // it becomes the name of a folder, with more in front
 
-// Whether the flag says where and how a run runs, not what it computes.
-bool is_about_running(const std::string& flag) {
-  const TrainFlag* row = find_train_flag(flag);
-  return row != nullptr && row->on_resume == OnResume::change;
-}
-
 // What the ablation itself gives to a run.
 bool is_reserved(const std::string& flag) {
-  static const std::set<std::string> left_to_recipes = {"workers", "max-pixels", "checkpoint-minutes", "tensorboard"};
+  static const std::set<std::string> left_to_recipes = {"workers", "max-pixels", "checkpoint-minutes", "tensorboard",
+                                                        "report"};
   return flag == "seed" || flag == "config" || flag == "help" ||
          (is_about_running(flag) && !left_to_recipes.contains(flag));
 }

@@ -12,9 +12,9 @@
 #include "apps/cli/progress.h"
 #include "apps/cli/screen.h"
 #include "apps/cli/shared_flags.h"
-#include "apps/cli/svg.h"
 #include "apps/cli/train_flags.h"
 #include "apps/cli/train_setup.h"
+#include "apps/report/svg.h"
 #include "apps/training/range_test.h"
 #include "core/error.h"
 #include "core/file.h"
@@ -38,16 +38,6 @@ struct FindLrFlags {
   fs::path svg;
 };
 
-// A file that is written at the end, where minutes of work would be lost.
-fs::path writable(const std::string& flag, const std::string& given) {
-  const fs::path file = given;
-  const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
-  if (!given.empty() && (!fs::is_directory(folder) || fs::is_directory(file))) {
-    throw UsageError(fmt::format("--{} must be a file in a folder that is there, got {}", flag, given));
-  }
-  return file;
-}
-
 FindLrFlags parse_find_lr(const Arguments& arguments) {
   FindLrFlags flags;
   std::string plot;
@@ -57,7 +47,8 @@ FindLrFlags parse_find_lr(const Arguments& arguments) {
           "Finds a learning rate: trains for some steps while the rate rises from very low to far too high, and looks "
           "where the loss falls fastest (the range test of Smith, 2017). The model is thrown away afterwards.",
       .without = {"epochs", "patience", "lr", "head-lr", "schedule", "warmup-epochs", "step-size", "gamma",
-                  "milestones", "power", "ema", "swa-from", "max-steps", "checkpoint-minutes", "tensorboard", "resume"},
+                  "milestones", "power", "ema", "swa-from", "max-steps", "checkpoint-minutes", "tensorboard", "report",
+                  "resume"},
       .help = {{"out", "Write rate and loss of every step to FILE.csv (default: nothing is written)"}},
       .advice = {{"lr", "it is what is looked for, from --min-lr to --max-lr"},
                  {"head-lr", "one rate is tried for the whole model; give it to train, beside the --lr that is found"}},
@@ -77,8 +68,8 @@ FindLrFlags parse_find_lr(const Arguments& arguments) {
           fmt::format("more than --min-lr {}", flags.test.min_lr), fmt::format("{}", flags.test.max_lr));
   within("steps", flags.test.steps, static_cast<std::int64_t>(kFewestRangePoints), kMostSteps);
   // In config.toml it is the folder of a run.
-  if (flags.train.given_here.contains("out")) flags.csv = writable("out", flags.train.out);
-  flags.svg = writable("plot", plot);
+  if (flags.train.given_here.contains("out")) flags.csv = writable_file("out", flags.train.out);
+  flags.svg = writable_file("plot", plot);
   check_together(flags.train);
   return flags;
 }

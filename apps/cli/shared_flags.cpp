@@ -83,6 +83,15 @@ std::string channels_advice(const std::string& data, const std::string& format, 
   return can ? fmt::format("; --dataset {}:channels={} reads them so", name, channels) : "";
 }
 
+std::filesystem::path writable_file(const std::string& flag, const std::string& given) {
+  const std::filesystem::path file = given;
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+  if (!given.empty() && (!std::filesystem::is_directory(folder) || std::filesystem::is_directory(file))) {
+    throw UsageError(fmt::format("--{} must be a file in a folder that is there, got {}", flag, given));
+  }
+  return file;
+}
+
 std::vector<double> channel_values(const std::string& flag, const std::string& text) {
   std::vector<double> values;
   if (text.empty()) return values;

@@ -49,6 +49,10 @@ inline constexpr const char* kMaxPixelsHelp = "Pictures that say they have more 
 
 inline constexpr const char* kSkipBrokenHelp = "Leave out pictures that cannot be read, and say which";
 
+/// The path of a file that a command writes at its end, after work that must not be lost. Throws UsageError for one
+/// whose folder is not there, and for a folder.
+std::filesystem::path writable_file(const std::string& flag, const std::string& given);
+
 /// The numbers of --mean or --std, none of "". Throws UsageError.
 std::vector<double> channel_values(const std::string& flag, const std::string& text);
 /// `base` with --mean and --std where they are given; one number stands for all channels. Throws UsageError.

@@ -12,6 +12,7 @@
 #include "apps/cli/shared_flags.h"
 #include "apps/cli/train_flags.h"
 #include "apps/cli/train_setup.h"
+#include "apps/report/report.h"
 #include "apps/report/tensorboard.h"
 #include "apps/training/content_hash.h"
 #include "apps/training/trainer.h"
@@ -25,6 +26,8 @@ namespace striate::cli {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr int kRefresh = 10;  // seconds after which a browser looks for the next epoch's report
 
 std::string or_none(const std::string& value) { return value.empty() ? "not given" : value; }
 
@@ -161,6 +164,24 @@ RunFolder folder_of(const TrainFlags& flags) {
   return RunFolder(flags.out.empty() ? fs::path("runs") / name_part(flags.model) : fs::path(flags.out));
 }
 
+void write_report(const RunFiles& files, ReportContent content) {
+  content.folders = {files.folder};
+  write_atomically(files.report(), report_html(content));
+}
+
+// With what the net makes of the images that it is measured on, once there are its last weights.
+void report_on(const RunFiles& files, Ending ending, const Splits& splits) {
+  if (ending == Ending::stopped || ending == Ending::max_steps) {
+    write_report(files, {.why_not = "The run was stopped before its end, where pictures of the net are made."});
+    return;
+  }
+  const fs::path weights = weights_to_show(files.folder);
+  const LoadedModel net = load_weights(weights);
+  write_report(files, {.net = &net,
+                       .net_name = weights.filename().string(),
+                       .images = splits.test.labels.defined() ? &splits.test : &splits.validation});
+}
+
 // Trains in the folder, and says on the screen and in the log how it goes.
 Ending train(const TrainFlags& flags, const RunFolder& folder, bool resuming, spdlog::logger& log) {
   const Splits splits = load_data(flags);
@@ -227,9 +248,15 @@ Ending train(const TrainFlags& flags, const RunFolder& folder, bool resuming, sp
     events.emplace(folder, trainer.progress(), *start.model, splits);
     trainer.on_epoch([&](const EpochResult& epoch) { events->add(epoch); });
   }
+  if (flags.report) {
+    trainer.on_saved([&] {
+      write_report(folder, {.why_not = "Pictures of the net come when the run has ended.", .refresh = kRefresh});
+    });
+  }
   catch_interrupts();
   const Ending ending = trainer.run();
   progress.clear();
+  if (flags.report) report_on(folder, ending, splits);
   report_end(ending, trainer.progress(), folder, log);
   return ending;
 }

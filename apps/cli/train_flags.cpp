@@ -242,6 +242,8 @@ std::vector<TrainFlag> make_table() {
   t.flag("checkpoint-minutes", &F::checkpoint_minutes, from(0.0), "Save within an epoch that often", free);
   t.flag("tensorboard", &F::tensorboard,
          "Write event files for TensorBoard into --out: scalars, pictures, histograms of the weights", free);
+  t.flag("report", &F::report,
+         "Write report.html into --out at every epoch's end, and what the net sees at the last one", free);
   t.flag("resume", &F::resume,
          "Resume from the checkpoint in --out, with its flags; the result is that of an uninterrupted run", free);
   return std::move(t.rows);
@@ -304,6 +306,11 @@ const TrainFlag* find_train_flag(const std::string& name) {
     if (row.name == name) return &row;
   }
   return nullptr;
+}
+
+bool is_about_running(const std::string& flag) {
+  const TrainFlag* row = find_train_flag(flag);
+  return row != nullptr && row->on_resume == OnResume::change;
 }
 
 TrainFlags parse_train_flags(const Arguments& arguments, const Values& before, const CommandOfFlags& command) {

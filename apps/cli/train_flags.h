@@ -95,6 +95,7 @@ struct TrainFlags {
   std::int64_t max_steps = 0;
   double checkpoint_minutes = 10;
   bool tensorboard = false;
+  bool report = false;
   bool resume = false;
 
   // Names of the flags that were given, not left at their defaults.
@@ -134,6 +135,9 @@ const std::vector<TrainFlag>& train_flag_table();
 
 /// Null where there is no such flag.
 const TrainFlag* find_train_flag(const std::string& name);
+
+/// Whether the flag says where and how a run runs, not what it computes.
+bool is_about_running(const std::string& flag);
 
 /// A command that has flags of the table, and perhaps others beside them.
 struct CommandOfFlags {

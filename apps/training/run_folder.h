@@ -1,6 +1,6 @@
 #pragma once
 // The folder of a training run: its files, and that one process at a time works in it. Trainer writes most of them;
-// config.toml and log.txt are the command line's.
+// config.toml, log.txt and report.html are the command line's.
 
 #include <filesystem>
 #include <memory>
@@ -22,6 +22,7 @@ struct RunFiles {
   [[nodiscard]] std::filesystem::path metrics() const { return folder / "metrics.csv"; }
   [[nodiscard]] std::filesystem::path config() const { return folder / "config.toml"; }
   [[nodiscard]] std::filesystem::path log() const { return folder / "log.txt"; }
+  [[nodiscard]] std::filesystem::path report() const { return folder / "report.html"; }
 };
 
 /// Another process works in the folder.

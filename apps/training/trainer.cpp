@@ -262,6 +262,7 @@ void Trainer::finish_epoch(const Figures& figures) {
   save();
   record_.write_metrics();
   record_.save_weights(model_, averages_, at_best());
+  for (const auto& hook : saved_hooks_) hook();
 }
 
 void Trainer::save() {

@@ -72,6 +72,8 @@ class Trainer {
   /// Called after every epoch's evaluation and before it is saved: again, with the same result, where the run is
   /// killed in between and resumed.
   void on_epoch(std::function<void(const EpochResult&)> hook) { epoch_hooks_.push_back(std::move(hook)); }
+  /// Called after all of an epoch has been written: metrics.csv has its line, and the files their weights.
+  void on_saved(std::function<void()> hook) { saved_hooks_.push_back(std::move(hook)); }
 
   /// Trains to the end of the run, out of patience, to max_steps, or until options.stop says so; then all is saved, and
   /// a Trainer of the same options with resume continues as if there had been no stop. Throws DivergedError, after
@@ -116,6 +118,7 @@ class Trainer {
   std::vector<std::string> warnings_;
   std::vector<std::function<void(const StepResult&)>> step_hooks_;
   std::vector<std::function<void(const EpochResult&)>> epoch_hooks_;
+  std::vector<std::function<void()>> saved_hooks_;
 };
 
 }  // namespace striate

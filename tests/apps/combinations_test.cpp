@@ -98,6 +98,7 @@ const std::vector<std::pair<std::string, std::vector<std::string>>>& choices() {
       {"max-steps", {"1", "6"}},
       {"checkpoint-minutes", {"0"}},
       {"tensorboard", {""}},
+      {"report", {""}},
       {"resume", {""}},
   };
   return all;

@@ -26,7 +26,8 @@ void expect_refused(const std::vector<std::string>& arguments, const std::string
 TEST(CommandLine, HelpListsCommandsAndFlags) {
   const Outcome all = striate({"--help"});
   EXPECT_EQ(all.status, 0);
-  for (const char* command : {"train", "eval", "predict", "summary", "equivariance", "bench", "generate", "verify"}) {
+  for (const char* command :
+       {"train", "eval", "predict", "summary", "equivariance", "report", "bench", "generate", "verify"}) {
     EXPECT_NE(all.out.find(command), std::string::npos);
     const Outcome one = striate({command, "--help"});
     EXPECT_EQ(one.status, 0);

@@ -56,11 +56,14 @@ class Recordings : public testing::Test {
 };
 
 TEST_F(Recordings, EvalAndPredictAgreeWithTraining) {
-  const Outcome trained = train({"--transform", "random_shift:max=0.002;random_gain"});
+  const Outcome trained = train({"--report", "--transform", "random_shift:max=0.002;random_gain"});
   ASSERT_EQ(trained.status, 0) << trained.err;
   const Outcome eval = striate({"eval", "--weights", weights(), "--data", data(), "--json"});  // without a length
   ASSERT_EQ(eval.status, 0) << eval.err;
   const std::string metrics = read_text(folder_.path() / "run/metrics.csv");
+  const std::string page = read_text(folder_.path() / "run/report.html");
+  EXPECT_NE(page.find("Left out: these are no pictures"), std::string::npos);
+  EXPECT_NE(page.find("Most confident mistakes"), std::string::npos);
   const std::string last = metrics.substr(metrics.rfind("\n3,") + 1);
   const double accuracy = json::parse(eval.out)["accuracy"];
   EXPECT_NE(last.find(json(accuracy).dump().substr(0, 5)), std::string::npos) << last << eval.out;

@@ -70,6 +70,11 @@ TEST_F(Screen, EveryCommandTellsThatItsOutputDidNotArrive) {
        [&] { return std::vector<std::string>{"equivariance", "--weights", weights, "--data", data, "--shift", "2"}; }},
       {"show",
        [&] { return std::vector<std::string>{"show", "filters", "--weights", weights, "--out", path("f.png")}; }},
+      {"report",
+       [&] {
+         return std::vector<std::string>{"report", STRIATE_SOURCE_DIR "/docs/results/lenet-mnist", "--out",
+                                         path("page")};
+       }},
       {"find-lr",
        [&] {
          return std::vector<std::string>{"find-lr", "--model", "vgg11", "--width-multiplier",

@@ -87,7 +87,7 @@ std::string file_in(const std::string& out, const std::string& name) {
 }
 
 TEST(Segmentation, TrainsEvaluatesAndPredicts) {
-  const Outcome train = striate(small_unet("run", {"--ema", "0.5", "--class-balance", "0.5", "--transform",
+  const Outcome train = striate(small_unet("run", {"--report", "--ema", "0.5", "--class-balance", "0.5", "--transform",
                                                    "random_resized_crop:height=16,width=18,scale_min=0.5"}));
   ASSERT_EQ(train.status, 0) << train.err;
   EXPECT_NE(train.out.find(" mIoU "), std::string::npos) << train.out;
@@ -97,6 +97,10 @@ TEST(Segmentation, TrainsEvaluatesAndPredicts) {
             std::string::npos)
       << metrics;
   EXPECT_TRUE(std::filesystem::exists(file_in("run", "weights_best.safetensors")));
+  const std::string page = read_text(file_in("run", "report.html"));
+  for (const char* part : {"Mean IoU, %", "weights_best.safetensors", "<h2>Label maps</h2>", "IoU %"}) {
+    EXPECT_NE(page.find(part), std::string::npos) << part;
+  }
 
   const std::string weights = file_in("run", "weights.safetensors");
   const std::string panel = file_in("run", "panel.png"), confusion = file_in("run", "confusion.csv");

@@ -1,6 +1,8 @@
-#include "apps/cli/svg.h"
+#include "apps/report/svg.h"
 
 #include <spdlog/fmt/fmt.h>
+
+#include <cmath>
 
 namespace striate::cli {
 namespace {
@@ -19,15 +21,21 @@ constexpr const char* kStyle = R"(<style>
 </style>
 )";
 
+}  // namespace
+
 std::string escaped(const std::string& text) {
   std::string result;
   for (const char c : text) {
-    result += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : std::string(1, c);
+    result += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '"' ? "&quot;" : std::string(1, c);
   }
   return result;
 }
 
-}  // namespace
+double tick_step(double range) {
+  const double power = std::pow(10, std::floor(std::log10(range / 6)));
+  const double rough = range / 6 / power;
+  return power * (rough < 2 ? 2 : rough < 5 ? 5 : 10);
+}
 
 std::string svg_file(double width, double height, const std::string& body) {
   return fmt::format(

@@ -1,9 +1,15 @@
 #pragma once
-// The little of SVG that charts need. Called by apps/ablate/chart.cpp and apps/cli/find_lr.cpp.
+// The little of SVG that charts need. Called by apps/ablate/chart.cpp, apps/cli/find_lr.cpp and apps/report/curves.cpp.
 
 #include <string>
 
 namespace striate::cli {
+
+/// The text as it stands between tags, and in the quotes of attributes, of XML and HTML.
+std::string escaped(const std::string& text);
+
+/// A step between ticks, 2, 5 or 10 times a power of ten, of which the range has six or fewer.
+double tick_step(double range);
 
 /// A whole file with its own background, readable on light and dark pages. `body` has what stands in it, by these
 /// classes: of text "title", "small", "quiet"; of lines "grid", "mean", "whisker", "curve"; of areas "band", "dot",
