@@ -72,6 +72,7 @@ def check(out):
             assert sum(v.bucket) == v.num and v.min <= v.sum / v.num <= v.max and v.bucket_limit[-1] == v.max, (tag, v)
     images = events.Tags()["images"]
     assert len([tag for tag in images if tag.startswith("test images/")]) == 8, images
+    assert [image.step for image in events.Images("filters/first layer")] == steps
     for tag in images:
         assert events.Images(tag)[0].encoded_image_string.startswith(b"\x89PNG"), tag
     return len(list(out.glob("events.out.tfevents.*")))

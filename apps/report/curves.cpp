@@ -31,8 +31,8 @@ struct Axis {
   [[nodiscard]] std::vector<double> ticks() const {
     std::vector<double> all;
     if (logarithmic) {
-      for (double power = std::pow(10, std::floor(std::log10(low))); power <= high; power *= 10) {
-        for (const double tick : {power, 3 * power}) {
+      for (int exponent = static_cast<int>(std::floor(std::log10(low))); std::pow(10, exponent) <= high; ++exponent) {
+        for (const double tick : {std::pow(10, exponent), 3 * std::pow(10, exponent)}) {
           if (tick >= low && tick <= high) all.push_back(tick);
         }
       }

@@ -19,6 +19,6 @@ struct Curve {
 /// A figure with its legend and, for those who cannot see it, where each curve begins, ends and has its extremes.
 /// `unit` stands behind numbers. The axis is logarithmic where a few values lie far above all others. Empty without a
 /// point.
-std::string curves_figure(const std::string& title, const std::vector<Curve>& curves, const std::string& unit = "");
+std::string curves_figure(const std::string& title, const std::vector<Curve>& all, const std::string& unit = "");
 
 }  // namespace striate::cli

@@ -19,13 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kMostBytes = 64U << 20U;  // of a file of epochs
-
-std::string text_of(const fs::path& file) {
-  const auto bytes = read_bytes(file, kMostBytes);
-  return {bytes.begin(), bytes.end()};
-}
-
 double number_of(const std::string& field, const fs::path& file, std::size_t line, const std::string& column) {
   if (field.empty()) return std::numeric_limits<double>::quiet_NaN();
   if (const auto number = number_in<double>(field)) return *number;
@@ -35,7 +28,7 @@ double number_of(const std::string& field, const fs::path& file, std::size_t lin
 void read_columns(const fs::path& file, History& history) {
   std::vector<std::vector<std::string>> lines;
   try {
-    lines = csv_lines(text_of(file));
+    lines = csv_lines(text_in(file));
   } catch (const FileError&) {
     throw;
   } catch (const std::runtime_error& error) {
@@ -55,7 +48,7 @@ Values flags_in(const fs::path& folder) {
   const fs::path config = RunFiles{folder}.config();
   if (!fs::exists(config)) return {};
   try {
-    return parse_toml(text_of(config), config.string());
+    return parse_toml(text_in(config), config.string());
   } catch (const UsageError& error) {
     throw FileError(config.string(), std::string("cannot be understood: ") + error.what());
   }
@@ -67,7 +60,12 @@ std::string name_of(const fs::path& folder) {
 }
 
 bool begins_with_epochs(const fs::path& file) {
-  return file.extension() == ".csv" && fs::is_regular_file(file) && text_of(file).starts_with("epoch,");
+  if (file.extension() != ".csv" || !fs::is_regular_file(file)) return false;
+  std::string head = "epoch,";
+  InputFile input(file);
+  if (input.size() < head.size()) return false;
+  input.read(head.data(), head.size());
+  return head == "epoch,";
 }
 
 std::vector<fs::path> sorted_entries(const fs::path& folder) {
@@ -152,6 +150,11 @@ std::string Configuration::value(const std::string& flag) const {
     if (name == flag) return value;
   }
   return "";
+}
+
+std::string text_in(const fs::path& file) {
+  const auto bytes = read_bytes(file, std::uint64_t{64} << 20U);
+  return {bytes.begin(), bytes.end()};
 }
 
 bool is_ablation(const fs::path& folder) {

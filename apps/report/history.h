@@ -34,6 +34,9 @@ struct Configuration {
   [[nodiscard]] std::string value(const std::string& flag) const;  ///< empty where it is not known
 };
 
+/// A whole file, of no more than 64 MiB. Throws FileError.
+std::string text_in(const std::filesystem::path& file);
+
 /// Whether an ablation wrote its report there.
 bool is_ablation(const std::filesystem::path& folder);
 

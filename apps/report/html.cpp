@@ -29,7 +29,7 @@ img{max-width:100%} .pixels{image-rendering:pixelated;width:100%} .whole{max-wid
 .key{list-style:none;padding:0;margin:.25rem 0;font-size:.85rem;display:flex;flex-wrap:wrap;gap:0 1rem}
 .key svg{width:34px;height:12px} svg text{fill:var(--quiet);font:11px sans-serif} .tick{stroke:var(--line)}
 .curve{fill:none;stroke-width:1.8} .d1{stroke-dasharray:6 3} .d2{stroke-dasharray:2 3} .d3{stroke-dasharray:8 3 2 3}
-.area{fill-opacity:.18;stroke:none} @media print{h2{break-after:avoid} .scroll{overflow:visible}}
+.area{fill-opacity:.18;stroke:none} @media print{h2,h3{break-after:avoid} .scroll{overflow:visible} .whole,.wide{width:auto;max-width:100%}}
 )";
 
 std::string series_style() {

@@ -3,6 +3,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <optional>
 
@@ -150,6 +151,7 @@ std::string mistakes_html(const Dataset& images, const std::vector<Prediction>& 
   return tiles.empty() ? html_table(rows) : "<div class=\"tiles\">" + tiles + "</div>\n";
 }
 
+// Empty where the loss is not finite.
 std::string measured_html(const LoadedModel& net, const Dataset& images) {
   std::vector<Prediction> predictions;
   ConfusionMatrix matrix;
@@ -159,6 +161,7 @@ std::string measured_html(const LoadedModel& net, const Dataset& images) {
                                .batch_size = pixels ? 8 : 128,
                                .predictions = &predictions,
                                .matrix = &matrix});
+  if (!std::isfinite(found->loss)) return "";
   std::string text =
       fmt::format("{} images: loss {:.4f}, accuracy {}%", images.size(), found->loss, percent(found->accuracy));
   if (pixels) {
@@ -249,6 +252,10 @@ std::string net_html(const LoadedModel& net) {
 std::string images_html(const LoadedModel& net, const Dataset& images, std::int64_t pictures) {
   const EvalGuard eval(*net.model);
   std::string html = measured_html(net, images);
+  if (html.empty()) {
+    return html_section("Left out",
+                        html_text("What needs images: the loss is not finite, training must have diverged."));
+  }
   if (!are_pictures(images.image_shape())) {
     return html + html_section("Feature maps", html_text("Left out: these are no pictures of one or three channels."));
   }

@@ -15,7 +15,6 @@
 #include "apps/report/markdown.h"
 #include "apps/report/net_sections.h"
 #include "apps/training/run_folder.h"
-#include "core/file.h"
 #include "core/text.h"
 
 namespace striate::cli {
@@ -167,16 +166,10 @@ std::string flags_html(const std::vector<Configuration>& all) {
   std::string html;
   if (differ.size() > 1) html += html_heading("What differs") + html_table(differ);
   if (common.size() > 1) {
-    html += fmt::format("<details{}><summary>{}</summary><div class=\"columns\">{}</div></details>\n",
-                        differ.size() > 1 ? "" : " open",
+    html += fmt::format("<details open><summary>{}</summary><div class=\"columns\">{}</div></details>\n",
                         known.size() > 1 ? "In common" : "All flags that change results", html_table(common));
   }
   return html + (unknown.empty() ? "" : html_text("Left out: there is no config.toml of " + joined(unknown) + "."));
-}
-
-std::string text_of(const fs::path& file) {
-  const auto bytes = read_bytes(file, std::uint64_t{64} << 20U);
-  return {bytes.begin(), bytes.end()};
 }
 
 std::string ablation_html(const fs::path& folder) {
@@ -184,12 +177,12 @@ std::string ablation_html(const fs::path& folder) {
   const std::string picture =
       !fs::exists(chart) ? html_text("Left out: there is no chart.svg.")
                          : "<div class=\"scroll\">" +
-                               html_picture("image/svg+xml", text_of(chart),
+                               html_picture("image/svg+xml", text_in(chart),
                                             "The test accuracy of every cell: a dot for each seed, the mean and its "
                                             "95% interval. The tables below have the numbers.",
                                             "wide") +
                                "</div>\n";
-  return markdown_html(text_of(folder / "report.md"), picture);
+  return markdown_html(text_in(folder / "report.md"), picture);
 }
 
 void expect_one_task(const std::vector<History>& runs) {
@@ -247,9 +240,10 @@ std::string report_html(const ReportContent& content) {
   } else {
     body += html_section("Curves", html_text("Left out: an ablation's curves are in its runs, which do not lie here."));
   }
-  if (content.net != nullptr)
+  if (content.net != nullptr) {
     body += html_text("Below is what " + content.net_name + " holds.") + net_html(*content.net);
-  if (content.images != nullptr) body += images_html(*content.net, *content.images, content.pictures);
+    if (content.images != nullptr) body += images_html(*content.net, *content.images, content.pictures);
+  }
   if (!content.why_not.empty()) body += html_section("Left out", html_text(content.why_not));
   return html_page(title_of(all, ablations), body, content.refresh);
 }

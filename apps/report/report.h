@@ -13,13 +13,13 @@
 namespace striate::cli {
 
 struct ReportContent {
-  std::vector<std::filesystem::path> folders;  ///< of runs and ablations (read_histories)
-  const LoadedModel* net = nullptr;            ///< whose pictures are shown
-  std::string net_name = {};                   ///< its file
-  const Dataset* images = nullptr;             ///< to measure the net on
-  std::int64_t pictures = 4;                   ///< of these, whose feature maps are shown
-  std::string why_not = {};                    ///< there is no net, or no images: a sentence for the page
-  int refresh = 0;                             ///< seconds after which a browser loads the page again; 0: never
+  std::vector<std::filesystem::path> folders = {};  ///< of runs and ablations (read_histories)
+  const LoadedModel* net = nullptr;                 ///< whose pictures are shown
+  std::string net_name = {};                        ///< its file
+  const Dataset* images = nullptr;                  ///< to measure the net on
+  std::int64_t pictures = 4;                        ///< of these, whose feature maps are shown
+  std::string why_not = {};                         ///< there is no net, or no images: a sentence for the page
+  int refresh = 0;                                  ///< seconds after which a browser loads the page again; 0: never
 };
 
 /// The page. Throws FileError, and UsageError for runs of different tasks.

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "apps/report/net_pictures.h"
 #include "core/printable.h"
+#include "models/feature_maps.h"
 
 namespace striate::cli {
 namespace {
@@ -62,6 +64,7 @@ void TensorBoard::add(const EpochResult& epoch) {
   for (const NamedTensor& parameter : model_.parameters()) {
     events_.add_histogram("weights/" + parameter.name, parameter.value);
   }
+  if (first_filters(model_).defined()) events_.add_image("filters/first layer", filters_picture(model_).picture);
   events_.write(epoch.step);
 }
 

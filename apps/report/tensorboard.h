@@ -15,7 +15,7 @@ class TensorBoard {
   /// the run is measured on. The model outlives this. Throws FileError.
   TensorBoard(const RunFiles& files, const StepResult& start, const Module& model, const Splits& data);
 
-  /// Scalars by the names of metrics.csv, "loss/test", and a histogram of every parameter.
+  /// Scalars by the names of metrics.csv, "loss/test", a histogram of every parameter, the first layer's filters.
   void add(const EpochResult& epoch);
 
  private:

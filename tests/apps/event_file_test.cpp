@@ -101,7 +101,7 @@ TEST(TensorBoardFlag, WritesAFileForEachStartOfTheRun) {
   ASSERT_EQ(striate(small_train(run, {"--tensorboard", "--epochs", "2", "--max-steps", "10"})).status, 0);
   ASSERT_EQ(event_files(run).size(), 1U);
   const std::string first = read_text(*event_files(run).begin());
-  for (const char* part : {"test images/7 ", "loss/test", "accuracy/train", "run/learning_rate",
+  for (const char* part : {"test images/7 ", "loss/test", "accuracy/train", "run/learning_rate", "filters/first layer",
                            "weights/features.0.weight", "weights/classifier.weight"}) {
     EXPECT_NE(first.find(part), std::string::npos) << part;
   }

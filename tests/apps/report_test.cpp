@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <regex>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "apps/report/curves.h"
 #include "apps/report/html.h"
 #include "apps/report/markdown.h"
+#include "core/safetensors.h"
 #include "data/image.h"
 #include "tests/support/small_run.h"
 
@@ -39,10 +41,12 @@ void expect_sound(const std::string& page) {
     const std::string name = (*it)[2], attributes = (*it)[3];
     static const std::regex value("\"[^\"]*\"");
     EXPECT_FALSE(contains(std::regex_replace(attributes, value, ""), " on")) << attributes;
-    if (name == "img")
-      EXPECT_TRUE(contains(attributes, "src=\"data:image/") && !contains(attributes, "alt=\"\"")) << name;
-    if (name == "svg" && (*it)[1].length() == 0)
-      EXPECT_TRUE(contains(attributes, "aria-label=") || contains(attributes, "aria-hidden=")) << name;
+    if (name == "img") {
+      EXPECT_TRUE(contains(attributes, "src=\"data:image/") && !contains(attributes, "alt=\"\"")) << attributes;
+    }
+    if (name == "svg" && (*it)[1].length() == 0) {
+      EXPECT_TRUE(contains(attributes, "aria-label=") || contains(attributes, "aria-hidden=")) << attributes;
+    }
     if (name == "meta" || name == "img" || (*it)[4].length() > 0) continue;
     if ((*it)[1].length() == 0) {
       open.push_back(name);
@@ -92,6 +96,16 @@ TEST(Report, TrainWritesOneAndTheCommandTheSame) {
   const std::string without = report({run.string()}, folder.path() / "without.html");
   expect_sound(without);
   expect_parts(without, {"<h2>Filters of the first layer</h2>", "<h2>Left out</h2>", "test images (--data)"});
+
+  TensorFile weights = read_safetensors(run / "weights.safetensors");
+  Tensor first = weights.find("features.0.weight");  // the same memory
+  first.copy_from(Tensor::full(first.shape(), std::nan(""), first.dtype()));
+  const auto diverged = (folder.path() / "diverged.safetensors").string();
+  write_safetensors(diverged, weights);
+  const std::string told =
+      report({run.string(), "--weights", diverged, "--data", small_data().string()}, diverged + "h");
+  expect_sound(told);
+  expect_parts(told, {"the loss is not finite, training must have diverged"});
 }
 
 TEST(Report, NamesAreEscaped) {

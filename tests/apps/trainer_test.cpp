@@ -213,12 +213,19 @@ TEST(Trainer, HooksSeeEveryStepAndEveryEpoch) {
   const ScheduleOptions schedule = schedule_in_steps(options, 100);
   std::vector<StepResult> steps;
   std::vector<EpochResult> epochs;
+  int saved = 0;
   run(options, [&](Trainer& trainer) {
     trainer.on_step([&](const StepResult& step) { steps.push_back(step); });
     trainer.on_epoch([&](const EpochResult& epoch) {
       epochs.push_back(epoch);
       // Before it is saved.
       EXPECT_EQ(std::filesystem::exists(folder.path() / "run/checkpoint.safetensors"), epoch.epoch > 1);
+    });
+    trainer.on_saved([&] {
+      const std::string metrics = read_text(folder.path() / "run/metrics.csv");
+      EXPECT_NE(metrics.find("\n" + std::to_string(epochs.size()) + ","), std::string::npos);
+      EXPECT_TRUE(std::filesystem::exists(folder.path() / "run/weights.safetensors"));
+      ++saved;
     });
   });
   ASSERT_EQ(steps.size(), 21U);
@@ -233,6 +240,7 @@ TEST(Trainer, HooksSeeEveryStepAndEveryEpoch) {
     loss_sum = (step % 7 == 1 ? 0 : loss_sum) + steps[i].loss * (step % 7 == 0 ? 4 : 16);
     EXPECT_NEAR(steps[i].metrics.loss_sum, loss_sum, 1e-9 * loss_sum);
   }
+  EXPECT_EQ(saved, 3);
   ASSERT_EQ(epochs.size(), 3U);
   for (std::size_t i = 0; i < epochs.size(); ++i) {
     EXPECT_EQ(epochs[i].epoch, static_cast<std::int64_t>(i) + 1);
