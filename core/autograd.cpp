@@ -8,6 +8,7 @@
 
 #include "core/parallel.h"
 #include "core/profile.h"
+#include "core/trace.h"
 
 namespace striate {
 namespace {
@@ -168,6 +169,7 @@ bool recording(const std::vector<Tensor>& inputs) {
 }
 
 void record(const char* op, Tensor& y, const std::vector<Tensor>& inputs, std::function<void(Backward&)> closure) {
+  if (Trace* trace = Trace::active()) trace->saw(op, y, inputs);
   if (!recording(inputs)) return;
   if (y.requires_grad()) {
     throw std::logic_error("[" + std::string(op) +

@@ -7,6 +7,7 @@
 #include "core/broadcast.h"
 #include "core/parallel.h"
 #include "core/reduce.h"
+#include "core/trace.h"
 
 namespace striate {
 namespace {
@@ -65,6 +66,14 @@ Tensor apply(const char* op, const Tensor& x, F f) {
   return y;
 }
 
+// How these ops are written in ONNX: an operator, of one or two inputs.
+void trace_as(const char* type, const Tensor& y, const Tensor& x) {
+  traced(y, [&](Trace& t) { return t.add(type, {t.value(x)}); });
+}
+void trace_as(const char* type, const Tensor& y, const Tensor& a, const Tensor& b) {
+  traced(y, [&](Trace& t) { return t.add(type, {t.broadcast(a, y.rank()), t.broadcast(b, y.rank())}); });
+}
+
 }  // namespace
 
 // Nothing is recorded during a backward pass, so the closures compute with these same ops.
@@ -75,6 +84,7 @@ Tensor add(const Tensor& a, const Tensor& b) {
     if (bw.wants(0)) bw.add(0, sum_to(bw.dy(), a_shape));
     if (bw.wants(1)) bw.add(1, sum_to(bw.dy(), b_shape));
   });
+  trace_as("Add", y, a, b);
   return y;
 }
 
@@ -84,6 +94,7 @@ Tensor sub(const Tensor& a, const Tensor& b) {
     if (bw.wants(0)) bw.add(0, sum_to(bw.dy(), a_shape));
     if (bw.wants(1)) bw.add(1, -sum_to(bw.dy(), b_shape));
   });
+  trace_as("Sub", y, a, b);
   return y;
 }
 
@@ -93,6 +104,7 @@ Tensor mul(const Tensor& a, const Tensor& b) {
     if (bw.wants(0)) bw.add(0, sum_to(bw.dy() * b.get(), a_shape));
     if (bw.wants(1)) bw.add(1, sum_to(bw.dy() * a.get(), b_shape));
   });
+  trace_as("Mul", y, a, b);
   return y;
 }
 
@@ -104,6 +116,7 @@ Tensor div(const Tensor& a, const Tensor& b) {
     if (bw.wants(0)) bw.add(0, sum_to(da, a_shape));
     if (bw.wants(1)) bw.add(1, -sum_to(da * y.get(), divisor.shape()));
   });
+  trace_as("Div", y, a, b);
   return y;
 }
 
@@ -113,24 +126,31 @@ Tensor affine(const Tensor& x, double factor, double offset) {
     return value * static_cast<C>(factor) + static_cast<C>(offset);
   });
   record("affine", y, {x}, [factor](Backward& bw) { bw.add(0, factor == 1 ? bw.dy() : affine(bw.dy(), factor)); });
+  traced(y, [&](Trace& t) {
+    const Trace::Value product = factor == 1 ? t.value(x) : t.add("Mul", {t.value(x), t.scalar(factor)});
+    return offset == 0 ? product : t.add("Add", {product, t.scalar(offset)});
+  });
   return y;
 }
 
 Tensor exp(const Tensor& x) {
   Tensor y = apply("exp", x, [](auto value) { return std::exp(value); });
   record("exp", y, {x}, [y = Saved(y)](Backward& bw) { bw.add(0, bw.dy() * y.get()); });
+  trace_as("Exp", y, x);
   return y;
 }
 
 Tensor log(const Tensor& x) {
   Tensor y = apply("log", x, [](auto value) { return std::log(value); });
   record("log", y, {x}, [x = Saved(x)](Backward& bw) { bw.add(0, bw.dy() / x.get()); });
+  trace_as("Log", y, x);
   return y;
 }
 
 Tensor sqrt(const Tensor& x) {
   Tensor y = apply("sqrt", x, [](auto value) { return std::sqrt(value); });
   record("sqrt", y, {x}, [y = Saved(y)](Backward& bw) { bw.add(0, affine(bw.dy() / y.get(), 0.5)); });
+  trace_as("Sqrt", y, x);
   return y;
 }
 
@@ -139,6 +159,7 @@ Tensor cast(const Tensor& x, DType dtype) {
   Tensor y = Tensor::empty(x.shape(), dtype);
   y.copy_from(x);
   record("cast", y, {x}, [dtype = x.dtype()](Backward& bw) { bw.add(0, cast(bw.dy(), dtype)); });
+  traced(y, [&](Trace& t) { return dtype == x.dtype() ? t.value(x) : Trace::kNone; });
   return y;
 }
 

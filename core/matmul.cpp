@@ -2,6 +2,7 @@
 
 #include "core/autograd.h"
 #include "core/elementwise.h"
+#include "core/trace.h"
 
 namespace striate {
 namespace {
@@ -43,6 +44,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
     if (bw.wants(0)) bw.add(0, product(Transpose::no, bw.dy(), Transpose::yes, b.get()));
     if (bw.wants(1)) bw.add(1, product(Transpose::yes, a.get(), Transpose::no, bw.dy()));
   });
+  traced(y, [&](Trace& t) { return t.add("MatMul", {t.value(a), t.value(b)}); });
   return y;
 }
 

@@ -7,6 +7,7 @@
 #include "core/autograd.h"
 #include "core/deferred.h"
 #include "core/profile.h"
+#include "core/trace.h"
 
 namespace striate {
 namespace {
@@ -95,7 +96,8 @@ void Module::add_buffer(const std::string& name, Tensor& slot, const Tensor& val
 
 Tensor Layer::operator()(const Tensor& x) {
   const ProfileSpan span(profiling() ? path() : std::string(), "forward");
-  const DeferScope scope(observer == nullptr);
+  const Trace::Inside inside(*this);
+  const DeferScope scope(observer == nullptr && Trace::active() == nullptr);
   try {
     Tensor y = forward(x);
     if (observer != nullptr) observer->callback_(*this, x, y);

@@ -11,6 +11,7 @@
 #include "core/elementwise.h"
 #include "core/integer.h"
 #include "core/parallel.h"
+#include "core/trace.h"
 
 namespace striate {
 namespace {
@@ -106,6 +107,28 @@ Tensor sum_over(const Tensor& x, const std::vector<bool>& summed, Shape shape, d
   return y;
 }
 
+// In ONNX. The mean over all places is what every reader knows as a pool.
+Trace::Value reduce_in(Trace& t, const Tensor& x, const std::vector<bool>& summed, bool keepdim, bool average) {
+  std::vector<bool> places(summed.size(), true);
+  if (!places.empty()) places.front() = places.back() = false;
+  if (average && x.rank() > 2 && summed == places) {
+    const auto pooled = t.add("GlobalAveragePool", {t.value(x)});
+    return keepdim ? pooled : t.add("Flatten", {pooled}, {{"axis", 1}});
+  }
+  std::vector<int> memory;
+  std::vector<std::int64_t> axes;
+  for (int i = 0; i < x.rank(); ++i) {
+    memory.push_back(i);
+    if (summed[static_cast<std::size_t>(i)]) axes.push_back(i);
+  }
+  const auto in = t.permuted(x, memory);
+  const int rank = keepdim ? x.rank() : x.rank() - static_cast<int>(axes.size());
+  const std::int64_t keep = keepdim ? 1 : 0;
+  return t.channels_first(average ? t.add("ReduceMean", {in}, {{"axes", axes}, {"keepdims", keep}})
+                                  : t.add("ReduceSum", {in, t.integers(axes)}, {{"keepdims", keep}}),
+                          rank);
+}
+
 Tensor reduce(const char* op, const Tensor& x, const std::vector<bool>& summed, bool keepdim, bool average) {
   Shape kept_shape = x.shape();
   Shape short_shape;
@@ -124,6 +147,7 @@ Tensor reduce(const char* op, const Tensor& x, const std::vector<bool>& summed, 
     const Tensor share = divisor == 1 ? bw.dy() : affine(bw.dy(), 1 / divisor);
     bw.add(0, expand(op, share.viewed_as(kept_shape), x_shape));
   });
+  traced(y, [&](Trace& t) { return reduce_in(t, x, summed, keepdim, average); });
   return y;
 }
 

@@ -9,6 +9,7 @@
 #include "core/check.h"
 #include "core/dtype.h"
 #include "core/parallel.h"
+#include "core/trace.h"
 
 namespace striate {
 namespace {
@@ -72,11 +73,31 @@ std::size_t check_concat(const std::vector<Tensor>& parts, Axis axis) {
   return place;
 }
 
+bool is_zero(const Tensor& x) {
+  const auto* bytes = static_cast<const std::byte*>(x.raw());
+  return std::all_of(bytes, bytes + x.bytes(), [](std::byte byte) { return byte == std::byte{}; });
+}
+
+// In ONNX. Constant zeros at the end, as shortcuts have them, are padding, which suits any batch.
+Trace::Value concat_in(Trace& t, std::vector<Tensor> parts, int place) {
+  const int rank = parts.front().rank();
+  const auto axis = static_cast<std::size_t>(channels_first_place(place, rank));
+  std::vector<std::int64_t> pads(static_cast<std::size_t>(2 * rank));
+  std::int64_t& behind = pads[static_cast<std::size_t>(rank) + axis];
+  for (; t.is_constant(parts.back()) && is_zero(parts.back()); parts.pop_back()) behind += parts.back().size(place);
+  std::vector<Trace::Value> inputs;
+  for (const Tensor& part : parts) inputs.push_back(t.value(part));
+  const auto joined =
+      inputs.size() == 1 ? inputs[0] : t.add("Concat", inputs, {{"axis", static_cast<std::int64_t>(axis)}});
+  return behind == 0 ? joined : t.add("Pad", {joined, t.integers(pads)});
+}
+
 }  // namespace
 
 Tensor reshape(const Tensor& x, Shape shape) {
   Tensor y = x.viewed_as(infer_size(x, std::move(shape)));
   record("reshape", y, {x}, [x_shape = x.shape()](Backward& bw) { bw.add(0, bw.dy().viewed_as(x_shape)); });
+  traced(y, [&](Trace& t) { return t.reshape(x, y.shape()); });
   return y;
 }
 
@@ -109,6 +130,7 @@ Tensor concat(const std::vector<Tensor>& parts, Axis axis) {
       begin += size;
     }
   });
+  traced(y, [&](Trace& t) { return concat_in(t, parts, static_cast<int>(place)); });
   return y;
 }
 
@@ -126,6 +148,10 @@ Tensor slice(const Tensor& x, Axis axis, std::int64_t begin, std::int64_t end) {
     Tensor dx = Tensor::zeros(x_shape, bw.dy().dtype());
     copy_along(place, bw.dy(), 0, dx, begin, end - begin);
     bw.add(0, dx);
+  });
+  traced(y, [&](Trace& t) {
+    const auto axis = t.integers({channels_first_place(static_cast<int>(place), x.rank())});
+    return t.add("Slice", {t.value(x), t.integers({begin}), t.integers({end}), axis});
   });
   return y;
 }

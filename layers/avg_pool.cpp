@@ -6,6 +6,7 @@
 
 #include "core/autograd.h"
 #include "core/parallel.h"
+#include "core/trace.h"
 #include "layers/by_register.h"
 #include "layers/pooling.h"
 
@@ -114,6 +115,43 @@ Tensor backward(const Tensor& dy, const Shape& input, const AxisWindows& rows, c
   return dx;
 }
 
+// In ONNX: how far apart windows are that all lie inside and count what they hold; 0 for others.
+std::int64_t even_stride(const AxisWindows& windows) {
+  const auto length = [](const AxisWindow& w) { return w.end - w.begin; };
+  const AxisWindow& first = windows.front();
+  const std::int64_t stride = windows.size() > 1 ? windows[1].begin - first.begin : length(first);
+  for (std::size_t i = 0; i < windows.size(); ++i) {
+    if (windows[i].begin != static_cast<std::int64_t>(i) * stride || length(windows[i]) != length(first)) return 0;
+    if (windows[i].count != static_cast<double>(length(first))) return 0;
+  }
+  return stride;
+}
+
+// What one axis contributes to each output, (inputs, outputs).
+Tensor shares(const AxisWindows& windows, std::int64_t inputs) {
+  const std::int64_t outputs = std::ssize(windows);
+  Tensor result = Tensor::zeros({inputs, outputs});
+  for (std::int64_t i = 0; i < outputs; ++i) {
+    const auto& [begin, end, count] = windows[static_cast<std::size_t>(i)];
+    for (std::int64_t at = begin; at < end; ++at) {
+      result.mutable_data<float>()[at * outputs + i] = static_cast<float>(1 / count);
+    }
+  }
+  return result;
+}
+
+// Only windows that all readers understand alike are pools: they differ in what of the padding counts.
+Trace::Value average_in(Trace& t, const Tensor& x, const AxisWindows& rows, const AxisWindows& columns) {
+  const std::int64_t down = even_stride(rows);
+  const std::int64_t across = even_stride(columns);
+  if (down == 0 || across == 0) return resample_in(t, x, shares(rows, x.size(1)), shares(columns, x.size(2)));
+  const std::vector<std::int64_t> kernel = {rows[0].end, columns[0].end};
+  if (rows.size() == 1 && columns.size() == 1 && kernel[0] == x.size(1) && kernel[1] == x.size(2)) {
+    return t.add("GlobalAveragePool", {t.value(x)});
+  }
+  return t.add("AveragePool", {t.value(x)}, {{"kernel_shape", kernel}, {"strides", std::vector{down, across}}});
+}
+
 // y[n,p,q,c] = sum of x[n,h,w,c] over h in rows[p], w in columns[q], over rows[p].count * columns[q].count.
 Tensor average_windows(const char* op, const Tensor& x, Tensor& y, const AxisWindows& rows,
                        const AxisWindows& columns) {
@@ -121,6 +159,7 @@ Tensor average_windows(const char* op, const Tensor& x, Tensor& y, const AxisWin
   record(op, y, {x}, [op, input = x.shape(), rows, columns](Backward& bw) {
     dispatch_floating(op, bw.dy().dtype(), [&]<class T>(T) { bw.add(0, backward<T>(bw.dy(), input, rows, columns)); });
   });
+  traced(y, [&](Trace& t) { return average_in(t, x, rows, columns); });
   return y;
 }
 

@@ -12,6 +12,7 @@
 #include "core/dtype.h"
 #include "core/parallel.h"
 #include "core/profile.h"
+#include "core/trace.h"
 #include "layers/channel_sums.h"
 #include "layers/conv/apply_epilogue.h"
 
@@ -310,7 +311,19 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Ten
   if (!recording({x, weight, bias})) {
     for (Tensor* tensor : {&step.x, &step.weight, &step.bias}) *tensor = tensor->detach();
   }
-  if (!DeferScope::defers()) return recorded(step, normalised(x, plan, step.factors, false), false);
+  if (!DeferScope::defers()) {
+    Tensor y = recorded(step, normalised(x, plan, step.factors, false), false);
+    traced(y, [&](Trace& t) {
+      if (options.training) return Trace::kNone;
+      const auto or_full = [&](const Tensor& values, double value) {
+        return t.value(values.defined() ? values : Tensor::full({x.size(-1)}, value));
+      };
+      return t.add("BatchNormalization",
+                   {t.value(x), or_full(weight, 1), or_full(bias, 0), t.value(running_mean), t.value(running_var)},
+                   {{"epsilon", options.eps}});
+    });
+    return y;
+  }
   return recorded(step, Tensor::deferred(x.shape(), x.dtype(), std::make_shared<DeferredNorm>(step)), false);
 }
 

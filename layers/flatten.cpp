@@ -6,6 +6,7 @@
 #include "core/dtype.h"
 #include "core/parallel.h"
 #include "core/reshape.h"
+#include "core/trace.h"
 
 namespace striate {
 namespace {
@@ -42,6 +43,7 @@ Tensor flatten(const Tensor& x) {
     transpose(bw.dy(), dx, images, channels, places);
     bw.add(0, dx);
   });
+  traced(y, [&](Trace& t) { return t.add("Flatten", {t.value(x)}, {{"axis", 1}}); });
   return y;
 }
 

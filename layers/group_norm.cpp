@@ -9,6 +9,7 @@
 #include "core/autograd.h"
 #include "core/check.h"
 #include "core/reshape.h"
+#include "core/trace.h"
 #include "layers/channel_sums.h"
 
 namespace striate {
@@ -217,6 +218,31 @@ void check_affine(const char* op, const Tensor& x, const Tensor& values, const s
          name + " in " + to_string(expected) + " for an input in " + to_string(x.dtype()), values.dtype());
 }
 
+// In ONNX, whose opset 17 has no norm of groups: each is a channel of an InstanceNormalization.
+Trace::Value normalise_in(Trace& t, const Tensor& x, std::int64_t groups, const Tensor& weight, const Tensor& bias,
+                          double eps) {
+  if (groups == 1 && x.rank() == 2) {
+    const Tensor scale = weight.defined() ? weight : Tensor::full({x.size(-1)}, 1);
+    return t.add("LayerNormalization", {t.value(x), t.value(scale), t.value(bias)}, {{"axis", -1}, {"epsilon", eps}});
+  }
+  const auto grouped = t.add("Reshape", {t.value(x), t.integers({0, groups, -1})});
+  const auto norm =
+      t.add("InstanceNormalization", {grouped, t.value(Tensor::full({groups}, 1)), t.value(Tensor::zeros({groups}))},
+            {{"epsilon", eps}});
+  std::vector<std::int64_t> shape = {0};
+  for (const int axis : channels_first_axes(x.rank())) {
+    if (axis > 0) shape.push_back(x.size(axis));
+  }
+  const auto result = t.add("Reshape", {norm, t.integers(shape)});
+  if (!weight.defined() && !bias.defined()) return result;
+  // Scale and shift of channels, as a norm whose statistics do nothing.
+  const auto full = [&](double value) { return t.value(Tensor::full({x.size(-1)}, value)); };
+  return t.add("BatchNormalization",
+               {result, weight.defined() ? t.value(weight) : full(1), bias.defined() ? t.value(bias) : full(0), full(0),
+                full(1)},
+               {{"epsilon", 0.0}});
+}
+
 // Of x (images, ..., C).
 Tensor normalise(const char* op, const Tensor& x, std::int64_t groups, const Tensor& weight, const Tensor& bias,
                  double eps) {
@@ -235,6 +261,7 @@ Tensor normalise(const char* op, const Tensor& x, std::int64_t groups, const Ten
     dispatch_floating(op, bw.dy().dtype(),
                       [&]<class T>(T) { add_gradients<T>(bw, plan, x.get(), weight.get(), moments); });
   });
+  traced(y, [&](Trace& t) { return normalise_in(t, x, groups, weight, bias, eps); });
   return y;
 }
 

@@ -7,6 +7,7 @@
 #include "core/check.h"
 #include "core/elementwise.h"
 #include "core/matmul.h"
+#include "core/trace.h"
 #include "layers/conv2d.h"
 #include "layers/init.h"
 
@@ -88,6 +89,9 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b) {
         bw.add(1, parameter_gradient(dw, dtype));
       }
       if (bw.wants(2)) bw.add(2, parameter_gradient(sum_rows<T>(dy), dtype));
+    });
+    traced(y, [&](Trace& t) {
+      return t.add("Gemm", {t.value(x), t.permuted(w, {1, 0}), t.value(b)}, {{"transB", 1}});
     });
     return y;
   });

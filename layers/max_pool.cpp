@@ -11,6 +11,7 @@
 #include "core/autograd.h"
 #include "core/dtype.h"
 #include "core/parallel.h"
+#include "core/trace.h"
 #include "layers/by_register.h"
 #include "layers/pooling.h"
 
@@ -202,7 +203,7 @@ PoolAxis adaptive(std::int64_t input, std::int64_t output) {
   return result;
 }
 
-Tensor pool(const char* op, const Tensor& x, Tensor y, const Windows& g) {
+void pool(const char* op, const Tensor& x, Tensor& y, const Windows& g) {
   Tensor argmax;
   dispatch_floating(op, x.dtype(), [&]<class T>(T) {
     with_tap_type(g, [&]<class Tap>(Tap) {
@@ -215,7 +216,20 @@ Tensor pool(const char* op, const Tensor& x, Tensor y, const Windows& g) {
       with_tap_type(g, [&]<class Tap>(Tap) { bw.add(0, backward<T, Tap>(bw.dy(), g, argmax)); });
     });
   });
-  return y;
+}
+
+// In ONNX. With ceil_mode, which readers round differently, the padding behind is what the last window needs.
+Trace::Value max_pool_in(Trace& t, const Tensor& x, const PoolGeometry& g, bool ceil_mode) {
+  const auto behind = [&](const WindowAxis& axis) {
+    if (!ceil_mode) return axis.padding;
+    return std::max<std::int64_t>(0, axis.place(axis.output - 1, axis.kernel - 1) + 1 - axis.input);
+  };
+  const auto& [batch, channels, rows, columns] = g;
+  return t.add("MaxPool", {t.value(x)},
+               {{"kernel_shape", std::vector{rows.kernel, columns.kernel}},
+                {"strides", std::vector{rows.stride, columns.stride}},
+                {"dilations", std::vector{rows.dilation, columns.dilation}},
+                {"pads", std::vector{rows.padding, columns.padding, behind(rows), behind(columns)}}});
 }
 
 }  // namespace
@@ -225,7 +239,9 @@ Tensor max_pool(const char* op, const Tensor& x, const MaxPool2dOptions& options
   const Shape shape = {g.batch, g.rows.output, g.columns.output, g.channels};
   if (x.numel() == 0) return pool_nothing(op, x, shape);
   Tensor y = Tensor::empty(shape, x.dtype());  // before the windows: too many are refused here
-  return pool(op, x, y, {g.batch, g.channels, sliding(g.rows), sliding(g.columns)});
+  pool(op, x, y, {g.batch, g.channels, sliding(g.rows), sliding(g.columns)});
+  traced(y, [&](Trace& t) { return max_pool_in(t, x, g, options.ceil_mode); });
+  return y;
 }
 
 Tensor max_pool2d(const Tensor& x, const MaxPool2dOptions& options) { return max_pool("max_pool2d", x, options); }
@@ -241,7 +257,9 @@ Tensor adaptive_max_pool2d(const Tensor& x, const Extent2d& output_size) {
     shape_error(op, "windows must have less than 2^31 places: input " + to_string(x.shape()) + ", output_size " +
                         to_string(output_size));
   }
-  return pool(op, x, y, windows);
+  pool(op, x, y, windows);
+  traced(y, [&](Trace& t) { return output_size == 1 ? t.add("GlobalMaxPool", {t.value(x)}) : Trace::kNone; });
+  return y;
 }
 
 MaxPool2d::MaxPool2d(Module& parent, std::string name, const MaxPool2dOptions& options)

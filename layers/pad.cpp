@@ -8,6 +8,7 @@
 #include "core/autograd.h"
 #include "core/integer.h"
 #include "core/parallel.h"
+#include "core/trace.h"
 #include "layers/pooling.h"
 
 namespace striate {
@@ -129,6 +130,13 @@ Tensor pad(const Tensor& x, const Borders& borders, PaddingMode mode) {
     Tensor dx = Tensor::empty(shape, bw.dy().dtype());
     dispatch_floating("pad", dx.dtype(), [&]<class T>(T) { backward(plan, bw.dy().data<T>(), dx.mutable_data<T>()); });
     bw.add(0, dx);
+  });
+  traced(y, [&](Trace& t) {
+    if (mode == PaddingMode::circular) return Trace::kNone;  // "wrap" is of opset 19
+    const char* name = mode == PaddingMode::zeros ? "constant" : mode == PaddingMode::reflect ? "reflect" : "edge";
+    std::vector<std::int64_t> pads = {0, 0, borders.top, borders.left, 0, 0, borders.bottom, borders.right};
+    if (x.rank() == 3) pads = {0, 0, borders.left, 0, 0, borders.right};
+    return t.add("Pad", {t.value(x), t.integers(pads)}, {{"mode", name}});
   });
   return y;
 }

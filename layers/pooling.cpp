@@ -72,6 +72,12 @@ FunctionLayer::Geometry adaptive_geometry(const char* op, const Extent2d& output
   };
 }
 
+Trace::Value resample_in(Trace& t, const Tensor& x, const Tensor& rows, const Tensor& columns) {
+  const std::vector<std::int64_t> swapped = {0, 1, 3, 2};  // for readers that take a matrix on the right alone
+  const auto by_columns = t.add("Transpose", {t.add("MatMul", {t.value(x), t.value(columns)})}, {{"perm", swapped}});
+  return t.add("Transpose", {t.add("MatMul", {by_columns, t.value(rows)})}, {{"perm", swapped}});
+}
+
 Tensor pool_nothing(const char* op, const Tensor& x, const Shape& output) {
   Tensor y = Tensor::empty(output, x.dtype());
   record(op, y, {x}, [input = x.shape()](Backward& bw) { bw.add(0, Tensor::zeros(input, bw.dy().dtype())); });

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "core/trace.h"
 #include "layers/avg_pool.h"
 #include "layers/max_pool.h"
 #include "layers/window.h"
@@ -44,6 +45,9 @@ Tensor adaptive_avg_pool(const char* op, const Tensor& x, const Extent2d& output
 
 /// The output of a pooling of no values, of which there may be any number of windows.
 Tensor pool_nothing(const char* op, const Tensor& x, const Shape& output);
+
+/// In ONNX: x (N,H,W,C) times a matrix along each axis, rows (H,P) and columns (W,Q).
+Trace::Value resample_in(Trace& t, const Tensor& x, const Tensor& rows, const Tensor& columns);
 
 /// How many rows of `elements` make a chunk of a parallel loop.
 inline std::int64_t row_grain(std::int64_t elements) {

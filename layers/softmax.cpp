@@ -6,6 +6,7 @@
 
 #include "core/autograd.h"
 #include "core/parallel.h"
+#include "core/trace.h"
 
 namespace striate {
 namespace {
@@ -31,9 +32,9 @@ std::pair<C, C> peak_and_sum(const T* row, std::int64_t k) {
   return {peak, sum};
 }
 
-// y = forward(row of x) and dx = backward(row of y, row of dy), all of k values.
+// y = forward(row of x) and dx = backward(row of y, row of dy), all of k values; `type` is ONNX's.
 template <class Forward, class BackwardRow>
-Tensor by_rows(const char* op, const Tensor& x, Forward forward, BackwardRow backward) {
+Tensor by_rows(const char* op, const char* type, const Tensor& x, Forward forward, BackwardRow backward) {
   if (x.rank() < 1) shape_error(op, "input needs a channels axis: got " + to_string(x.shape()));
   return dispatch_floating(op, x.dtype(), [&]<class T>(T) {
     const std::int64_t k = x.size(-1);
@@ -50,6 +51,9 @@ Tensor by_rows(const char* op, const Tensor& x, Forward forward, BackwardRow bac
       for_rows(dx, [&](std::int64_t at) { backward(values + at, dy + at, to + at, k); });
       bw.add(0, dx);
     });
+    traced(y, [&](Trace& t) {
+      return t.add(type, {t.value(x)}, {{"axis", std::int64_t{channels_first_place(-1, x.rank())}}});
+    });
     return y;
   });
 }
@@ -58,7 +62,7 @@ Tensor by_rows(const char* op, const Tensor& x, Forward forward, BackwardRow bac
 
 Tensor softmax(const Tensor& x) {
   return by_rows(
-      "softmax", x,
+      "softmax", "Softmax", x,
       []<class T>(const T* in, T* out, std::int64_t k) {
         using C = compute_t<T>;
         const auto [peak, sum] = peak_and_sum(in, k);
@@ -76,7 +80,7 @@ Tensor softmax(const Tensor& x) {
 
 Tensor log_softmax(const Tensor& x) {
   return by_rows(
-      "log_softmax", x,
+      "log_softmax", "LogSoftmax", x,
       []<class T>(const T* in, T* out, std::int64_t k) {
         using C = compute_t<T>;
         const auto [peak, sum] = peak_and_sum(in, k);

@@ -9,6 +9,7 @@
 #include "core/autograd.h"
 #include "core/dtype.h"
 #include "core/parallel.h"
+#include "core/trace.h"
 #include "layers/by_register.h"
 
 namespace striate {
@@ -67,10 +68,18 @@ void for_all(std::int64_t count, F f) {
 /// after an activation mostly keeps it anyway.
 enum class Keeps : std::uint8_t { input, output };
 
+/// An op's form in ONNX that is one operator.
+inline auto one_operator(const char* type) {
+  return [type](Trace& t, Trace::Value x) { return t.add(type, {x}); };
+}
+
+/// Of an op that says of itself how it is written.
+inline constexpr auto kNoForm = [](Trace& /*t*/, Trace::Value /*x*/) { return Trace::kNone; };
+
 /// y = value(x); dx = gradient(dy, x), or gradient(dy, y) where the op keeps its output. Any shape; f32, f64, bf16 or
-/// f16.
-template <class Value, class Gradient>
-Tensor unary(const char* op, const Tensor& x, Keeps keeps, Value value, Gradient gradient) {
+/// f16. form(trace, x) is how it is written in ONNX (core/trace.h).
+template <class Value, class Gradient, class Form = decltype(kNoForm)>
+Tensor unary(const char* op, const Tensor& x, Keeps keeps, Value value, Gradient gradient, Form form = kNoForm) {
   Tensor y = Tensor::empty(x.shape(), x.dtype());
   dispatch_floating(op, x.dtype(), [&]<class T>(T) {
     const T* from = x.data<T>();
@@ -89,6 +98,7 @@ Tensor unary(const char* op, const Tensor& x, Keeps keeps, Value value, Gradient
     });
     bw.add(0, dx);
   });
+  traced(y, [&](Trace& t) { return form(t, t.value(x)); });
   return y;
 }
 

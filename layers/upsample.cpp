@@ -9,6 +9,7 @@
 #include "core/check.h"
 #include "core/parallel.h"
 #include "core/scratch.h"
+#include "core/trace.h"
 #include "layers/by_register.h"
 #include "layers/pooling.h"
 
@@ -19,6 +20,7 @@ namespace {
 struct Tap {
   std::int64_t place;
   double weight;
+  bool operator==(const Tap&) const = default;
 };
 using Taps = std::vector<std::vector<Tap>>;  // of every place along an axis
 
@@ -106,6 +108,45 @@ void check(const UpsampleOptions& options) {
          "nearest");
 }
 
+// The taps of an axis as a matrix (inputs, outputs).
+Tensor matrix_of(const Taps& taps, std::int64_t inputs) {
+  const std::int64_t outputs = std::ssize(taps);
+  Tensor result = Tensor::zeros({inputs, outputs});
+  for (std::int64_t i = 0; i < outputs; ++i) {
+    for (const Tap& tap : taps[static_cast<std::size_t>(i)]) {
+      result.mutable_data<float>()[tap.place * outputs + i] = static_cast<float>(tap.weight);
+    }
+  }
+  return result;
+}
+
+// Whether an axis grows by a whole factor and nothing else, as all readers of ONNX understand it alike.
+bool grows_evenly(const Taps& taps, std::int64_t inputs, const UpsampleOptions& options) {
+  const std::int64_t factor = std::ssize(taps) / inputs;
+  if (options.align_corners || taps != taps_of(inputs, inputs * factor, std::nullopt, options)) return false;
+  for (std::size_t i = 0; options.mode == UpsampleMode::nearest && i < taps.size(); ++i) {
+    if (taps[i][0].place != static_cast<std::int64_t>(i) / factor) return false;
+  }
+  return true;
+}
+
+// In ONNX: by the taps where there is no Resize that says the same.
+Trace::Value interpolate_in(Trace& t, const Tensor& x, const Taps& rows, const Taps& columns,
+                            const UpsampleOptions& options) {
+  const auto down = static_cast<float>(std::ssize(rows) / x.size(1));
+  const auto across = static_cast<float>(std::ssize(columns) / x.size(2));
+  if (!grows_evenly(rows, x.size(1), options) || !grows_evenly(columns, x.size(2), options)) {
+    return resample_in(t, x, matrix_of(rows, x.size(1)), matrix_of(columns, x.size(2)));
+  }
+  const bool nearest = options.mode == UpsampleMode::nearest;
+  const Tensor scales = Tensor::from({4}, std::vector{1.0F, 1.0F, down, across});
+  const auto region = t.value(Tensor::zeros({0}));  // of a mode that crops; has to be named, to come to the scales
+  return t.add("Resize", {t.value(x), region, t.value(scales)},
+               {{"mode", nearest ? "nearest" : "linear"},
+                {"coordinate_transformation_mode", nearest ? "asymmetric" : "half_pixel"},
+                {"nearest_mode", "floor"}});
+}
+
 }  // namespace
 
 Tensor interpolate(const Tensor& x, const UpsampleOptions& options) {
@@ -138,6 +179,7 @@ Tensor interpolate(const Tensor& x, const UpsampleOptions& options) {
     dispatch_floating(op, dx.dtype(), [&]<class T>(T) { gather<T>(bw.dy(), from_rows, from_columns, dx); });
     bw.add(0, dx);
   });
+  traced(y, [&](Trace& t) { return interpolate_in(t, x, rows, columns, options); });
   return y;
 }
 

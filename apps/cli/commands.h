@@ -13,6 +13,7 @@ int run_summary(const Arguments& arguments);
 int run_equivariance(const Arguments& arguments);
 int run_show(const Arguments& arguments);
 int run_report(const Arguments& arguments);
+int run_export(const Arguments& arguments);
 int run_find_lr(const Arguments& arguments);
 int run_ablate(const Arguments& arguments);
 int run_bench(const Arguments& arguments);

@@ -43,6 +43,7 @@ constexpr std::array kCommands = {
     Command{"equivariance", "tell how far layers are from moving with their input", run_equivariance},
     Command{"show", "draw filters, feature maps, saliency, receptive fields, or a batch", run_show},
     Command{"report", "write a page on runs: curves, flags, mistakes, what a net sees", run_report},
+    Command{"export", "write a trained model for other programs to run (ONNX)", run_export},
     Command{"find-lr", "find a learning rate to train with", run_find_lr},
     Command{"ablate", "train every cell of a recipe and report what each trick brought", run_ablate},
     Command{"bench", "measure training and inference speed", run_bench},

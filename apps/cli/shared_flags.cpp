@@ -172,11 +172,15 @@ LoadedModel load_model(const std::string& weights, const ModelFlags& flags) {
 void add_weights_flags(CLI::App& app, WeightsFlags& flags) {
   app.add_option("--weights", flags.weights, "A safetensors file")->required();
   add_model_flags(app, flags, " (default: the file's)");
-  app.add_option("--mean", flags.mean, "Images are (byte/255 - mean) / std, a number a channel (default: the file's)");
-  app.add_option("--std", flags.deviation, "As --mean");
+  add_normalization_flags(app, flags);
   app.add_option("--max-pixels", flags.max_pixels, kMaxPixelsHelp)->capture_default_str();
   add_threads_flag(app, flags.threads);
   app.add_flag("--json", flags.json, "Print JSON, an object a line");
+}
+
+void add_normalization_flags(CLI::App& app, WeightsFlags& flags) {
+  app.add_option("--mean", flags.mean, "Images are (byte/255 - mean) / std, a number a channel (default: the file's)");
+  app.add_option("--std", flags.deviation, "As --mean");
 }
 
 LoadedModel load(const WeightsFlags& flags) {

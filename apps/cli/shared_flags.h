@@ -93,6 +93,8 @@ struct WeightsFlags : ModelFlags {
 };
 
 void add_weights_flags(CLI::App& app, WeightsFlags& flags);
+/// Of them, --mean and --std alone.
+void add_normalization_flags(CLI::App& app, WeightsFlags& flags);
 /// Sets the number of threads and loads the model; its card has --mean and --std. Throws UsageError and FileError.
 LoadedModel load(const WeightsFlags& flags);
 

@@ -11,6 +11,7 @@
 #include "core/elementwise.h"
 #include "core/profile.h"
 #include "core/reduce.h"
+#include "core/trace.h"
 #include "layers/conv/kernels.h"
 
 namespace striate {
@@ -146,6 +147,29 @@ Tensor weight_gradient(const ConvKind& kind, const ConvGeometry& g, const Tensor
   });
 }
 
+// In ONNX, whose weights lie as in files.
+Trace::Value convolution_in(Trace& t, const Call& call, const Conv2dOptions& options, const Extent2d& output_padding) {
+  const auto& [kind, g, x, w, b] = call;
+  const bool one_d = kind.one_d;
+  const auto sides = [&](const Extent2d& e) { return one_d ? std::vector{e.width} : std::vector{e.height, e.width}; };
+  const auto behind = [&](const WindowAxis& axis) {
+    return options.padding.is_same ? axis.dilation * (axis.kernel - 1) - axis.padding : axis.padding;
+  };
+  auto pads = sides(g.padding);
+  const bool padded = options.padding_mode != PaddingMode::zeros;  // by an op of its own
+  const auto after = sides(padded ? Extent2d(0) : Extent2d(behind(g.rows()), behind(g.columns())));
+  pads.insert(pads.end(), after.begin(), after.end());
+  std::vector<std::pair<std::string, TracedAttribute>> attributes = {{"kernel_shape", sides({g.r, g.s})},
+                                                                     {"strides", sides(g.stride)},
+                                                                     {"dilations", sides(g.dilation)},
+                                                                     {"pads", pads},
+                                                                     {"group", g.groups}};
+  if (kind.transposed) attributes.emplace_back("output_padding", sides(output_padding));
+  const std::vector<int> file_axes = one_d ? std::vector{2, 1, 0} : std::vector{3, 2, 0, 1};
+  return t.add(kind.transposed ? "ConvTranspose" : "Conv", {t.value(x), t.permuted(w, file_axes), t.value(b)},
+               attributes);
+}
+
 // A convolution outside the graph, which does a norm and a ReLU after it as it stores its sums.
 class DeferredConv : public Deferred {
  public:
@@ -205,6 +229,7 @@ Tensor convolution(const ConvKind& kind, const Tensor& x, const Tensor& w, const
           bw.add(2, dy.dtype() == DType::f16 ? cast(cast(db, DType::f16), parameters) : db);
         }
       });
+  traced(y, [&](Trace& t) { return convolution_in(t, call, options, output_padding); });
   return y;
 }
 

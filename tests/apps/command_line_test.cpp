@@ -27,7 +27,7 @@ TEST(CommandLine, HelpListsCommandsAndFlags) {
   const Outcome all = striate({"--help"});
   EXPECT_EQ(all.status, 0);
   for (const char* command :
-       {"train", "eval", "predict", "summary", "equivariance", "report", "bench", "generate", "verify"}) {
+       {"train", "eval", "predict", "summary", "equivariance", "report", "export", "bench", "generate", "verify"}) {
     EXPECT_NE(all.out.find(command), std::string::npos);
     const Outcome one = striate({command, "--help"});
     EXPECT_EQ(one.status, 0);

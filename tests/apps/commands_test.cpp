@@ -1,4 +1,4 @@
-// eval, predict, summary, equivariance, bench, generate and verify from outside.
+// eval, predict, summary, equivariance, export, bench, generate and verify from outside.
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "core/file.h"
 #include "core/safetensors.h"
+#include "tests/support/onnx_file.h"
 #include "tests/support/small_run.h"
 
 namespace striate {
@@ -355,6 +357,36 @@ TEST_F(Commands, SummaryOfAFileOfWeights) {
   std::filesystem::copy_file(weights(), renamed);
   EXPECT_EQ(striate({"summary", renamed.string()}).out, outcome.out);
   EXPECT_NE(striate({"summary", "no/weights"}).err.find("cannot be opened"), std::string::npos);
+}
+
+TEST_F(Commands, ExportWritesAFile) {
+  const auto out = (folder_.path() / "model.onnx").string();
+  const Outcome outcome = striate({"export", "--weights", weights(), "--out", out});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("input (N,3,32,32) of (byte/255 - mean) / std, mean "), std::string::npos) << outcome.out;
+  const auto read = [&] {
+    const auto bytes = read_bytes(out);
+    return OnnxFile(std::string(bytes.begin(), bytes.end()));
+  };
+  const OnnxFile plain = read();
+  EXPECT_EQ(plain.input, "input(N,3,32,32)");
+  EXPECT_EQ(json::parse(plain.metadata.at("class_names")).size(), 10U);
+  EXPECT_EQ(plain.types().find("Conv BatchNormalization"), 0U) << plain.types();
+  const Outcome whole =
+      striate({"export", "--weights", weights(), "--out", out, "--batch", "2", "--normalize", "--fold-batch-norm"});
+  ASSERT_EQ(whole.status, 0) << whole.err;
+  EXPECT_NE(whole.out.find("input (2,3,32,32) of bytes, 0 to 255; 10 classes"), std::string::npos) << whole.out;
+  EXPECT_EQ(read().types().find("BatchNormalization Conv Relu"), 0U);
+  EXPECT_EQ(read().metadata.at("input"), "bytes, 0 to 255");
+  for (const std::vector<std::string>& wrong :
+       {std::vector<std::string>{"--batch", "-1"}, {"--out", weights() + "/a.onnx"}}) {
+    std::vector<std::string> arguments = {"export", "--weights", weights()};
+    if (wrong[0] != "--out") arguments.insert(arguments.end(), {"--out", out});
+    arguments.insert(arguments.end(), wrong.begin(), wrong.end());
+    const Outcome refused = striate(arguments);
+    EXPECT_NE(refused.status, 0);
+    EXPECT_NE(refused.err.find(wrong[0] == "--out" ? "/a.onnx" : "--batch"), std::string::npos) << refused.err;
+  }
 }
 
 TEST_F(Commands, BenchPrintsOneJsonLine) {

@@ -75,6 +75,10 @@ TEST_F(Screen, EveryCommandTellsThatItsOutputDidNotArrive) {
          return std::vector<std::string>{"report", STRIATE_SOURCE_DIR "/docs/results/lenet-mnist", "--out",
                                          path("page")};
        }},
+      {"export",
+       [&] {
+         return std::vector<std::string>{"export", "--weights", weights, "--out", path("m.onnx")};
+       }},
       {"find-lr",
        [&] {
          return std::vector<std::string>{"find-lr", "--model", "vgg11", "--width-multiplier",

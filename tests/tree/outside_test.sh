@@ -2,7 +2,7 @@
 # outside_test.sh PROGRAM: a program that registers a model, an optimiser, a data set and a transform of its own
 # (tests/tree/outside) has every subcommand for them.
 set -euo pipefail
-program=$1
+program=$1 compare=$(realpath "$(dirname "$0")/../onnx/compare.py")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
@@ -33,6 +33,11 @@ grep -qE 'accuracy (1\.0000|0\.9)' eval.txt || fail "the model has not learnt it
 { printf 'P6 8 8 255\n' && for _ in 1 2 3 4; do printf '%24s' '' | tr ' ' '\0' && printf '%24s' '' | tr ' ' '\310'; done; } >lying.ppm
 "$program" predict --weights whole/weights.safetensors lying.ppm | tee predict.txt
 expect_text predict.txt "lying.ppm:  lying"
+"$program" export --weights whole/weights.safetensors --out tiny.onnx | tee export.txt
+expect_text export.txt "input (N,1,8,8)"
+if [[ -x /usr/bin/python3 ]]; then
+  /usr/bin/python3 "$compare" "$program" --predict whole/weights.safetensors lying.ppm || (($? == 77)) || fail "other programs differ"
+fi
 "$program" summary --help >/dev/null
 "$program" summary tiny:channels=6 --input 8x8x1 >summary.txt
 expect_text summary.txt conv
