@@ -133,13 +133,14 @@ bool grows_evenly(const Taps& taps, std::int64_t inputs, const UpsampleOptions& 
 // In ONNX: by the taps where there is no Resize that says the same.
 Trace::Value interpolate_in(Trace& t, const Tensor& x, const Taps& rows, const Taps& columns,
                             const UpsampleOptions& options) {
-  const auto down = static_cast<float>(std::ssize(rows) / x.size(1));
-  const auto across = static_cast<float>(std::ssize(columns) / x.size(2));
+  const std::int64_t down = std::ssize(rows) / x.size(1);
+  const std::int64_t across = std::ssize(columns) / x.size(2);
   if (!grows_evenly(rows, x.size(1), options) || !grows_evenly(columns, x.size(2), options)) {
     return resample_in(t, x, matrix_of(rows, x.size(1)), matrix_of(columns, x.size(2)));
   }
   const bool nearest = options.mode == UpsampleMode::nearest;
-  const Tensor scales = Tensor::from({4}, std::vector{1.0F, 1.0F, down, across});
+  const Tensor scales =
+      Tensor::from({4}, std::vector{1.0F, 1.0F, static_cast<float>(down), static_cast<float>(across)});
   const auto region = t.value(Tensor::zeros({0}));  // of a mode that crops; has to be named, to come to the scales
   return t.add("Resize", {t.value(x), region, t.value(scales)},
                {{"mode", nearest ? "nearest" : "linear"},

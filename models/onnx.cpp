@@ -125,6 +125,7 @@ void fold_batch_norms(Graph& graph) {
     if ((before.type != "Conv" && before.type != "Gemm") || uses[norm[0]] != 1) continue;  // weights (K,...)
     const auto is_constant = [&](Value value) { return graph.values[value].constant.defined(); };
     if (!std::all_of(before.inputs.begin() + 1, before.inputs.end(), is_constant)) continue;
+    if (!std::all_of(norm.begin() + 1, norm.end(), is_constant)) continue;
     const auto values = [&](std::size_t input) { return graph.values[norm[input]].constant.to_vector(); };
     const auto scale = values(1), shift = values(2), mean = values(3), var = values(4);
     const double eps = std::get<double>(graph.values[i].attributes.at(0).second);
@@ -154,21 +155,20 @@ void fold_batch_norms(Graph& graph) {
 // A parameter's name, else the layer's path and the operator, numbered where there are several.
 std::vector<std::string> names_of(const Graph& graph, const std::set<Value>& values, const Module& model) {
   std::map<const void*, std::string> parameters;
-  for (const auto& all : {model.buffers(), model.parameters()}) {
-    for (const NamedTensor& each : all) parameters[each.value.raw()] = each.name;
-  }
+  for (const NamedTensor& each : named_state(model)) parameters[each.value.raw()] = each.name;
   std::vector<std::string> names(graph.values.size());
-  std::map<std::string, int> taken;
+  std::set<std::string> taken = {"input", "output"};
   for (const Value value : values) {
     const TracedValue& each = graph.values[value];
     std::string name = each.constant.defined() ? "constant" : each.type;
     if (!each.layer.empty()) name = each.layer + "/" + name;
-    if (each.constant.defined() && parameters.contains(each.parameter)) name = parameters[each.parameter];
-    if (value == graph.output) name = "output";
-    if (value == 0) name = "input";
-    const int number = ++taken[name];
-    names[value] = number == 1 ? name : name + "_" + std::to_string(number);
+    if (parameters.contains(each.parameter)) name = parameters[each.parameter];
+    names[value] = name;
+    for (int number = 2; !taken.insert(names[value]).second; ++number)
+      names[value] = name + "_" + std::to_string(number);
   }
+  names[0] = "input";
+  names[graph.output] = "output";
   return names;
 }
 

@@ -55,7 +55,7 @@ int run_export(const Arguments& arguments) {
                                              : (recordings ? "(sample - mean) / std" : "(byte/255 - mean) / std");
   const std::string bytes = export_onnx(*loaded.model, {card.height, card.width, card.channels}, onnx);
   write_atomically(options.out, bytes);
-  show("{}: {:.1f} MB, opset 17; input ({},{},{},{}) of {}{}; {} classes\n", printable(options.out, 4096),
+  show("{}: {:.3g} MB, opset 17; input ({},{},{},{}) of {}{}; {} classes\n", printable(options.out, 4096),
        static_cast<double>(bytes.size()) / 1e6, options.batch == 0 ? "N" : std::to_string(options.batch), card.channels,
        card.height, card.width, onnx.metadata["input"], options.normalize ? "" : ", " + text_of(card.normalization),
        card.class_names.size());
