@@ -201,19 +201,29 @@ std::string fields_html(const LoadedModel& net, const Dataset& images) {
                           html_table(rows) + "<div class=\"tiles\">" + tiles + "</div>\n");
 }
 
+// Of the classes, for one image; where pixels have classes the mean over all of them.
+std::vector<double> mean_probabilities(const LoadedModel& net, const Tensor& x) {
+  const NoGradGuard no_grad;
+  const Tensor all = softmax((*net.model)(x));
+  const std::vector<double> values = all.to_vector();
+  std::vector<double> means(static_cast<std::size_t>(all.size(-1)));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    means[i % means.size()] += values[i] * static_cast<double>(means.size()) / static_cast<double>(values.size());
+  }
+  return means;
+}
+
 // What the net makes of one picture.
-std::string looked_into(const LoadedModel& net, const Dataset& one, std::int64_t label) {
+std::string looked_into(const LoadedModel& net, const Dataset& one) {
   const Tensor x = inputs_of(net, one);
   const Tensor picture = pixels_of(one, 0);
-  const std::vector<double> chances = [&] {
-    const NoGradGuard no_grad;
-    return softmax((*net.model)(x)).to_vector();
-  }();
+  const std::vector<double> chances = mean_probabilities(net, x);
   const auto best = std::max_element(chances.begin(), chances.end());
   const std::int64_t predicted = best - chances.begin();
   const std::string& name = class_name(one, predicted);
-  std::string html = html_heading(
-      fmt::format("{}: {}, taken for {}, {:.1f}%", short_name(one, 0), class_name(one, label), name, 100 * *best));
+  const std::string truth = one.is_segmentation() ? "most of it" : class_name(one, one.labels.data<std::int64_t>()[0]);
+  std::string html =
+      html_heading(fmt::format("{}: {}, taken for {}, {:.1f}%", short_name(one, 0), truth, name, 100 * *best));
   const auto first = [](const Tensor& maps) { return maps.viewed_as({maps.size(1), maps.size(2)}); };
   const std::vector<FeatureMaps> stages = stage_maps(*net.model, x);
   std::string heats;
@@ -260,11 +270,11 @@ std::string images_html(const LoadedModel& net, const Dataset& images, std::int6
     return html + html_section("Feature maps", html_text("Left out: these are no pictures of one or three channels."));
   }
   html += fields_html(net, images);
-  if (images.is_segmentation() || pictures == 0) return html;
+  if (pictures == 0) return html;
   const Dataset some = sample_images(images, std::min(pictures, images.size()));
   std::string parts;
   for (std::int64_t i = 0; i < some.size(); ++i) {
-    parts += looked_into(net, images_at(some, {i}), some.labels.data<std::int64_t>()[i]);
+    parts += looked_into(net, images_at(some, {i}));
   }
   return html + html_section("What the net makes of some images", parts);
 }

@@ -98,7 +98,8 @@ TEST(Segmentation, TrainsEvaluatesAndPredicts) {
       << metrics;
   EXPECT_TRUE(std::filesystem::exists(file_in("run", "weights_best.safetensors")));
   const std::string page = read_text(file_in("run", "report.html"));
-  for (const char* part : {"Mean IoU, %", "weights_best.safetensors", "<h2>Label maps</h2>", "IoU %"}) {
+  for (const char* part : {"Mean IoU, %", "weights_best.safetensors", "<h2>Label maps</h2>", "IoU %",
+                           "most of it, taken for ", "Grad-CAM of "}) {
     EXPECT_NE(page.find(part), std::string::npos) << part;
   }
 
