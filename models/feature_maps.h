@@ -15,7 +15,7 @@ struct FeatureMaps {
   Tensor values;     ///< (N,H,W,C), outside the graph
 };
 
-/// The feature volume at the end of every stage, which ends where the jump (models/summary.h) changes, for images
+/// The feature volume at the end of every stage, which ends where a stride or a scale changes the size, for images
 /// (N,H,W,C) in eval mode. Of the stage's layers it is the last of those that lie least deep: of residual blocks the
 /// sum, not what is inside. A stage without parameters, such as a last pool, is none; the head (Module::head) is left
 /// out. Nothing of a model without such maps. Throws ShapeError where the images do not fit.

@@ -10,12 +10,12 @@
 
 namespace striate {
 
-/// While one lives, no parameter of the module wants a gradient; afterwards each does as before, and has the gradient
-/// that it had.
+/// While one lives, a model is in eval mode, its ops record, and no parameter wants a gradient; afterwards each does as
+/// before, and has the gradient that it had.
 class FrozenGuard {
  public:
-  explicit FrozenGuard(const Module& module) {
-    for (NamedTensor& parameter : module.parameters()) {
+  explicit FrozenGuard(Module& model) : eval_(model) {
+    for (NamedTensor& parameter : model.parameters()) {
       nodes_.emplace_back(parameter.value, parameter.value.node());
       parameter.value.set_node(nullptr);
     }
@@ -28,6 +28,8 @@ class FrozenGuard {
   FrozenGuard& operator=(const FrozenGuard&) = delete;
 
  private:
+  EvalGuard eval_;
+  GradModeGuard recording_{true};
   std::vector<std::pair<Tensor, std::shared_ptr<Node>>> nodes_;
 };
 

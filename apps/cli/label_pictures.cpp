@@ -14,8 +14,6 @@
 namespace striate::cli {
 namespace {
 
-constexpr std::int64_t kGap = 4;  // white pixels between pictures
-
 std::uint8_t index_of(std::int64_t label) { return static_cast<std::uint8_t>(label < 0 ? 255 : label); }
 
 // Of all indices. VOC's colours have the bits of their number, three by three, from the highest bit down.
@@ -56,21 +54,19 @@ std::string comparison_png(const LoadedModel& loaded, const Dataset& dataset, st
   const NoGradGuard no_grad;
   const std::int64_t rows = std::min(count, dataset.size());
   const ImageShape shape = dataset.image_shape();
-  const std::int64_t height = shape.height, width = shape.width;
-  Canvas canvas(rows * (height + kGap) - kGap, 3 * (width + kGap) - kGap);
+  std::vector<Captioned> pictures;
   for (std::int64_t row = 0; row < rows; ++row) {
-    const std::int64_t place = (2 * row + 1) * dataset.size() / (2 * rows), top = row * (height + kGap);
+    const std::int64_t place = (2 * row + 1) * dataset.size() / (2 * rows);
     Loader loader(images_at(dataset, {place}), {.dtype = loaded.precision.parameters, .workers = 0});
     loader.start_epoch(0);
     Batch batch;
     loader.next(batch);
     const Tensor predicted = predicted_classes((*loaded.model)(as_input(batch.images, loaded.precision.activations)));
-    canvas.paste(top, 0, transformed_images(dataset, {place}).viewed_as({height, width, shape.channels}));
-    std::int64_t left = 0;
+    pictures.push_back({transformed_images(dataset, {place}).viewed_as({shape.height, shape.width, shape.channels})});
     for (const Tensor& labels : {batch.labels, predicted})
-      canvas.paste(top, left += width + kGap, coloured_labels(labels.viewed_as({height, width})));
+      pictures.push_back({coloured_labels(labels.viewed_as({shape.height, shape.width}))});
   }
-  return text_of(encode_png(canvas.picture()));
+  return text_of(encode_png(in_grid(pictures, 3)));
 }
 
 }  // namespace striate::cli

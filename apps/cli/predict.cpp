@@ -1,6 +1,8 @@
 // `striate predict`: class probabilities of image files or recordings, read, resized and normalised as the model card
 // says; of models for segmentation label maps.
 
+#include "apps/cli/predict.h"
+
 #include <spdlog/fmt/fmt.h>
 
 #include <CLI/CLI.hpp>
@@ -46,25 +48,6 @@ PredictOptions parse_predict(const Arguments& arguments) {
   parse(app, arguments);
   at_least("top", options.top, 1);
   return options;
-}
-
-// The probability of each class: (1,K), or (1,H,W,K) of pixels.
-Tensor probabilities_of(LoadedModel& loaded, const std::string& file, std::int64_t max_pixels) {
-  const NoGradGuard no_grad;
-  const ModelCard& card = loaded.card;
-  const DType dtype = loaded.precision.parameters;
-  const Tensor input =
-      as_input(normalized(read_input(card, file, max_pixels), card.normalization, dtype), loaded.precision.activations);
-  Tensor probabilities = softmax(cast((*loaded.model)(input), dtype));
-  if (probabilities.size(-1) != static_cast<std::int64_t>(card.class_names.size())) {
-    throw std::runtime_error(fmt::format("{}: expected an output for each of {} classes, the model gives {}", file,
-                                         card.class_names.size(), probabilities.size(-1)));
-  }
-  const auto values = probabilities.to_vector();
-  if (!std::all_of(values.begin(), values.end(), [](double value) { return std::isfinite(value); })) {
-    throw std::runtime_error(file + ": the model's outputs are not finite: training must have diverged");
-  }
-  return probabilities;
 }
 
 // The share of pixels of each class.
@@ -124,7 +107,9 @@ void print(const std::string& file, const std::vector<double>& probabilities, co
 }
 
 void predict(LoadedModel& loaded, const std::string& file, const PredictOptions& options) {
-  const Tensor probabilities = probabilities_of(loaded, file, options.max_pixels);
+  const Tensor input = normalized(read_input(loaded.card, file, options.max_pixels), loaded.card.normalization,
+                                  loaded.precision.parameters);
+  const Tensor probabilities = probabilities_of(loaded, input, file);
   const std::vector<std::string>& names = loaded.card.class_names;
   if (probabilities.rank() == 4) {
     const Tensor classes = predicted_classes(probabilities);
@@ -136,6 +121,22 @@ void predict(LoadedModel& loaded, const std::string& file, const PredictOptions&
 }
 
 }  // namespace
+
+Tensor probabilities_of(const LoadedModel& loaded, const Tensor& input, const std::string& file) {
+  const NoGradGuard no_grad;
+  const Tensor logits = (*loaded.model)(as_input(input, loaded.precision.activations));
+  Tensor probabilities = softmax(cast(logits, loaded.precision.parameters));
+  const std::size_t classes = loaded.card.class_names.size();
+  if (probabilities.size(-1) != static_cast<std::int64_t>(classes)) {
+    throw std::runtime_error(fmt::format("{}: expected an output for each of {} classes, the model gives {}", file,
+                                         classes, probabilities.size(-1)));
+  }
+  const auto values = probabilities.to_vector();
+  if (!std::all_of(values.begin(), values.end(), [](double value) { return std::isfinite(value); })) {
+    throw std::runtime_error(file + ": the model's outputs are not finite: training must have diverged");
+  }
+  return probabilities;
+}
 
 int run_predict(const Arguments& arguments) {
   const PredictOptions options = parse_predict(arguments);

@@ -82,48 +82,42 @@ std::vector<std::string> labels_of(const Batch& batch, std::int64_t i, const std
   return labels;
 }
 
-Tensor label_map_of(const Batch& batch, std::int64_t i) {
-  const std::int64_t height = batch.labels.size(1), width = batch.labels.size(2);
-  std::vector<std::int64_t> classes(static_cast<std::size_t>(height * width));
-  std::copy_n(batch.labels.data<std::int64_t>() + i * height * width, classes.size(), classes.begin());
-  return coloured_labels(Tensor::from(Shape{height, width}, classes));
-}
-
-// The colours of a label map's classes.
-std::vector<Captioned> legend_of(const std::vector<std::string>& names) {
-  std::vector<Captioned> legend;
-  for (std::size_t k = 0; k < names.size(); ++k) {
-    const Tensor label = Tensor::full({1, 1}, static_cast<double>(k), DType::i64);
-    legend.push_back({enlarged(coloured_labels(label), 16), {names[k]}});
-  }
-  return legend;
-}
-
-// The largest magnitude of a batch, so that all its recordings are drawn to one scale.
-double loudest(const Tensor& recordings) {
+// Magnitude of a batch's recordings, which are all drawn to one scale.
+double largest(const Tensor& recordings) {
   double most = 1e-9;
   for (const double sample : recordings.to_vector()) most = std::max(most, std::abs(sample));
   return most;
 }
 
+// The colours of a label map's classes.
+Tensor legend_of(const std::vector<std::string>& names) {
+  std::vector<Captioned> legend;
+  for (std::size_t k = 0; k < names.size(); ++k) {
+    const Tensor label = Tensor::full({1, 1}, static_cast<double>(k), DType::i64);
+    legend.push_back({sized(coloured_labels(label), 16), {names[k]}});
+  }
+  return in_grid(legend, 12);
+}
+
+// The label map beside the picture.
+Tensor with_label_map(const Tensor& picture, const Batch& batch, std::int64_t i) {
+  const Tensor labels = slice(batch.labels, Axis::batch, i, i + 1);
+  return in_grid({{picture}, {sized(coloured_labels(labels.viewed_as({labels.size(1), labels.size(2)})), kSide)}}, 2);
+}
+
 Tensor batch_picture(const Batch& batch, const Dataset& train, std::int64_t limit) {
   const bool pixels = train.is_segmentation(), recordings = train.stored_shape().is_recording();
-  const double most = recordings ? loudest(batch.images) : 0;
   std::vector<Captioned> pictures;
   for (std::int64_t i = 0; i < std::min(batch.size(), limit); ++i) {
     const Tensor image = slice(batch.images, Axis::batch, i, i + 1);
-    Captioned item{recordings ? waveform_picture(image, most, kSide / 2, kSide)
-                              : sized(shown(image, train.normalization), kSide)};
-    if (pixels) {
-      item.picture = in_grid({item, {sized(label_map_of(batch, i), kSide)}}, 2);
-    } else {
-      item.caption = labels_of(batch, i, train.class_names);
-      show("{:>4}  {}\n", i, printable(joined(item.caption, " + "), 1000));
-    }
-    pictures.push_back(item);
+    const Tensor picture = recordings ? waveform_picture(image, largest(batch.images), kSide / 2, kSide)
+                                      : sized(shown(image, train.normalization), kSide);
+    pictures.push_back(pixels ? Captioned{with_label_map(picture, batch, i)}
+                              : Captioned{picture, labels_of(batch, i, train.class_names)});
+    if (!pixels) show("{:>4}  {}\n", i, printable(joined(pictures.back().caption, " + "), 1000));
   }
   const Tensor grid = in_grid(pictures, pixels ? 4 : 8);
-  return pixels ? in_grid({{grid}, {in_grid(legend_of(train.class_names), 12)}}, 1, 8) : grid;
+  return pixels ? in_grid({{grid}, {legend_of(train.class_names)}}, 1, 8) : grid;
 }
 
 }  // namespace

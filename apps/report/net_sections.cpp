@@ -189,7 +189,7 @@ std::string fields_html(const LoadedModel& net, const Dataset& images) {
   std::string tiles;
   for (const ReceptiveField& field : receptive_fields(*net.model, inputs_of(net, some))) {
     rows.push_back({field.name, field.path, fmt::format("{}x{}", field.height, field.width),
-                    fmt::format("{:g}", field.jump), std::to_string(field.theoretical),
+                    fmt::format("{:g}", field.jump), std::to_string(field.receptive_field),
                     std::to_string(field.measure.measured), std::to_string(field.measure.effective)});
     tiles += figure(field_picture(field, picture));
   }

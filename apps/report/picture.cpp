@@ -1,5 +1,6 @@
 #include "apps/report/picture.h"
 
+#include <spdlog/fmt/fmt.h>
 #include <stb/stb_easy_font.h>
 
 #include <algorithm>
@@ -7,7 +8,7 @@
 
 #include "core/elementwise.h"
 #include "data/image.h"
-#include "data/resize.h"
+#include "data/picture.h"
 #include "layers/upsample.h"
 
 namespace striate::cli {
@@ -37,12 +38,10 @@ std::uint8_t byte_of(double value) {
   return std::isnan(value) ? 0 : static_cast<std::uint8_t>(std::lround(std::clamp(value, 0.0, 255.0)));
 }
 
-Tensor of_size(std::int64_t height, std::int64_t width) { return Tensor::empty({height, width, 3}, DType::u8); }
-
 // A picture from the colour of every place.
 template <class ColourAt>
 Tensor drawn(std::int64_t height, std::int64_t width, const ColourAt& colour_at) {
-  Tensor picture = of_size(height, width);
+  Tensor picture = Tensor::empty({height, width, 3}, DType::u8);
   auto* out = picture.mutable_data<std::uint8_t>();
   for (std::int64_t i = 0; i < height * width; ++i, out += 3) {
     const Colour colour = colour_at(i);
@@ -56,6 +55,14 @@ Colour pixel(const Tensor& picture, std::int64_t i) {
   const std::int64_t channels = picture.size(2);
   const std::uint8_t* at = picture.data<std::uint8_t>() + i * channels;
   return channels == 1 ? Colour{at[0], at[0], at[0]} : Colour{at[0], at[1], at[2]};
+}
+
+// Every pixel as a square of so many.
+Tensor enlarged(const Tensor& picture, std::int64_t factor) {
+  const std::int64_t width = picture.size(1) * factor;
+  return drawn(picture.size(0) * factor, width, [&](std::int64_t i) {
+    return pixel(picture, i / width / factor * picture.size(1) + i % width / factor);
+  });
 }
 
 }  // namespace
@@ -78,20 +85,18 @@ void Canvas::fill(std::int64_t top, std::int64_t left, std::int64_t height, std:
   }
 }
 
-void Canvas::frame(std::int64_t top, std::int64_t left, std::int64_t height, std::int64_t width, Colour colour,
-                   std::int64_t thickness, std::int64_t dash) {
-  const std::int64_t step = dash > 0 ? dash : std::max(height, width);
-  for (std::int64_t at = 0; at<width; at += dash> 0 ? 2 * step : step) {
-    for (const std::int64_t y : {top, top + height - thickness})
-      fill(y, left + at, thickness, std::min(step, width - at), colour);
-  }
-  for (std::int64_t at = 0; at<height; at += dash> 0 ? 2 * step : step) {
-    for (const std::int64_t x : {left, left + width - thickness})
-      fill(top + at, x, std::min(step, height - at), thickness, colour);
+void Canvas::square(std::int64_t top, std::int64_t left, std::int64_t side, Colour colour, std::int64_t dash) {
+  constexpr std::int64_t kThickness = 2;
+  for (std::int64_t at = 0; at < side; ++at) {
+    if (dash > 0 && at / dash % 2 == 1) continue;
+    for (const std::int64_t edge : {std::int64_t{0}, side - kThickness}) {
+      fill(top + edge, left + at, kThickness, 1, colour);
+      fill(top + at, left + edge, 1, kThickness, colour);
+    }
   }
 }
 
-void Canvas::write(std::int64_t top, std::int64_t left, const std::string& text, Colour colour, std::int64_t scale) {
+void Canvas::write(std::int64_t top, std::int64_t left, const std::string& text) {
   struct Corner {
     float x, y, z;
     std::array<unsigned char, 4> colour;
@@ -100,10 +105,10 @@ void Canvas::write(std::int64_t top, std::int64_t left, const std::string& text,
   std::vector<std::array<Corner, 4>> strokes(8 * line.size() + 8);
   const int count = stb_easy_font_print(0, 0, line.data(), nullptr, strokes.data(),
                                         static_cast<int>(strokes.size() * sizeof(strokes[0])));
-  const auto pixels = [&](float length) { return scale * std::lround(length); };
   for (const auto& stroke : std::span(strokes).first(static_cast<std::size_t>(count))) {
     const Corner &from = stroke[0], &to = stroke[2];
-    fill(top + pixels(from.y), left + pixels(from.x), pixels(to.y - from.y), pixels(to.x - from.x), colour);
+    fill(top + std::lround(from.y), left + std::lround(from.x), std::lround(to.y - from.y), std::lround(to.x - from.x),
+         kBlack);
   }
 }
 
@@ -113,34 +118,26 @@ std::int64_t width_of(const std::string& text) {
 }
 
 Tensor in_grid(const std::vector<Captioned>& pictures, std::int64_t columns, std::int64_t gap) {
-  std::int64_t cell = 1;
-  for (const Captioned& item : pictures) {
-    if (item.picture.defined()) cell = std::max(cell, item.picture.size(1));
-    for (const std::string& line : item.caption) cell = std::max(cell, width_of(line));
-  }
-  const auto count = static_cast<std::int64_t>(pictures.size());
+  const std::int64_t count = std::ssize(pictures);
   columns = std::clamp<std::int64_t>(columns, 1, std::max<std::int64_t>(1, count));
-  const auto height_of = [&](const Captioned& item) {
-    return (item.picture.defined() ? item.picture.size(0) : 0) +
-           kLineHeight * static_cast<std::int64_t>(item.caption.size());
-  };
+  std::int64_t cell = 1;
   std::vector<std::int64_t> tops = {0};  // of the rows, and where the last ends
-  for (std::int64_t i = 0; i < count; i += columns) {
-    std::int64_t highest = 0;
-    for (std::int64_t j = i; j < std::min(count, i + columns); ++j)
-      highest = std::max(highest, height_of(pictures[static_cast<std::size_t>(j)]));
-    tops.push_back(tops.back() + highest + gap);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto& [picture, caption] = pictures[static_cast<std::size_t>(i)];
+    cell = std::max(cell, picture.size(1));
+    for (const std::string& line : caption) cell = std::max(cell, width_of(line));
+    if (i % columns == 0) tops.push_back(0);
+    const std::int64_t height = picture.size(0) + kLineHeight * std::ssize(caption);
+    tops.back() = std::max(tops.back(), tops[tops.size() - 2] + height + gap);
   }
   Canvas canvas(std::max<std::int64_t>(1, tops.back() - gap), columns * (cell + gap) - gap);
   for (std::int64_t i = 0; i < count; ++i) {
-    const Captioned& item = pictures[static_cast<std::size_t>(i)];
+    const auto& [picture, caption] = pictures[static_cast<std::size_t>(i)];
     const std::int64_t left = i % columns * (cell + gap);
     std::int64_t top = tops[static_cast<std::size_t>(i / columns)];
-    if (item.picture.defined()) {
-      canvas.paste(top, left, item.picture);
-      top += item.picture.size(0);
-    }
-    for (const std::string& line : item.caption) {
+    canvas.paste(top, left, picture);
+    top += picture.size(0);
+    for (const std::string& line : caption) {
       canvas.write(top + 2, left, line);
       top += kLineHeight;
     }
@@ -152,17 +149,17 @@ Tensor grey_picture(const Tensor& values) {
   const std::vector<double> all = values.to_vector();
   const auto [low, high] = std::minmax_element(all.begin(), all.end());
   const double scale = *high > *low ? 255 / (*high - *low) : 0;
-  return drawn(values.size(0), values.size(1), [&, least = *low](std::int64_t i) {
-    const std::uint8_t grey = byte_of((all[static_cast<std::size_t>(i)] - least) * scale);
-    return Colour{grey, grey, grey};
-  });
+  Tensor picture = Tensor::empty({values.size(0), values.size(1), 1}, DType::u8);
+  std::transform(all.begin(), all.end(), picture.mutable_data<std::uint8_t>(),
+                 [&, least = *low](double value) { return byte_of((value - least) * scale); });
+  return picture;
 }
 
-Tensor heat_picture(const Tensor& values, double low, double high) {
+Tensor heat_picture(const Tensor& values, double most) {
   const std::vector<double> all = values.to_vector();
   return drawn(values.size(0), values.size(1), [&](std::int64_t i) {
-    const double over = (all[static_cast<std::size_t>(i)] - low) / (high - low);
-    const double share = high > low && over > 0 ? std::min(over, 1.0) : 0;  // of what is no number, too
+    const double over = all[static_cast<std::size_t>(i)] / most;
+    const double share = most > 0 && over > 0 ? std::min(over, 1.0) : 0;  // of what is no number, too
     const double place = share * (kHeat.size() - 1);
     const auto from = std::min(static_cast<std::size_t>(place), kHeat.size() - 2);
     const double part = place - static_cast<double>(from);
@@ -196,30 +193,17 @@ Tensor blended(const Tensor& picture, const Tensor& heat) {
   });
 }
 
-Tensor enlarged(const Tensor& picture, std::int64_t factor) {
-  const std::int64_t width = picture.size(1) * factor;
-  return drawn(picture.size(0) * factor, width, [&](std::int64_t i) {
-    return pixel(picture, i / width / factor * picture.size(1) + i % width / factor);
-  });
-}
-
 Tensor sized(const Tensor& picture, std::int64_t side) {
   const std::int64_t height = picture.size(0), width = picture.size(1), longer = std::max(height, width);
   if (longer <= side) return enlarged(picture, side / longer);
-  Tensor smaller = Tensor::empty({std::max<std::int64_t>(1, height * side / longer),
-                                  std::max<std::int64_t>(1, width * side / longer), picture.size(2)},
-                                 DType::u8);
-  resize_bilinear({.pixels = picture.data<std::uint8_t>(),
-                   .height = height,
-                   .width = width,
-                   .channels = picture.size(2),
-                   .row_stride = width * picture.size(2)},
-                  smaller.size(0), smaller.size(1), smaller.mutable_data<std::uint8_t>());
-  return enlarged(smaller, 1);
+  const auto scaled = [&](std::int64_t length) { return std::max<std::int64_t>(1, length * side / longer); };
+  const std::string resize = fmt::format("resize:height={},width={}", scaled(height), scaled(width));
+  const Tensor smaller = transformed_picture(picture, make_transforms({resize}));
+  return enlarged(smaller.viewed_as({scaled(height), scaled(width), picture.size(2)}), 1);
 }
 
 Tensor stretched(const Tensor& values, std::int64_t height, std::int64_t width) {
-  const Tensor image = cast(values, DType::f64).viewed_as({1, values.size(0), values.size(1), 1});
+  const Tensor image = cast(values, DType::f64).viewed_as({1, values.size(-2), values.size(-1), 1});
   return interpolate(image, {.size = Extent2d(height, width), .mode = UpsampleMode::bilinear})
       .viewed_as({height, width});
 }

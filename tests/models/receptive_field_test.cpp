@@ -42,11 +42,11 @@ TEST(ReceptiveField, FormulaAgreesWithGradients) {
   ASSERT_EQ(fields.size(), 18U);
   for (const ReceptiveField& field : fields) {
     SCOPED_TRACE(field.path);
-    EXPECT_EQ(field.measure.measured, field.theoretical);
-    EXPECT_LE(field.measure.effective, field.theoretical);
+    EXPECT_EQ(field.measure.measured, field.receptive_field);
+    EXPECT_LE(field.measure.effective, field.receptive_field);
   }
   const ReceptiveField& last = fields.back();
-  EXPECT_EQ(last.theoretical, 212);
+  EXPECT_EQ(last.receptive_field, 212);
   EXPECT_LT(last.measure.effective, 180);
   // The unit is that of (3,3) of 7x7, whose field lies inside the image, and it is a box without holes.
   EXPECT_EQ(last.measure.row, 3.5 * 32);
@@ -60,11 +60,11 @@ TEST(ReceptiveField, InSinglePrecisionNothingOutsideTheFieldCounts) {
   const auto fields = receptive_fields(*net, testing_support::random_tensor({2, 64, 64, 3}, 5, DType::f32));
   ASSERT_EQ(fields.size(), 14U) << "all but the linear layer";
   for (const ReceptiveField& field : fields) {
-    EXPECT_LE(field.measure.measured, field.theoretical) << field.path;
-    if (field.theoretical < 40) EXPECT_EQ(field.measure.measured, field.theoretical) << field.path;
+    EXPECT_LE(field.measure.measured, field.receptive_field) << field.path;
+    if (field.receptive_field < 40) EXPECT_EQ(field.measure.measured, field.receptive_field) << field.path;
   }
   EXPECT_TRUE(net->training());
-  EXPECT_NE(format_receptive_fields(fields).find("conv4_2"), std::string::npos);
+  EXPECT_EQ(fields[8].name, "conv4_2");
 }
 
 TEST(ReceptiveField, AConvolutionOfEqualWeightsSeesItsSquareEvenly) {
@@ -82,25 +82,57 @@ TEST(ReceptiveField, AConvolutionOfEqualWeightsSeesItsSquareEvenly) {
 }
 
 TEST(ReceptiveField, TheEffectiveSquareHolds95Percent) {
-  Tensor gradient = Tensor::zeros({6, 7}, DType::f64);
-  double* values = gradient.mutable_data<double>();
-  EXPECT_EQ(measure_field(gradient).measured, 0);
+  ReceptiveField field;
+  field.gradient = Tensor::zeros({6, 7}, DType::f64);
+  auto* values = field.gradient.mutable_data<double>();
+  EXPECT_EQ(measure_field(field).measured, 0);
+  EXPECT_EQ(measure_field(field).effective, 0);
   values[1 * 7 + 1] = 0.025;
   values[5 * 7 + 5] = 0.025;
   values[3 * 7 + 3] = 0.95;
-  FieldMeasure measure = measure_field(gradient);
+  FieldMeasure measure = measure_field(field);
   EXPECT_EQ(measure.measured, 5);
   EXPECT_EQ(measure.effective, 1);
   EXPECT_EQ(measure.row, 3.5);
-  gradient.mutable_data<double>()[3 * 7 + 3] = 0.9;
-  EXPECT_EQ(measure_field(gradient).effective, 5);
-  gradient.mutable_data<double>()[2 * 7 + 3] = 0.3;
-  EXPECT_EQ(measure_field(gradient).effective, 3);
+  values[3 * 7 + 3] = 0.9;
+  EXPECT_EQ(measure_field(field).effective, 5);
+  values[2 * 7 + 3] = 0.3;
+  EXPECT_EQ(measure_field(field).effective, 3);
   // A box of even sides has its middle between pixels, and so have its squares.
-  gradient.mutable_data<double>()[0] = 0.001;
-  measure = measure_field(gradient);
+  values[0] = 0.001;
+  measure = measure_field(field);
   EXPECT_EQ(measure.row, 3);
   EXPECT_EQ(measure.effective, 2);
+}
+
+TEST(ReceptiveField, AFieldThatTheBorderCutsKeepsItsMiddle) {
+  ReceptiveField field;
+  field.height = 2;
+  field.jump = 4;
+  field.receptive_field = 7;
+  const auto with_rows = [&](std::int64_t begin, std::int64_t end) {
+    field.gradient = Tensor::zeros({8, 1}, DType::f64);
+    std::fill(field.gradient.mutable_data<double>() + begin, field.gradient.mutable_data<double>() + end, 1.0);
+    return measure_field(field);
+  };
+  EXPECT_EQ(with_rows(1, 8).row, 4.5) << "it touches the border and is whole";
+  EXPECT_EQ(with_rows(2, 6).row, 4) << "closed paths, far from the border";
+  EXPECT_EQ(with_rows(3, 8).row, 6.5);
+  EXPECT_EQ(with_rows(0, 5).row, 1.5);
+  EXPECT_EQ(with_rows(3, 8).measured, 5);
+  EXPECT_EQ(with_rows(3, 8).effective, 7) << "it reaches over the border";
+  field.receptive_field = 11;
+  EXPECT_EQ(with_rows(0, 8).row, 6) << "the second of two places";
+}
+
+TEST(ReceptiveField, OfALayerThatThereIsNot) {
+  Sequential net;
+  net.add<Conv2d>(3, 1, Conv2dOptions{.kernel_size = 1});
+  testing_support::expect_error<std::invalid_argument>(
+      [&] {
+        receptive_fields(net, Tensor::zeros({1, 8, 8, 3}), {"1"});
+      },
+      {"a layer of 0, got 1"});
 }
 
 TEST(ReceptiveField, ImagesThatAreNoneAreRefused) {

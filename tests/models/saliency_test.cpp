@@ -117,8 +117,8 @@ TEST(Saliency, RefusesWhatDoesNotFit) {
   expect_error<std::invalid_argument>([&] { saliency(net, image, {4}); }, {"0 to 3", "4"});
   expect_error<ShapeError>([&] { saliency(net, image, {1, 2}); }, {"2 for (1,4)"});
   expect_error<ShapeError>([&] { saliency(net, random_tensor({4, 4, 2}, 2, DType::f32), {1}); }, {"(4,4,2)"});
-  expect_error<std::invalid_argument>([&] { grad_cam(net, image, {1}, "relu"); }, {"no layer relu", "conv, act"});
-  expect_error<std::invalid_argument>([&] { grad_cam(net, image, {1}, "fc"); }, {"no layer fc"});
+  expect_error<std::invalid_argument>([&] { grad_cam(net, image, {1}, "relu"); }, {"one of conv, act", "relu"});
+  expect_error<std::invalid_argument>([&] { grad_cam(net, image, {1}, "fc"); }, {"one of conv, act, got fc"});
 }
 
 // d logit_k / d A_c is w[c][k] / places everywhere, so the heat is relu(sum over c of w[c][k] * A_c) / places.
