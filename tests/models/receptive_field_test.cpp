@@ -61,7 +61,9 @@ TEST(ReceptiveField, InSinglePrecisionNothingOutsideTheFieldCounts) {
   ASSERT_EQ(fields.size(), 14U) << "all but the linear layer";
   for (const ReceptiveField& field : fields) {
     EXPECT_LE(field.measure.measured, field.receptive_field) << field.path;
-    if (field.receptive_field < 40) EXPECT_EQ(field.measure.measured, field.receptive_field) << field.path;
+    if (field.receptive_field < 40) {
+      EXPECT_EQ(field.measure.measured, field.receptive_field) << field.path;
+    }
   }
   EXPECT_TRUE(net->training());
   EXPECT_EQ(fields[8].name, "conv4_2");
