@@ -247,7 +247,8 @@ void settle(Layer& model, const Shape& image) {
   model.eval();
   for (BatchNorm2d* norm : norms) {
     auto* variances = norm->running_var.mutable_data<float>();
-    std::for_each_n(variances, norm->running_var.numel(), [](float& variance) { variance = std::max(variance, 1e-3F); });
+    std::for_each_n(variances, norm->running_var.numel(),
+                    [](float& variance) { variance = std::max(variance, 1e-3F); });
   }
 }
 
