@@ -1,7 +1,7 @@
 #include "apps/report/markdown.h"
 
 #include <algorithm>
-#include <regex>
+#include <string_view>
 #include <vector>
 
 #include "apps/cli/command_line.h"
@@ -29,9 +29,23 @@ std::vector<std::string> cells_of(const std::string& line) {
 }
 
 // Without marks of code and emphasis, and with a link's words in its place.
-std::string plain(const std::string& text) {
-  static const std::regex link(R"(\[([^\]]*)\]\([^)]*\))"), marks(R"(\*\*|`)");
-  return std::regex_replace(std::regex_replace(text, link, "$1"), marks, "");
+std::string plain(std::string_view text) {
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '[') {
+      const std::size_t words_end = text.find(']', i);
+      const std::size_t end = words_end == text.find("](", i) ? text.find(')', words_end) : text.npos;
+      if (end != text.npos) {
+        result += plain(text.substr(i + 1, words_end - i - 1));
+        i = end;
+        continue;
+      }
+    }
+    const bool bold = text.substr(i).starts_with("**");
+    if (!bold && text[i] != '`') result += text[i];
+    if (bold) ++i;
+  }
+  return result;
 }
 
 bool begins(const std::string& line, const char* with) { return line.starts_with(with); }
@@ -59,7 +73,8 @@ std::string markdown_html(const std::string& markdown, const std::string& pictur
       const std::string text = plain(line.substr(std::min(line.find_first_not_of("# "), line.size())));
       html += begins(line, "# ") ? "" : html_heading(text);  // the page has one of its own
     } else if (!line.empty()) {
-      paragraph += (paragraph.empty() ? "" : " ") + (item ? "• " + plain(line.substr(2)) : plain(line));
+      paragraph +=
+          (paragraph.empty() ? "" : " ") + (item ? "• " + plain(std::string_view(line).substr(2)) : plain(line));
     }
   }
   flush();

@@ -30,11 +30,33 @@ void expect_parts(const std::string& text, const std::vector<std::string>& parts
   for (const std::string& part : parts) EXPECT_TRUE(contains(text, part)) << "\"" << part << "\" is missing";
 }
 
+/// Without style, and with the first characters of attributes alone: std::regex takes stack for every character.
+std::string with_short_values(std::string page) {
+  for (std::size_t at; (at = page.find("<style>")) != std::string::npos;)
+    page.erase(at, page.find("</style>", at) + std::string("</style>").size() - at);
+  std::string result;
+  bool in_tag = false, quoted = false;
+  std::size_t length = 0;
+  for (const char c : page) {
+    if (!quoted && c == '<') in_tag = true;
+    if (!quoted && c == '>') in_tag = false;
+    if (in_tag && c == '"') {
+      quoted = !quoted;
+      length = 0;
+    } else if (quoted) {
+      EXPECT_TRUE(c != '<' && c != '>') << "in an attribute";
+      if (++length > 100) continue;
+    }
+    result += c;
+  }
+  return result;
+}
+
 /// Tags are closed in their order and attributes quoted, pictures lie in the page and have words, nothing runs.
 void expect_sound(const std::string& page) {
   static const std::regex tag(R"re(<(/?)([a-z0-9]+)((?: +[a-zA-Z0-9:-]+(?:="[^"<>]*")?)*) *(/?)>)re");
   std::vector<std::string> open;
-  std::string rest = std::regex_replace(page, std::regex("<style>[^<]*</style>"), "");
+  std::string rest = with_short_values(page);
   ASSERT_TRUE(rest.starts_with("<!doctype html>"));
   rest.erase(0, rest.find('\n'));
   for (std::sregex_iterator it(rest.begin(), rest.end(), tag), end; it != end; ++it) {
