@@ -62,6 +62,10 @@ class TemporaryFile {
  public:
   explicit TemporaryFile(const std::filesystem::path& target) : target_(target.string()) {
     static std::atomic<unsigned> counter{0};
+    struct stat there {};
+    if (::stat(target_.c_str(), &there) == 0 && !S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode)) {
+      throw FileError(target_, "is a device or a pipe, which a new file would replace; give the path of a file");
+    }
     folder_ = parent_of(target);
     // A process that was killed may have left its file under a number that the system gave us again.
     do {

@@ -111,7 +111,10 @@ TEST(WriteAtomically, ExplainsWhatIsInTheWay) {
                {"missing/a.txt", "No such file or directory", "a folder on it may be missing"});
   expect_parts(message("file/a.txt"), {"file/a.txt", "Not a directory", "choose another folder"});
   expect_parts(message("sub"), {"sub", "directory", "give the path of a file"});
-  EXPECT_EQ(names_in(folder.path()), (Names{"file", "sub"}));
+  ASSERT_EQ(::mkfifo((folder.path() / "pipe").c_str(), 0600), 0);
+  expect_parts(message("pipe"), {"pipe", "a device or a pipe", "give the path of a file"});
+  EXPECT_TRUE(std::filesystem::is_fifo(folder.path() / "pipe"));
+  EXPECT_EQ(names_in(folder.path()), (Names{"file", "pipe", "sub"}));
 }
 
 TEST(WriteAtomically, ThreadsDoNotMixTheirFiles) {
