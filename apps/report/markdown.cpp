@@ -34,8 +34,8 @@ std::string plain(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '[') {
       const std::size_t words_end = text.find(']', i);
-      const std::size_t end = words_end == text.find("](", i) ? text.find(')', words_end) : text.npos;
-      if (end != text.npos) {
+      const std::size_t end = words_end == text.find("](", i) ? text.find(')', words_end) : std::string_view::npos;
+      if (end != std::string_view::npos) {
         result += plain(text.substr(i + 1, words_end - i - 1));
         i = end;
         continue;
