@@ -45,12 +45,20 @@ struct Axis {
   }
 };
 
+// Values that rounding alone tells apart have no ticks between them.
+bool hardly_apart(const Axis& axis) {
+  return axis.high - axis.low <= 1e-9 * std::max(std::abs(axis.low), std::abs(axis.high));
+}
+
 Axis x_axis(const std::vector<Curve>& curves) {
   Axis axis{.low = 1e300, .high = -1e300, .from = kLeft + 8, .to = kRight - 8};
   for (const Curve& curve : curves) {
     for (const auto& [x, y] : curve.points) axis.low = std::min(axis.low, x), axis.high = std::max(axis.high, x);
   }
-  if (axis.high == axis.low) axis.low -= 1, axis.high += 1;
+  if (hardly_apart(axis)) {
+    const double margin = std::max(1.0, 0.1 * std::abs(axis.low));
+    axis.low -= margin, axis.high += margin;
+  }
   return axis;
 }
 
@@ -63,7 +71,7 @@ Axis y_axis(const std::vector<Curve>& curves) {
   std::sort(values.begin(), values.end());
   Axis axis{.low = values.front(), .high = values.back(), .from = kBottom, .to = kTop};
   axis.logarithmic = axis.low > 0 && axis.high > kFarAbove * values[values.size() / 2];
-  if (axis.high == axis.low) {
+  if (hardly_apart(axis)) {
     const double margin = axis.low == 0 ? 1 : 0.1 * std::abs(axis.low);
     axis.low -= margin, axis.high += margin;
   } else if (!axis.logarithmic) {

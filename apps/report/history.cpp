@@ -139,7 +139,9 @@ std::map<double, std::vector<double>> Configuration::by_epoch(const std::string&
   for (const History& run : runs) {
     const std::vector<double>& values = run.values(column);
     for (std::size_t i = 0; i < values.size(); ++i) {
-      if (std::isfinite(values[i])) points[run.values("epoch")[i]].push_back(values[i]);
+      // What is beyond the range of a float is no figure to draw.
+      if (std::abs(values[i]) < 1e38 && std::isfinite(run.values("epoch")[i]))
+        points[run.values("epoch")[i]].push_back(values[i]);
     }
   }
   return points;

@@ -59,6 +59,7 @@ bool is_number(const std::string& cell) { return cell.find_first_not_of("0123456
 bool holds_numbers(const std::vector<std::vector<std::string>>& rows, std::size_t column) {
   bool any = false, all = column > 0;
   for (std::size_t row = 1; row < rows.size(); ++row) {
+    if (column >= rows[row].size()) continue;
     any = any || !rows[row][column].empty();
     all = all && is_number(rows[row][column]);
   }

@@ -240,7 +240,8 @@ TEST(Report, CurvesOfAwkwardValues) {
   const auto figure = [](std::vector<std::pair<double, double>> points) {
     return curves_figure("Loss", {{.label = "a<b", .points = std::move(points)}});
   };
-  for (const auto& one : {figure({{1, 0.5}}), figure({{1, 0}, {2, 0}}), figure({{1, -3}, {2, 1e-300}})}) {
+  for (const auto& one : {figure({{1, 0.5}}), figure({{1, 0}, {2, 0}}), figure({{1, -3}, {2, 1e-300}}),
+                          figure({{1, 0.1}, {2, 0.10000000000000002}}), figure({{1e17, 1}, {1e17 + 16, 2}})}) {
     EXPECT_FALSE(contains(one, "nan") || contains(one, "inf")) << one;
     EXPECT_TRUE(contains(one, "a&lt;b"));
   }
@@ -252,6 +253,8 @@ TEST(Report, PiecesOfAPage) {
   EXPECT_TRUE(contains(html_picture("image/png", "Man", "x"), "data:image/png;base64,TWFu\""));
   EXPECT_TRUE(contains(html_picture("image/png", "Ma", "x"), "base64,TWE=\""));
   EXPECT_TRUE(contains(html_picture("image/png", "M", "x"), "base64,TQ==\""));
+  EXPECT_TRUE(contains(markdown_html("| a | b |\n|---|---|\n| 1 |\n", ""), "1"));
+  EXPECT_TRUE(contains(markdown_html(std::string(100000, '['), ""), "[[["));
   EXPECT_EQ(markdown_html("Some `code`, a [link](x.md)\nand **more**.\n\n- one\n- two\n\n![chart](c.svg)\n", "<hr/>"),
             "<p>Some code, a link and more.</p>\n<p>• one</p>\n<p>• two</p>\n<hr/>");
 }
