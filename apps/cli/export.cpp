@@ -3,6 +3,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 
 #include "apps/cli/commands.h"
 #include "apps/cli/screen.h"
@@ -36,6 +37,7 @@ ExportOptions parse_export(const Arguments& arguments) {
   add_normalization_flags(app, options);
   parse(app, arguments);
   within("batch", options.batch, 0, kMostCounted);
+  require(std::filesystem::path(options.out).extension() == ".onnx", "out", "a name that ends in .onnx", options.out);
   options.precision = "fp32";
   return options;
 }

@@ -45,6 +45,7 @@ ReportFlags parse_report(const Arguments& arguments) {
   within("images", flags.images, 0, 1000);
   one_of("split", flags.split, {"test", "val", "train"});
   flags.out = writable_file("out", out);
+  require(flags.out.extension() == ".html", "out", "a name that ends in .html", out);
   return flags;
 }
 

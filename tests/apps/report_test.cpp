@@ -125,7 +125,7 @@ TEST(Report, TrainWritesOneAndTheCommandTheSame) {
   const auto diverged = (folder.path() / "diverged.safetensors").string();
   write_safetensors(diverged, weights);
   const std::string told =
-      report({run.string(), "--weights", diverged, "--data", small_data().string()}, diverged + "h");
+      report({run.string(), "--weights", diverged, "--data", small_data().string()}, diverged + ".html");
   expect_sound(told);
   expect_parts(told, {"the loss is not finite, training must have diverged"});
 }
@@ -230,6 +230,7 @@ TEST(Report, WhatIsNoRunIsRefusedAndThePageThatWasThereKept) {
     EXPECT_EQ(read_text(page), "precious");
   }
   EXPECT_EQ(striate({"report", whole}).status, 2) << "without --out";
+  EXPECT_TRUE(contains(striate({"report", whole, "--out", whole + "/metrics.csv"}).err, "ends in .html"));
   EXPECT_TRUE(contains(striate({"report", whole, "--out", empty + "/gone/p.html"}).err, "--out must be a file in"));
   expect_sound(report({run("begun", epochs)}, page));
   EXPECT_TRUE(contains(read_text(page), "No epoch has ended yet."));

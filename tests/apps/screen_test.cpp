@@ -73,7 +73,7 @@ TEST_F(Screen, EveryCommandTellsThatItsOutputDidNotArrive) {
       {"report",
        [&] {
          return std::vector<std::string>{"report", STRIATE_SOURCE_DIR "/docs/results/lenet-mnist", "--out",
-                                         path("page")};
+                                         path("page.html")};
        }},
       {"export",
        [&] {
